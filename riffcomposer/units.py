@@ -1,0 +1,140 @@
+"""Musical time: the only module that rounds.
+
+Conventions: tempo is in quarter notes a minute (BPM). A *beat* is the note named by the meter's
+denominator, so a bar of 6/8 has six beats of half a quarter note each. Positions are exact
+fractions until `round_half_up` turns them into integer samples or frames; a sum of lengths is
+always rounded once, at its absolute position, never per part (rounded parts drift: 512 frames
+counted as 511 hops slip a beat in 64 clips).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+Unit = Literal["bars", "beats", "seconds"]
+
+_SECONDS = {"ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60), "h": Fraction(3600)}
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(bars|bar|beats|beat|ms|s|min|h)")
+
+
+def round_half_up(value: Fraction) -> int:
+    """Rounds an exact position to the nearest integer, halves up (so that order is kept)."""
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def exact(value: int | float | str | Fraction) -> Fraction:
+    """Turns a number as the user wrote it into a fraction: 93.75 is 375/4, 97.3 is 973/10.
+
+    A float goes through its shortest decimal form, so that 97.3 means what was typed and not the
+    nearest binary number.
+    """
+    if isinstance(value, float):
+        return Fraction(repr(value))
+    return Fraction(value)
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length as a song states it: a number and its unit."""
+
+    value: Fraction
+    unit: Unit
+
+    @classmethod
+    def parse(cls, text: str) -> Length:
+        """Reads `2 bars`, `1 bar`, `3 beats`, `250ms`, `20s`, `3min` or `1h`, strictly.
+
+        Raises:
+            ValueError: The text is none of these, with what would be.
+        """
+        match = _LENGTH.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(
+                f"{text!r} is not a length; write for instance '2 bars', '3 beats', '20s', '3min' or '1h'"
+            )
+        number, unit = Fraction(match[1]), match[2]
+        if unit in ("bar", "bars"):
+            return cls(number, "bars")
+        if unit in ("beat", "beats"):
+            return cls(number, "beats")
+        return cls(number * _SECONDS[unit], "seconds")
+
+    def __str__(self) -> str:
+        if self.unit == "seconds":
+            return f"{float(self.value):g}s"
+        return f"{float(self.value):g} {self.unit if self.value != 1 else self.unit[:-1]}"
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A time signature."""
+
+    numerator: int
+    denominator: int
+
+    @classmethod
+    def parse(cls, text: str) -> Meter:
+        """Reads `4/4`, `3/4`, `6/8`.
+
+        Raises:
+            ValueError: Not of that form, numerator outside 1..16, or denominator not 2, 4, 8 or 16.
+        """
+        match = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})", text.strip())
+        if match is None or not 1 <= int(match[1]) <= 16 or int(match[2]) not in (2, 4, 8, 16):
+            raise ValueError(f"{text!r} is not a meter; write for instance 4/4, 3/4 or 6/8")
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def quarters_per_bar(self) -> Fraction:
+        return Fraction(4 * self.numerator, self.denominator)
+
+    @property
+    def quarters_per_beat(self) -> Fraction:
+        return Fraction(4, self.denominator)
+
+    def __str__(self) -> str:
+        return f"{self.numerator}/{self.denominator}"
+
+
+@dataclass(frozen=True)
+class Timebase:
+    """Tempo, meter and sample rate together: turns lengths into exact seconds and samples."""
+
+    tempo: Fraction
+    meter: Meter
+    sample_rate: int = 44100
+
+    @property
+    def seconds_per_quarter(self) -> Fraction:
+        return Fraction(60) / self.tempo
+
+    @property
+    def seconds_per_bar(self) -> Fraction:
+        return self.seconds_per_quarter * self.meter.quarters_per_bar
+
+    @property
+    def samples_per_bar(self) -> Fraction:
+        return self.seconds_per_bar * self.sample_rate
+
+    def seconds(self, length: Length) -> Fraction:
+        """The exact length in seconds."""
+        if length.unit == "bars":
+            return length.value * self.seconds_per_bar
+        if length.unit == "beats":
+            return length.value * self.meter.quarters_per_beat * self.seconds_per_quarter
+        return length.value
+
+    def samples(self, length: Length) -> int:
+        """The length in whole samples, rounded once."""
+        return round_half_up(self.seconds(length) * self.sample_rate)
+
+    def bars(self, length: Length) -> Fraction:
+        """The exact length in bars."""
+        return self.seconds(length) / self.seconds_per_bar
+
+    def sample_at_bar(self, bar: Fraction | int) -> int:
+        """The absolute sample on which a bar position stands, rounded once."""
+        return round_half_up(Fraction(bar) * self.samples_per_bar)
