@@ -1,0 +1,235 @@
+"""The effects a song may put into a chain: an explicit map from name to parameters.
+
+Parameter names, meanings and defaults are pedalboard's own, so that what is documented there
+holds here. Nothing outside this map can be named from a song: there is no look-up by attribute
+and no plugin path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pydantic import Field
+
+from riffcomposer.song.fields import StrictModel
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One effect of a chain, every parameter stated.
+
+    Attributes:
+        name: A key of `EFFECTS`.
+        parameters: Pairs of pedalboard's parameter name and value, in the order of the model.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, float | str], ...]
+
+    def as_dict(self) -> dict[str, float | str]:
+        """The parameters by name, as pedalboard's constructors take them."""
+        return dict(self.parameters)
+
+
+def _number(default: float, low: float, high: float, description: str, example: float) -> Any:
+    return Field(
+        default, ge=low, le=high, description=f"{description} {low:g} to {high:g}.", examples=[example]
+    )
+
+
+def _cutoff(default: float, example: float) -> Any:
+    return _number(default, 10, 20000, "Corner frequency in Hz.", example)
+
+
+def _q() -> Any:
+    return _number(0.7071067690849304, 0.05, 20, "Width of the band: higher is narrower.", 1.0)
+
+
+def _band_gain() -> Any:
+    return _number(0, -36, 36, "Gain of the band in dB.", -3)
+
+
+def _mix(default: float = 0.5) -> Any:
+    return _number(default, 0, 1, "Share of the effect in the sum: 0 is dry, 1 the effect alone.", 0.3)
+
+
+class Highpass(StrictModel):
+    """Takes away what is below the corner frequency (6 dB an octave)."""
+
+    cutoff_frequency_hz: float = _cutoff(50, 30)
+
+
+class Lowpass(StrictModel):
+    """Takes away what is above the corner frequency (6 dB an octave)."""
+
+    cutoff_frequency_hz: float = _cutoff(50, 6000)
+
+
+class Peak(StrictModel):
+    """Raises or lowers a band around a frequency."""
+
+    cutoff_frequency_hz: float = _cutoff(440, 300)
+    gain_db: float = _band_gain()
+    q: float = _q()
+
+
+class LowShelf(StrictModel):
+    """Raises or lowers everything below a frequency."""
+
+    cutoff_frequency_hz: float = _cutoff(440, 120)
+    gain_db: float = _band_gain()
+    q: float = _q()
+
+
+class HighShelf(StrictModel):
+    """Raises or lowers everything above a frequency."""
+
+    cutoff_frequency_hz: float = _cutoff(440, 5000)
+    gain_db: float = _band_gain()
+    q: float = _q()
+
+
+class Compressor(StrictModel):
+    """Turns down what is louder than the threshold."""
+
+    threshold_db: float = _number(0, -80, 0, "Level above which it works, in dBFS.", -18)
+    ratio: float = _number(1, 1, 100, "Decibels in for one decibel out above the threshold.", 2)
+    attack_ms: float = _number(1, 0.01, 2000, "How fast it takes hold, in milliseconds.", 10)
+    release_ms: float = _number(100, 0.1, 10000, "How fast it lets go, in milliseconds.", 150)
+
+
+class NoiseGate(StrictModel):
+    """Turns down what is softer than the threshold."""
+
+    threshold_db: float = _number(-100, -120, 0, "Level below which it works, in dBFS.", -60)
+    ratio: float = _number(10, 1, 100, "How strongly it turns down.", 4)
+    attack_ms: float = _number(1, 0.01, 2000, "How fast it opens, in milliseconds.", 2)
+    release_ms: float = _number(100, 0.1, 10000, "How fast it closes, in milliseconds.", 200)
+
+
+class Gain(StrictModel):
+    """Louder or softer."""
+
+    gain_db: float = _number(1, -60, 36, "Gain in dB.", -2)
+
+
+class Reverb(StrictModel):
+    """A room around the sound."""
+
+    room_size: float = _number(0.5, 0, 1, "Size of the room.", 0.2)
+    damping: float = _number(0.5, 0, 1, "How much the walls swallow the treble.", 0.6)
+    wet_level: float = _number(0.33, 0, 1, "Level of the room.", 0.08)
+    dry_level: float = _number(0.4, 0, 1, "Level of the direct sound; 0.5 leaves it as it came.", 0.5)
+    width: float = _number(1, 0, 1, "Stereo width of the room.", 1)
+    freeze_mode: float = _number(0, 0, 1, "From 0.5 the room holds its sound for ever.", 0)
+
+
+class Chorus(StrictModel):
+    """Several slightly detuned copies."""
+
+    rate_hz: float = _number(1, 0, 99, "Speed of the modulation in Hz.", 0.6)
+    depth: float = _number(0.25, 0, 1, "Depth of the modulation.", 0.2)
+    centre_delay_ms: float = _number(7, 1, 99, "Delay of the copies in milliseconds; 7 to 8 is usual.", 8)
+    feedback: float = _number(0, -0.95, 0.95, "How much comes round again.", 0.1)
+    mix: float = _mix()
+
+
+class Phaser(StrictModel):
+    """Notches that sweep through the spectrum."""
+
+    rate_hz: float = _number(1, 0, 99, "Speed of the sweep in Hz.", 0.2)
+    depth: float = _number(0.5, 0, 1, "Depth of the sweep.", 0.4)
+    centre_frequency_hz: float = _number(1300, 20, 20000, "Middle of the sweep in Hz.", 1000)
+    feedback: float = _number(0, -0.95, 0.95, "How much comes round again.", 0.2)
+    mix: float = _mix()
+
+
+class Delay(StrictModel):
+    """An echo."""
+
+    delay_seconds: float = _number(0.5, 0, 10, "Time to the first echo in seconds.", 0.48)
+    feedback: float = _number(0, 0, 0.95, "How much of an echo comes round again.", 0.35)
+    mix: float = _mix()
+
+
+class Distortion(StrictModel):
+    """Tanh distortion."""
+
+    drive_db: float = _number(25, 0, 60, "Gain into the curve in dB.", 6)
+
+
+class Clipping(StrictModel):
+    """Cuts off hard at a level."""
+
+    threshold_db: float = _number(-6, -60, 0, "Level of the cut in dBFS.", -3)
+
+
+class Bitcrush(StrictModel):
+    """Fewer bits a sample."""
+
+    bit_depth: float = _number(8, 1, 32, "Bits that are left.", 12)
+
+
+class LadderFilter(StrictModel):
+    """A filter in the manner of the analogue ladder, with resonance and drive."""
+
+    mode: Literal["LPF12", "HPF12", "BPF12", "LPF24", "HPF24", "BPF24"] = Field(
+        "LPF12", description="Low-, high- or band-pass, 12 or 24 dB an octave.", examples=["LPF24"]
+    )
+    cutoff_hz: float = _number(200, 10, 20000, "Corner frequency in Hz.", 1200)
+    resonance: float = _number(0, 0, 1, "Peak at the corner; 1 sings by itself.", 0.2)
+    drive: float = _number(1, 1, 20, "Saturation; 1 is clean.", 1.5)
+
+
+class ChainEntry(StrictModel):
+    """One effect of a chain: a mapping with the effect's name as its only key."""
+
+    highpass: Highpass | None = Field(
+        None, description=Highpass.__doc__, examples=[{"cutoff_frequency_hz": 30}]
+    )
+    lowpass: Lowpass | None = Field(
+        None, description=Lowpass.__doc__, examples=[{"cutoff_frequency_hz": 6000}]
+    )
+    peak: Peak | None = Field(
+        None, description=Peak.__doc__, examples=[{"cutoff_frequency_hz": 300, "gain_db": -3, "q": 1}]
+    )
+    low_shelf: LowShelf | None = Field(
+        None, description=LowShelf.__doc__, examples=[{"cutoff_frequency_hz": 120, "gain_db": 2}]
+    )
+    high_shelf: HighShelf | None = Field(
+        None, description=HighShelf.__doc__, examples=[{"cutoff_frequency_hz": 5000, "gain_db": -3}]
+    )
+    compressor: Compressor | None = Field(
+        None, description=Compressor.__doc__, examples=[{"threshold_db": -18, "ratio": 2}]
+    )
+    noise_gate: NoiseGate | None = Field(
+        None, description=NoiseGate.__doc__, examples=[{"threshold_db": -60}]
+    )
+    gain: Gain | None = Field(None, description=Gain.__doc__, examples=[{"gain_db": -2}])
+    reverb: Reverb | None = Field(
+        None, description=Reverb.__doc__, examples=[{"room_size": 0.2, "wet_level": 0.08}]
+    )
+    chorus: Chorus | None = Field(None, description=Chorus.__doc__, examples=[{"rate_hz": 0.6, "mix": 0.3}])
+    phaser: Phaser | None = Field(None, description=Phaser.__doc__, examples=[{"rate_hz": 0.2, "mix": 0.3}])
+    delay: Delay | None = Field(
+        None, description=Delay.__doc__, examples=[{"delay_seconds": 0.48, "mix": 0.2}]
+    )
+    distortion: Distortion | None = Field(None, description=Distortion.__doc__, examples=[{"drive_db": 6}])
+    clipping: Clipping | None = Field(None, description=Clipping.__doc__, examples=[{"threshold_db": -3}])
+    bitcrush: Bitcrush | None = Field(None, description=Bitcrush.__doc__, examples=[{"bit_depth": 12}])
+    ladder_filter: LadderFilter | None = Field(
+        None, description=LadderFilter.__doc__, examples=[{"mode": "LPF24", "cutoff_hz": 1200}]
+    )
+
+    def effect(self) -> Effect:
+        """The one effect that is stated, with its defaults filled in."""
+        (name,) = self.model_fields_set
+        model: StrictModel = getattr(self, name)
+        return Effect(name, tuple(model.model_dump().items()))
+
+
+EFFECTS: dict[str, type[StrictModel]] = {
+    name: get_args(field.annotation)[0] for name, field in ChainEntry.model_fields.items()
+}
+"""Every effect by the name a song calls it."""

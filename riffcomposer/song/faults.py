@@ -1,0 +1,194 @@
+"""pydantic's errors in plain English, each at its token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from riffcomposer.song.diagnostics import MAX_DIAGNOSTICS, did_you_mean, nearest, shorten
+from riffcomposer.song.models import Section, Settings, Song
+from riffcomposer.song.resolved import NodePath
+
+SYNONYMS = {
+    "bpm": "tempo",
+    "cfg": "guidance_scale",
+    "cfg_scale": "guidance_scale",
+    "guidance": "guidance_scale",
+    "steps": "num_inference_steps",
+    "denoise": "strength",
+    "negative": "negative_prompt",
+    "sampler": "scheduler",
+    "time_signature": "meter",
+    "seed_image": "init",
+    "seed_image_id": "init",
+    "mask_image_id": "mask",
+    "num_interpolation_steps": "interpolation_steps",
+    "effects": "chain",
+    "loras": "lora",
+    "lufs": "integrated_lufs",
+    "repeat": "use",
+}
+"""Words that people know from elsewhere, and what this language calls them."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault found by a check of values.
+
+    Attributes:
+        path: Where in the song.
+        at_key: The key is at fault, not its value.
+        missing: For `missing-key`: keys of the mapping at `path` of which one would put it right.
+        meant: For `unknown-key`: the key that was meant, if that can be told.
+    """
+
+    path: NodePath
+    code: str
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    missing: tuple[str, ...] = ()
+    meant: str = ""
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) is not None:
+        for argument in get_args(annotation):
+            yield from _models_in(argument)
+
+
+def model_at(path: NodePath) -> type[BaseModel]:
+    """The model of the mapping at `path`, as far as the path is known."""
+    model: type[BaseModel] = Song
+    for part in path:
+        if isinstance(part, str) and part in model.model_fields:
+            model = next(_models_in(model.model_fields[part].annotation), model)
+    return model
+
+
+def label(path: NodePath) -> str:
+    """How a message names the value at `path`: its key, or `item 2 of lora`."""
+    if path and isinstance(path[-1], int):
+        over = next((part for part in reversed(path) if isinstance(part, str)), "the list")
+        return f"item {path[-1] + 1} of {over}"
+    if path[-2:] == ("transition", "type"):
+        return "transition"
+    return str(path[-1]) if path else "the song"
+
+
+def _unknown_key(path: NodePath, look: bool) -> Fault:
+    key, model = str(path[-1]), model_at(path[:-1])
+    known = model.model_fields
+    homes = ((Song, "at the top of the song"), (Section, "in a section"), (Settings, "in defaults"))
+    home = next((name for owner, name in homes if key in owner.model_fields), "")
+    meant = SYNONYMS.get(key.lower(), "")
+    if meant not in known:
+        meant = "" if home or not look else nearest(key, known)
+    if meant:
+        hint = f"did you mean '{meant}'?"
+    else:
+        hint = f"it belongs {home}" if home else "keys of your own begin with x-"
+    return Fault(path, "unknown-key", f"unknown key {shorten(key)}", hint, at_key=True, meant=meant)
+
+
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "less_than_equal": ("le", "at most"),
+    "greater_than": ("gt", "above"),
+    "less_than": ("lt", "below"),
+}
+_KINDS = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+    "dict_type": "a mapping (key: value)",
+    "finite_number": "a finite number",
+}
+_SIZES = {
+    "string_too_short": ("min_length", "at least", "character"),
+    "string_too_long": ("max_length", "at most", "character"),
+    "too_short": ("min_length", "at least", "item"),
+    "too_long": ("max_length", "at most", "item"),
+}
+
+
+def _type_hint(kind: str, value: object, path: NodePath) -> str:
+    if kind in ("float_type", "int_type") and isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return ""
+        return "take the quotes away"
+    if kind == "string_type" and isinstance(value, int | float):
+        return "put it in quotes"
+    if (
+        kind == "bool_type"
+        and isinstance(value, str)
+        and value.lower() in ("yes", "no", "on", "off", "y", "n")
+    ):
+        return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
+    if kind == "model_type" and isinstance(value, str) and "chain" in path:
+        return f"write {{{value}: {{}}}}" if value.isidentifier() else ""
+    if kind == "list_type" and path[-1:] == ("formats",) and isinstance(value, str):
+        return f"write [{value}]" if value.isalnum() else ""
+    return ""
+
+
+def _fault(error: dict[str, Any], look: bool) -> Fault:
+    kind, path, value = str(error["type"]), tuple(error["loc"]), error["input"]
+    context = error.get("ctx", {})
+    name = label(path)
+    if kind == "extra_forbidden":
+        return _unknown_key(path, look)
+    if kind == "missing":
+        return Fault(path[:-1], "missing-key", f"{name} is missing", missing=(str(path[-1]),))
+    if kind in _BOUNDS:
+        key, word = _BOUNDS[kind]
+        bound = context[key]
+        limit = str(bound) if isinstance(bound, int) else f"{bound:g}"
+        return Fault(path, "out-of-range", f"{name} must be {word} {limit} (got {shorten(value)})")
+    if kind in _KINDS:
+        got = shorten(value)
+        return Fault(
+            path, "wrong-type", f"{name} must be {_KINDS[kind]} (got {got})", _type_hint(kind, value, path)
+        )
+    if kind in _SIZES:
+        key, word, unit = _SIZES[kind]
+        limit = context[key]
+        unit += "" if limit == 1 else "s"
+        return Fault(path, "wrong-length", f"{name} must have {word} {limit} {unit}")
+    if kind == "literal_error":
+        allowed = str(context["expected"]).replace("'", "")
+        candidates = allowed.replace(" or ", ", ").split(", ")
+        hint = did_you_mean(value, candidates)
+        return Fault(path, "unknown-value", f"{name} must be {allowed} (got {shorten(value)})", hint)
+    if kind == "string_pattern_mismatch":
+        hint = "write default, org/name@ and a commit of 40 hex digits, or ./folder"
+        return Fault(path, "bad-value", f"{shorten(value)} is not a {name}", hint)
+    if kind == "value_error":
+        text = str(context["error"])
+        return Fault(path, "bad-value", f"{name} {text}" if text.startswith(("must", "is ")) else text)
+    return Fault(path, "bad-value", f"{name}: {str(error['msg'])[:200]}")
+
+
+def faults_of(error: ValidationError) -> list[Fault]:
+    """One fault for each of pydantic's errors; of very many, the later ones without a suggestion."""
+    entries = error.errors(include_url=False)
+    return [_fault(dict(entry), number < MAX_DIAGNOSTICS) for number, entry in enumerate(entries)]
+
+
+def without_echoes(faults: list[Fault]) -> list[Fault]:
+    """Drops "missing" faults that a misspelt key of the same mapping explains."""
+    meant = {(fault.path[:-1], fault.meant) for fault in faults if fault.code == "unknown-key"}
+    return [fault for fault in faults if not any((fault.path, key) in meant for key in fault.missing)]

@@ -1,0 +1,226 @@
+"""What a song's author should know that needs the model's profile, the catalogue or the song's files.
+
+An error here is a song that cannot be rendered as it stands; a warning one that can, but is
+probably not what was meant. Lints that need the plan live in `riffcomposer.plan.lints`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from riffcomposer.models.profile import ModelProfile
+from riffcomposer.seeds.catalogue import Catalogue
+from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
+from riffcomposer.song.paths import PathError, is_path, resolve_inside
+from riffcomposer.song.reader import LoadedSong
+from riffcomposer.song.resolved import NodePath, ResolvedSection
+from riffcomposer.units import Timebase, exact
+
+SILENT_DB = -60
+MAX_STEPS = 1000
+TEMPO_RATIO = 1.5
+"""A seed clip stretched by more than this sounds smeared."""
+FEW_STEPS = 10
+"""A model that needs fewer steps than this is made for few: one effective step is fine with it."""
+
+_Lint = Iterator[Diagnostic]
+
+
+def effective_steps(num_inference_steps: int, strength: float) -> int:
+    """Denoising steps that are really run, as Riffusion counts them."""
+    return int(num_inference_steps * strength)
+
+
+def _point_path(section: ResolvedSection, index: int, key: str) -> NodePath:
+    """Where `key` of a key point is written: at the point, or at the section, or where that has it from."""
+    if section.is_seed_walk or "walk" not in section.origins:
+        return _origin(section, key)
+    return (*section.origins["walk"], index, key)
+
+
+def _origin(section: ResolvedSection, key: str) -> NodePath:
+    if key == "strength" and "denoising" in section.origins:
+        return section.origins["denoising"]
+    return section.where(key)
+
+
+def _written(song: LoadedSong, section: ResolvedSection, index: int, key: str) -> NodePath:
+    """Like `_point_path`, but the section's own where the point does not state it."""
+    path = _point_path(section, index, key)
+    if song.position(path) == song.position(path[:-1]):
+        return _origin(section, key)
+    return path
+
+
+def _steps(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) -> _Lint:
+    if section.init is None:
+        return
+    steps = section.num_inference_steps or profile.num_inference_steps
+    for index, point in enumerate(section.points):
+        strength = profile.strength if point.strength is None else point.strength
+        path = _written(song, section, index, "strength")
+        if path == section.path:
+            path = section.where("num_inference_steps")
+        effective = effective_steps(steps, strength)
+        if strength > 0 and effective == 0:
+            message = f"strength {strength:g} of {steps} steps leaves none to run"
+            least = -(-1 // exact(strength))
+            more = f"write num_inference_steps: {least}, " if least <= MAX_STEPS else "write "
+            hint = f"{more}a higher strength, or strength: 0 for the seed clip"
+            yield song.diagnostic("error", "no-steps", message, path, hint)
+        elif effective == 1 and (section.num_inference_steps is not None or steps >= FEW_STEPS):
+            message = f"strength {strength:g} of {steps} steps runs a single step"
+            yield song.diagnostic(
+                "warning", "one-step", message, path, "raise num_inference_steps or strength"
+            )
+        if strength > profile.beat_keeping_strength:
+            message = (
+                f"strength {strength:g} may leave the beat of the seed clip "
+                f"({profile.name} keeps it up to {profile.beat_keeping_strength:g})"
+            )
+            yield song.diagnostic("warning", "off-beat", message, path)
+    if all(point.strength == 0 for point in section.points):
+        for key in ("prompt", "mask"):
+            if section.where(key) == (*section.path, key):
+                message = f"{key} has no effect at strength 0, which plays the seed clip itself"
+                yield song.diagnostic("warning", "no-effect", message, section.where(key), key=True)
+
+
+def _walk(song: LoadedSong, section: ResolvedSection) -> _Lint:
+    for index, (left, right) in enumerate(zip(section.points, section.points[1:], strict=False)):
+        path = (*section.where("walk"), index + 1)
+        if left.prompt != right.prompt and left.seed != right.seed:
+            message = "prompt and seed both change over this leg, which tends to wander"
+            yield song.diagnostic("warning", "wandering-leg", message, path, "change one of them at a time")
+        elif left == right:
+            message = "this point is the same as the one before: nothing changes over the leg"
+            yield song.diagnostic("warning", "idle-leg", message, path)
+
+
+def _brackets(song: LoadedSong, section: ResolvedSection) -> _Lint:
+    """Prompt weights `(word:1.3)` and `[word]` need their brackets in pairs."""
+    texts = [
+        (point.prompt, _written(song, section, index, "prompt")) for index, point in enumerate(section.points)
+    ]
+    texts.append((section.negative_prompt, section.where("negative_prompt")))
+    for text, path in texts:
+        bare = text.replace("\\(", "").replace("\\)", "").replace("\\[", "").replace("\\]", "")
+        for left, right in ("()", "[]"):
+            if bare.count(left) != bare.count(right):
+                message = f"{left} and {right} do not come in pairs, so they weigh no words"
+                yield song.diagnostic(
+                    "warning", "brackets", message, path, f"write \\{left} for the character itself"
+                )
+
+
+def _settings(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) -> _Lint:
+    if section.scheduler is not None and section.scheduler not in profile.schedulers:
+        message = f"{profile.name} has no scheduler {shorten(section.scheduler)}"
+        hint = (
+            did_you_mean(section.scheduler, profile.schedulers) or f"it has {', '.join(profile.schedulers)}"
+        )
+        yield song.diagnostic("error", "unknown-scheduler", message, section.where("scheduler"), hint)
+    if section.negative_prompt and not profile.supports_negative_prompt:
+        message = f"negative_prompt does not apply: {profile.name} cannot use one"
+        path = section.where("negative_prompt")
+        yield song.diagnostic(
+            "error", "does-not-apply", message, path, "take it out, or choose another model", key=True
+        )
+    if section.gain_db <= SILENT_DB:
+        message = f"at {section.gain_db:g} dB this section is silent"
+        yield song.diagnostic("warning", "silent-section", message, section.where("gain_db"))
+
+
+def _fades(song: LoadedSong, section: ResolvedSection) -> _Lint:
+    timebase = Timebase(song.resolved.tempo, song.resolved.meter)
+    if section.bars is not None:
+        bars = section.bars
+    elif section.duration is not None:
+        bars = timebase.bars(section.duration)
+    else:
+        return
+    fades = [(key, fade) for key in ("fade_in", "fade_out") if (fade := getattr(section, key)) is not None]
+    if fades and sum(timebase.bars(fade) for _, fade in fades) > bars:
+        names = " and ".join(key for key, _ in fades)
+        verb = "is" if len(fades) == 1 else "are together"
+        message = f"{names} {verb} longer than the section"
+        yield song.diagnostic("error", "fade-too-long", message, section.where(fades[-1][0]))
+
+
+def _named(
+    song: LoadedSong, name: str, known: dict[str, Path], path: NodePath, kind: str, folders: tuple[Path, ...]
+) -> _Lint:
+    """A catalogue name that must exist, or a file that must be there."""
+    if is_path(name):
+        try:
+            resolve_inside(song.folder, name, allowed=folders)
+        except PathError as error:
+            yield song.diagnostic("error", "bad-path", str(error), path)
+    elif name not in known:
+        hint = did_you_mean(name, known) or "`riffcompose seeds` lists the catalogue"
+        yield song.diagnostic(
+            "error", "unknown-name", f"the catalogue has no {kind} {shorten(name)}", path, hint
+        )
+
+
+def _files(
+    song: LoadedSong, section: ResolvedSection, catalogue: Catalogue, folders: tuple[Path, ...]
+) -> _Lint:
+    if section.init is not None:
+        path = section.where("init")
+        clips = {name: clip.path for name, clip in catalogue.clips.items()}
+        yield from _named(song, section.init.name, clips, (*path, "path"), "seed clip", folders)
+        clip = catalogue.clips.get(section.init.name) if section.init.kind == "catalogue" else None
+        tempo = clip.tempo if clip is not None else section.init.tempo
+        if tempo is not None:
+            ratio = song.resolved.tempo / tempo
+            if max(ratio, 1 / ratio) > TEMPO_RATIO:
+                message = (
+                    f"{shorten(section.init.name)} is at {float(tempo):g} BPM; at "
+                    f"{float(song.resolved.tempo):g} "
+                    f"it is stretched to {float(1 / ratio):.2f} of its length and will sound smeared"
+                )
+                yield song.diagnostic("warning", "far-tempo", message, path)
+        if clip is not None and clip.meter != str(song.resolved.meter):
+            message = f"{shorten(clip.name)} is in {clip.meter}, the song in {song.resolved.meter}"
+            yield song.diagnostic("warning", "other-meter", message, path)
+    if section.mask is not None:
+        masks = {name: mask.path for name, mask in catalogue.masks.items()}
+        yield from _named(song, section.mask, masks, section.where("mask"), "mask", folders)
+    for index, lora in enumerate(section.loras):
+        yield from _named(song, lora.path, {}, (*section.where("lora"), index, "path"), "LoRA", folders)
+
+
+def lint(
+    song: LoadedSong,
+    profile: ModelProfile | None,
+    catalogue: Catalogue,
+    *,
+    allowed_folders: tuple[Path, ...] = (),
+) -> list[Diagnostic]:
+    """Everything there is to say about a song without planning it.
+
+    Args:
+        song: A song without faults of its own.
+        profile: Of its model; None if the model is not on this disk: what needs it is left out.
+        catalogue: The seed clips and masks that it may name.
+        allowed_folders: Folders beside the song's own in which its files may lie.
+
+    Returns:
+        Errors and warnings by position. What several sections inherit is said once.
+    """
+    found: list[Diagnostic] = []
+    checks: list[Callable[[ResolvedSection], _Lint]] = [
+        lambda section: _walk(song, section),
+        lambda section: _brackets(song, section),
+        lambda section: _fades(song, section),
+        lambda section: _files(song, section, catalogue, allowed_folders),
+    ]
+    if profile is not None:
+        checks.append(lambda section: _steps(song, section, profile))
+        checks.append(lambda section: _settings(song, section, profile))
+    for section in song.resolved.sections:
+        for check in checks:
+            found += check(section)
+    return in_order(found)

@@ -1,0 +1,173 @@
+"""Reads a song file: bytes -> bounded YAML -> plain values -> models -> resolved song.
+
+Every fault that can be found is found in one go; the `SongError` carries one diagnostic for
+each, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from riffcomposer.errors import SongError
+from riffcomposer.song import models, nodes, rules, yaml_events
+from riffcomposer.song.diagnostics import Diagnostic, Severity, Span, song_error
+from riffcomposer.song.faults import Fault, faults_of, label, without_echoes
+from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
+from riffcomposer.song.resolve import resolve
+from riffcomposer.song.resolved import NodePath, ResolvedSong
+from riffcomposer.song.source import Source
+from riffcomposer.song.yaml_events import UnreadableYaml
+
+
+@dataclass(frozen=True)
+class LoadedSong:
+    """A song without faults, and where everything in it stands.
+
+    Attributes:
+        path: The file.
+        resolved: What a planner reads.
+        source: Its text and tree.
+    """
+
+    path: Path
+    resolved: ResolvedSong
+    source: Source
+
+    @property
+    def folder(self) -> Path:
+        """Where the song's own files lie."""
+        return self.path.parent
+
+    @property
+    def content(self) -> object:
+        """The song as plain values, as its author wrote it, without comments and `x-` keys."""
+        return _plain(self.source.root, (), [])
+
+    def position(self, path: NodePath, *, key: bool = False) -> Span:
+        """Where the value (or the key) at `path` stands: `song.position(("sections", 2, "strength"))`."""
+        return self.source.position(path, key=key)
+
+    def diagnostic(
+        self,
+        severity: Severity,
+        code: str,
+        message: str,
+        path: NodePath,
+        hint: str = "",
+        *,
+        key: bool = False,
+    ) -> Diagnostic:
+        """A diagnostic at the value (or the key) at `path`."""
+        return self.source.diagnostic(severity, code, message, path, hint, key=key)
+
+
+def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
+    """The tree as plain values, `x-` keys taken out; a key without a value is a fault."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Sequence):
+        items = [_plain(item, (*path, index), faults) for index, item in enumerate(node.items)]
+        for index, item in enumerate(node.items):
+            if items[index] is None and not item.invalid:
+                item.invalid = True
+                faults.append(Fault((*path, index), "missing-value", f"{label((*path, index))} has no value"))
+        return items
+    assert isinstance(node, Mapping)
+    values: dict[str, object] = {}
+    for key, (_, value) in node.entries.items():
+        if key.startswith("x-"):
+            continue
+        values[key] = _plain(value, (*path, key), faults)
+        if values[key] is None and not value.invalid:
+            value.invalid = True
+            hint = "write one, or take the line out"
+            faults.append(Fault((*path, key), "missing-value", f"{key} has no value", hint, at_key=True))
+    return values
+
+
+def _validated(root: Node, faults: list[Fault]) -> models.Song | None:
+    """Runs every check of values; gives the song if none of them found a fault."""
+    plain = _plain(root, (), faults)
+    song = None
+    if not isinstance(plain, dict):
+        faults.append(Fault((), "not-a-song", "a song is a mapping (title: ..., sections: ...) at the top"))
+        return None
+    found: list[Fault] = []
+    try:
+        song = models.Song.model_validate(plain)
+    except ValidationError as error:
+        found = faults_of(error)
+    said = {fault.path for fault in found if not fault.at_key}
+    found += [fault for fault in rules.check(plain) if fault.at_key or fault.path not in said]
+    faults += [fault for fault in without_echoes(found) if not nodes.is_invalid(root, fault.path)]
+    return song
+
+
+def parse_song(content: bytes, path: Path, file: str | None = None) -> LoadedSong:
+    """Reads a song from its bytes.
+
+    Args:
+        content: The file's content.
+        path: Where it lies, or would lie: its folder is where its own files are.
+        file: How messages name it; by default `path`.
+
+    Raises:
+        SongError: The song has faults; one diagnostic for each.
+    """
+    source = Source(file or str(path))
+    diagnostics: list[Diagnostic] = []
+
+    def report(span: Span, code: str, message: str, hint: str) -> None:
+        diagnostics.append(source.at(span, "error", code, message, hint))
+
+    try:
+        text = yaml_events.decode(content)
+        source.lines = yaml_events.split_lines(text)
+        root = yaml_events.compose(text, report)
+    except UnreadableYaml as fault:
+        if not source.lines and fault.span.line:
+            source.lines = yaml_events.split_lines(content.decode("utf-8-sig", errors="replace"))
+        report(fault.span, fault.code, fault.message, fault.hint)
+        raise song_error(source.file, diagnostics) from None
+    if root is None or (isinstance(root, Scalar) and root.value is None and not root.invalid):
+        report(Span(1, 1, 2), "empty", "the song is empty", "`riffcompose new` writes one to start from")
+        raise song_error(source.file, diagnostics)
+    source.root = root
+    faults: list[Fault] = []
+    song = _validated(root, faults)
+    diagnostics += [
+        source.diagnostic("error", fault.code, fault.message, fault.path, fault.hint, key=fault.at_key)
+        for fault in faults
+    ]
+    if diagnostics or song is None:
+        raise song_error(source.file, diagnostics)
+    return LoadedSong(path, resolve(song), source)
+
+
+def load_song(path: Path | str) -> LoadedSong:
+    """Reads a song file.
+
+    Raises:
+        SongError: It is not there, cannot be read, or has faults; one diagnostic for each.
+    """
+    path = Path(path)
+    name = str(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _unreadable(name, "is not a file")
+        with open(path, "rb") as handle:
+            content = handle.read(yaml_events.MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _unreadable(name, "there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    return parse_song(content, path, name)
+
+
+def _unreadable(name: str, message: str) -> SongError:
+    return song_error(name, [Diagnostic("error", "unreadable", message, name)])

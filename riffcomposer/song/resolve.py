@@ -1,0 +1,156 @@
+"""Fills in a valid song: `defaults` and `use` applied, short forms spelt out.
+
+Expects what `riffcomposer.song.rules` found to be without faults.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from riffcomposer.song.fields import StrictModel
+from riffcomposer.song.merge import Merged, by_name, merge_section
+from riffcomposer.song.models import Init, Lora, Point, Section, Song, Transition
+from riffcomposer.song.paths import is_path
+from riffcomposer.song.resolved import (
+    InitSpec,
+    KeyPoint,
+    LoraSpec,
+    ResolvedMaster,
+    ResolvedOutput,
+    ResolvedSection,
+    ResolvedSong,
+    TransitionSpec,
+)
+from riffcomposer.units import Length, exact
+
+DEFAULT_INTERPOLATION_STEPS = 4
+DEFAULT_ALPHA_POWER = 2.0
+DEFAULT_OVERLAP = Length.parse("0.5 beats")
+DEFAULT_CROSSFADE = Length.parse("1 beat")
+DEFAULT_BRIDGE_CLIPS = 4
+
+
+def _stated(model: StrictModel) -> dict[str, Any]:
+    """The fields that the song states, as they are."""
+    return {name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set}
+
+
+def _init(init: Init | None) -> InitSpec | None:
+    if init is None or init.path == "none":
+        return None
+    return InitSpec(
+        kind="file" if is_path(init.path) else "catalogue",
+        name=init.path,
+        start=init.start,
+        tempo=None if init.tempo is None else exact(init.tempo),
+        bars=None if init.bars is None else exact(init.bars),
+    )
+
+
+def _transition(transition: Transition | None) -> TransitionSpec:
+    if transition is None:
+        return TransitionSpec("crossfade", DEFAULT_CROSSFADE)
+    if transition.type == "cut":
+        return TransitionSpec("cut")
+    if transition.type == "bridge":
+        return TransitionSpec("bridge", clips=transition.clips or DEFAULT_BRIDGE_CLIPS)
+    return TransitionSpec("crossfade", transition.length or DEFAULT_CROSSFADE)
+
+
+def _points(merged: Merged, song_seed: int) -> tuple[KeyPoint, ...]:
+    values = merged.values
+    points: list[Point] = values.get("walk") or [Point.model_validate({})]
+
+    def pick(point: Point, key: str, otherwise: Any) -> Any:
+        stated = getattr(point, key)
+        return otherwise if stated is None else stated
+
+    return tuple(
+        KeyPoint(
+            prompt=pick(point, "prompt", values.get("prompt", "")),
+            seed=pick(point, "seed", values.get("seed", song_seed)),
+            strength=pick(point, "strength", merged.strength),
+            guidance_scale=pick(point, "guidance_scale", values.get("guidance_scale")),
+        )
+        for point in points
+    )
+
+
+def _names(sections: list[Section]) -> list[str]:
+    """A name for each section, unique: its own, `verse (2)` for a bare use, or `section 3`."""
+    taken = {section.name for section in sections if section.name is not None}
+    names: list[str] = []
+    for index, section in enumerate(sections):
+        name = section.name
+        number = index + 1 if section.use is None else 2
+        while name is None:
+            candidate = f"section {number}" if section.use is None else f"{section.use} ({number})"
+            number += 1
+            name = candidate if candidate not in taken else None
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSection:
+    values = merged.values
+    points = _points(merged, song.seed)
+    steps = values.get("interpolation_steps", DEFAULT_INTERPOLATION_STEPS)
+    bars, clips, duration = values.get("bars"), values.get("clips"), values.get("duration")
+    if bars is None and clips is None and duration is None:
+        clips = (len(points) - 1) * steps + 1
+    mask = values.get("mask")
+    loras: list[Lora] = values.get("lora", [])
+    return ResolvedSection(
+        name=name,
+        points=points,
+        is_seed_walk="walk" not in values,
+        interpolation_steps=steps,
+        alpha_curve=values.get("alpha_curve", "linear"),
+        alpha_power=float(values.get("alpha_power", DEFAULT_ALPHA_POWER)),
+        bars=None if bars is None else exact(bars),
+        clips=clips,
+        duration=duration,
+        negative_prompt=values.get("negative_prompt", ""),
+        num_inference_steps=values.get("num_inference_steps"),
+        scheduler=values.get("scheduler"),
+        init=_init(values.get("init")),
+        mask=None if mask == "none" else mask,
+        loras=tuple(LoraSpec(lora.path, lora.weight) for lora in loras),
+        overlap=values.get("overlap", DEFAULT_OVERLAP),
+        transition=_transition(values.get("transition")),
+        fade_in=values.get("fade_in"),
+        fade_out=values.get("fade_out"),
+        gain_db=float(values.get("gain_db", 0.0)),
+        chain=tuple(entry.effect() for entry in values.get("chain", [])),
+        path=("sections", index),
+        origins=merged.origins,
+    )
+
+
+def resolve(song: Song) -> ResolvedSong:
+    """The song that a planner reads."""
+    defaults = _stated(song.defaults)
+    sections = [_stated(section) for section in song.sections]
+    places = by_name(sections)
+    return ResolvedSong(
+        title=song.title,
+        tempo=exact(song.tempo),
+        meter=song.meter,
+        seed=song.seed,
+        model=song.model,
+        loop=song.loop,
+        length=song.length,
+        sections=tuple(
+            _section(name, index, merge_section(defaults, sections, index, places), song)
+            for index, name in enumerate(_names(song.sections))
+        ),
+        master=ResolvedMaster(
+            tuple(entry.effect() for entry in song.master.chain),
+            float(song.master.integrated_lufs),
+            float(song.master.true_peak_dbtp),
+        ),
+        output=ResolvedOutput(
+            tuple(song.output.formats), float(song.output.stereo_width), song.output.decoder
+        ),
+    )

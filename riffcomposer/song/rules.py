@@ -1,0 +1,245 @@
+"""Checks that need more than one value: keys that exclude one another, names, what does not apply.
+
+They work on the plain tree, so that a song with faults of other kinds still gets all of these.
+Each looks only at values whose type is right; a wrong type is pydantic's to report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from riffcomposer.song.diagnostics import did_you_mean, shorten
+from riffcomposer.song.effects import EFFECTS
+from riffcomposer.song.faults import Fault
+from riffcomposer.song.merge import (
+    EXCLUSIVE,
+    MAX_USE_DEPTH,
+    Merged,
+    by_name,
+    merge_section,
+    use_chain,
+    use_circle,
+)
+from riffcomposer.song.paths import AUDIO_SUFFIXES, IMAGE_SUFFIXES, is_path, path_fault
+from riffcomposer.song.resolved import NodePath
+
+Plain = Mapping[str, Any]
+
+
+MAX_HINTS = 20
+"""Looking for the nearest of many names is slow: a song with more unknown ones has other troubles."""
+
+
+def _as(kind: type, value: object) -> Any:
+    """The value, or an empty one if it is of another type."""
+    return value if isinstance(value, kind) else kind()
+
+
+def _exclusive(section: Plain, path: NodePath) -> Iterator[Fault]:
+    for group in EXCLUSIVE:
+        stated = [key for key in section if key in group]
+        for key in stated[1:]:
+            message = f"{key} and {stated[0]} exclude one another"
+            yield Fault((*path, key), "exclusive-keys", message, "keep one of them", at_key=True)
+
+
+def _chain(chain: object, path: NodePath) -> Iterator[Fault]:
+    if not isinstance(chain, list):
+        return
+    for index, entry in enumerate(chain):
+        if isinstance(entry, dict) and len(entry) != 1 and all(name in EFFECTS for name in entry):
+            names = ", ".join(entry) or "none"
+            message = f"each item of a chain names one effect (got {names})"
+            yield Fault((*path, index), "one-effect", message, "put each effect into an item of its own")
+
+
+def _transition(transition: object, path: NodePath) -> Iterator[Fault]:
+    if not isinstance(transition, dict):
+        return
+    kind = transition.get("type", "crossfade")
+    for key, belongs in (("length", "crossfade"), ("clips", "bridge")):
+        if key in transition and kind in ("cut", "crossfade", "bridge") and kind != belongs:
+            message = f"{key} does not apply to a {kind}, only to a {belongs}"
+            yield Fault((*path, key), "does-not-apply", message, at_key=True)
+
+
+def _file(
+    value: object, path: NodePath, suffixes: Sequence[str], *, catalogue: bool = True
+) -> Iterator[Fault]:
+    """A path's text: its form and its suffix; nothing is opened."""
+    if not isinstance(value, str) or not value or (catalogue and not is_path(value)):
+        return
+    message = path_fault(value)
+    if message is None and not value.lower().endswith(tuple(suffixes)):
+        message = f"{shorten(value)} is not a file of the right kind ({' '.join(suffixes)})"
+    if message is not None:
+        yield Fault(path, "bad-path", message)
+
+
+def _files(settings: Plain, path: NodePath) -> Iterator[Fault]:
+    init = settings.get("init")
+    if isinstance(init, dict):
+        text = init.get("path")
+        yield from _file(text, (*path, "init", "path"), AUDIO_SUFFIXES + IMAGE_SUFFIXES)
+        if isinstance(text, str) and not is_path(text):
+            for key in ("start", "tempo", "bars"):
+                if key in init:
+                    message = f"{key} does not apply to a seed clip of the catalogue, only to a file"
+                    yield Fault((*path, "init", key), "does-not-apply", message, at_key=True)
+    else:
+        yield from _file(init, (*path, "init"), AUDIO_SUFFIXES + IMAGE_SUFFIXES)
+    yield from _file(settings.get("mask"), (*path, "mask"), IMAGE_SUFFIXES)
+    loras = settings.get("lora")
+    for index, lora in enumerate(loras if isinstance(loras, list) else []):
+        where = (*path, "lora", index)
+        if isinstance(lora, dict):
+            yield from _file(lora.get("path"), (*where, "path"), (".safetensors",), catalogue=False)
+        else:
+            yield from _file(lora, where, (".safetensors",), catalogue=False)
+
+
+def _settings(settings: Plain, path: NodePath) -> Iterator[Fault]:
+    """What `defaults` and sections have in common."""
+    yield from _exclusive(settings, path)
+    yield from _transition(settings.get("transition"), (*path, "transition"))
+    yield from _files(settings, path)
+
+
+def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Fault]:
+    unknown = 0
+    for index, section in enumerate(sections):
+        name, used = section.get("name"), section.get("use")
+        if isinstance(name, str) and names[name] != index:
+            message = f"the name {shorten(name)} is already taken by section {names[name] + 1}"
+            yield Fault(("sections", index, "name"), "duplicate-name", message, "names are unique")
+        if not isinstance(used, str):
+            continue
+        where = ("sections", index, "use")
+        if used not in names:
+            unknown += 1
+            near = did_you_mean(used, names) if unknown <= MAX_HINTS else ""
+            hint = near or ("" if names else "give the section a name first")
+            yield Fault(where, "unknown-section", f"there is no section named {shorten(used)}", hint)
+        else:
+            circle = use_circle(sections, index, names)
+            if len(use_chain(sections, index, names)) > MAX_USE_DEPTH:
+                message = f"more than {MAX_USE_DEPTH} sections build on one another"
+                yield Fault(where, "use-too-deep", message, "use a section nearer to the start of the chain")
+            elif circle and index == min(circle):
+                message = f"{shorten(used)} builds on this section, so this section cannot use it"
+                yield Fault(where, "use-circle", message)
+
+
+def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
+    """Prompts and seeds: something must be there, and nothing stated must be without effect."""
+    walk = merged.values.get("walk")
+    has_prompt = "prompt" in merged.values
+    own_walk = "walk" in section
+    if isinstance(walk, list):
+        points = [point for point in walk if isinstance(point, dict)]
+        if len(points) != len(walk) or not points:
+            return
+        for key in ("prompt", "seed", "strength", "denoising", "guidance_scale"):
+            point_key = "strength" if key == "denoising" else key
+            if key in section and all(point_key in point for point in points):
+                message = f"{key} does not apply: every point of the walk has its own"
+                hint = "" if own_walk else "state the walk again with other points"
+                yield Fault((*path, key), "does-not-apply", message, hint, at_key=True)
+        if own_walk and not has_prompt:
+            for index, point in enumerate(points):
+                if "prompt" not in point and point.get("strength", merged.strength) != 0:
+                    hint = "give the section a prompt, or each point its own"
+                    where = (*path, "walk", index)
+                    yield Fault(
+                        where,
+                        "missing-key",
+                        f"point {index + 1} of the walk has no prompt",
+                        hint,
+                        missing=("prompt",),
+                    )
+    elif "walk" not in merged.values and not has_prompt and merged.strength != 0:
+        hint = "write prompt:, or walk: with several, or strength: 0 to play the seed clip itself"
+        yield Fault(
+            path, "missing-key", "this section has no prompt", hint, missing=("prompt", "walk", "use")
+        )
+
+
+def _has_init(merged: Merged) -> bool:
+    init = merged.values.get("init")
+    return init is not None and init != "none" and init != {"path": "none"}
+
+
+def _section(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
+    yield from _walk(section, merged, path)
+    if not any(key in merged.values for key in ("bars", "clips", "duration", "walk")):
+        message = "this section has no length"
+        yield Fault(
+            path,
+            "missing-key",
+            message,
+            "write bars: 8, or clips: 4, or duration: 20s",
+            missing=(*EXCLUSIVE[0], "walk", "use"),
+        )
+    if not _has_init(merged):
+        for key in ("strength", "denoising", "mask"):
+            if key in section and section[key] != "none":
+                message = f"{key} does not apply to a section without init"
+                yield Fault((*path, key), "does-not-apply", message, "name a seed clip in init:", at_key=True)
+        walk = section.get("walk")
+        for index, point in enumerate(walk if isinstance(walk, list) else []):
+            if isinstance(point, dict) and "strength" in point:
+                message = "strength does not apply to a section without init"
+                where = (*path, "walk", index, "strength")
+                yield Fault(where, "does-not-apply", message, "name a seed clip in init:", at_key=True)
+
+
+def _alpha(settings: Plain, curve: object, path: NodePath) -> Iterator[Fault]:
+    if "alpha_power" in settings and curve in (None, "linear", "ease"):
+        message = "alpha_power applies to alpha_curve: power only"
+        yield Fault((*path, "alpha_power"), "does-not-apply", message, "add alpha_curve: power", at_key=True)
+
+
+def _first_transition(song: Plain, sections: Sequence[Plain]) -> Iterator[Fault]:
+    if "transition" in sections[0] and song.get("loop") is not True and "length" not in song:
+        message = "transition does not apply to the first section of a song that neither loops nor repeats"
+        yield Fault(
+            ("sections", 0, "transition"),
+            "does-not-apply",
+            message,
+            "take it out, or add loop: true",
+            at_key=True,
+        )
+
+
+def check(song: object) -> list[Fault]:
+    """Every fault of these kinds in a plain song (`x-` keys taken out)."""
+    if not isinstance(song, dict):
+        return []
+    faults: list[Fault] = []
+    listed: list[Any] = _as(list, song.get("sections"))
+    sections: list[Plain] = [_as(dict, item) for item in listed]
+    defaults: Plain = _as(dict, song.get("defaults"))
+    names = by_name(sections)
+    faults += _settings(defaults, ("defaults",))
+    faults += _alpha(defaults, defaults.get("alpha_curve"), ("defaults",))
+    faults += _names(sections, names)
+    for index, section in enumerate(sections):
+        path: NodePath = ("sections", index)
+        faults += _settings(section, path)
+        faults += _chain(section.get("chain"), (*path, "chain"))
+        # A section that builds on one that is not there, or on itself, has its fault already.
+        base = sections[use_chain(sections, index, names)[0]]
+        if isinstance(listed[index], dict) and "use" not in base:
+            merged = merge_section(defaults, sections, index, names)
+            faults += _section(section, merged, path)
+            faults += _alpha(section, merged.values.get("alpha_curve"), path)
+    if sections:
+        faults += _first_transition(song, sections)
+    faults += _chain(_as(dict, song.get("master")).get("chain"), ("master", "chain"))
+    formats = _as(list, _as(dict, song.get("output")).get("formats"))
+    for index, name in enumerate(formats[:8]):
+        if name in formats[:index]:
+            message = f"the format {shorten(name)} is listed twice"
+            faults.append(Fault(("output", "formats", index), "duplicate-item", message))
+    return faults

@@ -1,0 +1,120 @@
+"""The JSON Schema of the song language for editors (draft-07), made from the models.
+
+`python -m riffcomposer.song.schema` writes `schemas/song.schema.json`. Each key has a description,
+a default (null where the default is the model's own, or nothing) and an example; keys that begin
+with `x-` are free everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from riffcomposer.files import write_text
+from riffcomposer.song import resolve
+from riffcomposer.song.models import Song
+
+SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "song.schema.json"
+
+_DEFAULTS: dict[str, Any] = {
+    "interpolation_steps": resolve.DEFAULT_INTERPOLATION_STEPS,
+    "alpha_curve": "linear",
+    "alpha_power": resolve.DEFAULT_ALPHA_POWER,
+    "overlap": str(resolve.DEFAULT_OVERLAP),
+    "transition": "crossfade",
+    "init": "none",
+    "mask": "none",
+    "lora": [],
+    "negative_prompt": "",
+    "fade_in": "0s",
+    "fade_out": "0s",
+    "gain_db": 0,
+    "chain": [],
+    "start": "0s",
+    "defaults": {},
+    "master": {},
+    "output": {},
+}
+"""What holds if nobody states a key: filled in when a song is resolved, so unknown to the models."""
+
+_SHORT_FORMS: dict[str, dict[str, Any]] = {
+    "Init": {"type": "string", "minLength": 1, "maxLength": 500},
+    "Transition": {"enum": ["cut", "crossfade", "bridge"]},
+    "Lora": {"type": "string", "minLength": 1, "maxLength": 500},
+}
+"""Mappings that a plain text may stand for."""
+
+_OWN_KEYS = {"^x-": {"description": "Your own notes; riffcomposer does not read them."}}
+
+
+class _Generator(GenerateJsonSchema):
+    """Keeps field descriptions and leaves out what pydantic would only make up: titles."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:
+        """Keys stay in the order of the models."""
+        return value
+
+
+def _reference(schema: dict[str, Any]) -> dict[str, Any]:
+    """A reference with its short form; in draft-07 nothing may stand beside `$ref`."""
+    name = schema["$ref"].rsplit("/", 1)[-1]
+    rest = {key: value for key, value in schema.items() if key != "$ref"}
+    reference = {"$ref": schema["$ref"]}
+    if name in _SHORT_FORMS:
+        return {"anyOf": [_SHORT_FORMS[name], reference], **rest}
+    return {"allOf": [reference], **rest} if rest else reference
+
+
+def _tidy(schema: Any) -> Any:
+    """Makes pydantic's schema what an editor should see: no nulls, short forms, `x-` keys."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    options = schema.get("anyOf")
+    if isinstance(options, list) and {"type": "null"} in options:
+        (stated,) = [option for option in options if option != {"type": "null"}]
+        rest = {key: value for key, value in schema.items() if key != "anyOf"}
+        return _tidy({**stated, **rest})
+    if "$ref" in schema:
+        return _reference(schema)
+    tidy = {
+        key: value if key in ("default", "examples", "enum", "const") else _tidy(value)
+        for key, value in schema.items()
+    }
+    if isinstance(tidy.get("properties"), dict):
+        tidy.pop("title", None)
+        for name, own in tidy["properties"].items():
+            if name in _DEFAULTS:
+                own["default"] = _DEFAULTS[name]
+        tidy["patternProperties"] = _OWN_KEYS
+    return tidy
+
+
+def song_schema(model: type[BaseModel] = Song) -> dict[str, Any]:
+    """The schema as a document."""
+    raw = model.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Generator)
+    definitions = raw.pop("$defs")
+    tidy = _tidy(raw)
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "riffcomposer song",
+        **tidy,
+        "definitions": {name: _tidy(definition) for name, definition in sorted(definitions.items())},
+    }
+
+
+def schema_text() -> str:
+    """The schema as it stands in its file."""
+    return json.dumps(song_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    write_text(SCHEMA_PATH, schema_text())

@@ -1,0 +1,49 @@
+"""A song file as text: its lines, its tree, and diagnostics that point into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from riffcomposer.song import nodes
+from riffcomposer.song.diagnostics import Diagnostic, Severity, Span
+from riffcomposer.song.nodes import Node, Scalar
+from riffcomposer.song.resolved import NodePath
+
+
+@dataclass
+class Source:
+    """A song's file.
+
+    Attributes:
+        file: Its name as the user gave it, for messages.
+        lines: Its lines as YAML counts them.
+        root: Its tree.
+    """
+
+    file: str
+    lines: list[str] = field(default_factory=list)
+    root: Node = field(default_factory=lambda: Scalar(Span(1, 1, 2)))
+
+    def position(self, path: NodePath, *, key: bool = False) -> Span:
+        """Where the value (or the key) at `path` stands; its nearest ancestor if it is not there."""
+        return nodes.position(self.root, path, key=key)
+
+    def at(self, span: Span, severity: Severity, code: str, message: str, hint: str = "") -> Diagnostic:
+        """A diagnostic at a span."""
+        source = self.lines[span.line - 1] if 0 < span.line <= len(self.lines) else ""
+        return Diagnostic(
+            severity, code, message, self.file, span.line, span.column, span.end_column, source, hint
+        )
+
+    def diagnostic(
+        self,
+        severity: Severity,
+        code: str,
+        message: str,
+        path: NodePath,
+        hint: str = "",
+        *,
+        key: bool = False,
+    ) -> Diagnostic:
+        """A diagnostic at the value (or the key) at `path`."""
+        return self.at(self.position(path, key=key), severity, code, message, hint)
