@@ -1,0 +1,137 @@
+"""What a plan costs, and the limits that only the user, never a song, can raise."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+
+from riffcomposer.errors import BudgetError
+from riffcomposer.models.profile import ModelProfile
+from riffcomposer.plan.findings import Finding
+from riffcomposer.plan.model import Budget, ClipJob, Grid, Plan
+from riffcomposer.song.lints import effective_steps
+from riffcomposer.song.resolved import NodePath
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a plan may ask for.
+
+    Attributes:
+        jobs: Clips on the grid.
+        minutes: Length of the track.
+        disk_bytes: What a render writes: clips, passages and files.
+        memory_bytes: What a render holds at once; None: whatever the machine has.
+    """
+
+    jobs: int = 10_000
+    minutes: float = 600.0
+    disk_bytes: int = 64 * GIB
+    memory_bytes: int | None = None
+
+
+def _over(flag: str, what: str, suggestion: str, path: NodePath = ("sections",)) -> BudgetError:
+    hint = f"shorten the song, or allow it with {flag} {suggestion}"
+    finding = Finding("error", "over-budget", what, path, hint)
+    return BudgetError(finding.sentence, (finding,))
+
+
+def check_minutes(bars: Fraction, grid: Grid, limits: Limits) -> None:
+    """Refuses a track longer than its limit, before it is expanded.
+
+    Raises:
+        BudgetError: It is.
+    """
+    minutes = float(bars * grid.samples_per_bar / grid.sample_rate / 60)
+    if minutes > limits.minutes:
+        raise _over(
+            "--minutes-limit",
+            f"the track is at least {minutes:,.1f} minutes long, and {limits.minutes:g} are allowed",
+            f"{-(-minutes // 1):.0f}",
+        )
+
+
+def check_clips(clips: int, limits: Limits) -> None:
+    """Refuses a plan with more clips than its limit, before they are built.
+
+    Raises:
+        BudgetError: It has.
+    """
+    if clips > limits.jobs:
+        raise _over(
+            "--jobs-limit",
+            f"the track needs at least {clips:,} clips, and {limits.jobs:,} are allowed",
+            str(clips),
+        )
+
+
+def physical_memory_bytes() -> int | None:
+    """Memory of this machine, None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def estimate(plan: Plan, profile: ModelProfile) -> Budget:
+    """What rendering `plan` costs, roughly; clips whose state is `cached` are free.
+
+    Disk counts the clips to render (float16 levels), each passage (float32, two channels) and one
+    24-bit file of the whole track. Time counts UNet evaluations, two a step under guidance
+    unless the model has learnt it, and half a second for decoding a clip's worth of sound.
+    """
+    grid = plan.grid
+    todo = [
+        job for key, job in plan.jobs.items() if key not in plan.states or plan.states[key].cause != "cached"
+    ]
+    channels = 2 if profile.spectrogram.stereo else 1
+    clip_bytes = 2 * channels * profile.spectrogram.num_frequencies * grid.width_frames
+    sound_samples = sum(passage.body_samples + passage.tail_samples for passage in plan.passages)
+    evaluations = sum(_evaluations(job, profile) for job in todo)
+    width_factor = grid.width_frames / profile.image_width
+    return Budget(
+        clips=len(plan.jobs),
+        clips_to_render=len(todo),
+        minutes=plan.total_samples / grid.sample_rate / 60,
+        disk_bytes=len(todo) * clip_bytes + sound_samples * 8 + plan.total_samples * 6,
+        memory_bytes=profile.memory_bytes + 64 * clip_bytes + (300 << 20),
+        estimated_seconds=evaluations * profile.seconds_per_evaluation * width_factor * _speed(todo)
+        + 0.5 * len(plan.clips),
+    )
+
+
+def _evaluations(job: ClipJob, profile: ModelProfile) -> int:
+    steps = effective_steps(job.num_inference_steps, job.strength)
+    return steps * (1 if profile.guidance_embedding or job.guidance_scale == 1.0 else 2)
+
+
+def _speed(jobs: list[ClipJob]) -> float:
+    """Time of an evaluation against two CPU cores: a graphics card is some 200 times as fast."""
+    return 0.005 if jobs and not jobs[0].compute.startswith("cpu") else 1.0
+
+
+def check_budget(budget: Budget, limits: Limits) -> None:
+    """Refuses a plan that needs more disk or memory than its limits.
+
+    Raises:
+        BudgetError: It does; the message names the flag that allows it.
+    """
+    if budget.disk_bytes > limits.disk_bytes:
+        raise _over(
+            "--disk-limit",
+            f"the render writes about {budget.disk_bytes / GIB:.1f} GiB, and "
+            f"{limits.disk_bytes / GIB:g} are allowed",
+            f"{-(-budget.disk_bytes // GIB)}",
+        )
+    memory = limits.memory_bytes if limits.memory_bytes is not None else physical_memory_bytes()
+    if memory is not None and budget.memory_bytes > memory:
+        raise _over(
+            "--memory-limit",
+            f"the render needs about {budget.memory_bytes / GIB:.1f} GiB of memory, and "
+            f"{memory / GIB:.1f} are {'allowed' if limits.memory_bytes is not None else 'in this machine'}",
+            f"{-(-budget.memory_bytes // GIB)}",
+            ("model",),
+        )

@@ -1,0 +1,41 @@
+"""What planning has to say about a song: faults and lints, by where in the song they belong.
+
+The planner knows paths (`("sections", 2, "overlap")`), not lines; whoever read the file turns a
+finding into a diagnostic with its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from riffcomposer.errors import SongError
+from riffcomposer.song.diagnostics import Severity
+from riffcomposer.song.resolved import NodePath
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault or lint.
+
+    Attributes:
+        code: Short and stable, `too-slow` for instance.
+        message: One sentence, without position.
+        path: Where in the song it belongs.
+        hint: What to do about it; may be empty.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    path: NodePath = ()
+    hint: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+def fault(code: str, message: str, path: NodePath = (), hint: str = "") -> SongError:
+    """The error that carries one finding; a reader of the file adds line and column."""
+    finding = Finding("error", code, message, path, hint)
+    return SongError(finding.sentence, (finding,))

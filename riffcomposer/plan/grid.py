@@ -1,0 +1,102 @@
+"""The grid: how many bars a clip holds, how wide its image is, where bars stand in samples.
+
+Conventions: a *frame* is a column of the spectrogram (10 ms with Riffusion's parameters). Bars and
+frames are exact fractions until a position becomes a sample; each position is rounded once.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from riffcomposer.models.profile import ModelProfile
+from riffcomposer.plan.findings import fault
+from riffcomposer.plan.model import Grid
+from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
+from riffcomposer.units import Timebase, round_half_up
+
+
+def timebase(song: ResolvedSong, profile: ModelProfile) -> Timebase:
+    """The song's tempo and meter at the model's sample rate."""
+    return Timebase(song.tempo, song.meter, profile.spectrogram.sample_rate)
+
+
+def make_grid(song: ResolvedSong, profile: ModelProfile) -> Grid:
+    """Fits whole bars into the model's image.
+
+    A slot is as many whole bars as fit `image_width` frames, at least one. The render is wider: the
+    slot and the longest overlap that a section asks for, up to a multiple of `width_step`.
+
+    Raises:
+        SongError: A bar, or a bar and the overlap, is wider than the model's widest image.
+    """
+    time = timebase(song, profile)
+    frames_per_second = profile.spectrogram.frames_per_second
+    bar_frames = time.seconds_per_bar * frames_per_second
+    widest = profile.max_width // profile.width_step * profile.width_step
+
+    def overlap(section: ResolvedSection) -> int:
+        return math.ceil(time.seconds(section.overlap) * frames_per_second)
+
+    longest = max(song.sections, key=overlap)
+    clip_bars = max(1, math.floor(profile.image_width / bar_frames))
+    while True:
+        slot = math.ceil(clip_bars * bar_frames)
+        width = math.ceil(Fraction(slot + overlap(longest), profile.width_step)) * profile.width_step
+        if width <= widest:
+            break
+        if clip_bars > 1:
+            clip_bars -= 1
+            continue
+        if slot >= widest:
+            tempo = math.ceil(song.tempo * (slot + overlap(longest)) / widest)
+            raise fault(
+                "too-slow",
+                f"a bar of {song.meter} at {float(song.tempo):g} BPM is {slot} frames wide, and "
+                f"{profile.name} makes images of at most {widest}",
+                ("tempo",),
+                f"use a tempo of at least {tempo} BPM or a shorter meter",
+            )
+        raise fault(
+            "overlap-too-long",
+            f"a bar of {slot} frames and an overlap of {longest.overlap} ({overlap(longest)} frames) do not "
+            f"fit the widest image of {profile.name}, {widest} frames",
+            longest.where("overlap"),
+            f"use an overlap of at most {(widest - slot) * 1000 // frames_per_second} ms, or a faster tempo",
+        )
+    return Grid(
+        tempo=song.tempo,
+        meter=str(song.meter),
+        sample_rate=time.sample_rate,
+        hop_length=profile.spectrogram.hop_length,
+        clip_bars=clip_bars,
+        samples_per_bar=time.samples_per_bar,
+        width_frames=width,
+        overlap_frames=width - slot,
+        join_samples=time.samples(longest.overlap),
+    )
+
+
+def sample_at(grid: Grid, bar: Fraction | int) -> int:
+    """The absolute sample of a position in bars, rounded once."""
+    return round_half_up(bar * grid.samples_per_bar)
+
+
+def section_bars(section: ResolvedSection, song: ResolvedSong, grid: Grid) -> Fraction:
+    """Length of a section's own part, without a bridge, in bars.
+
+    `bars` is taken as it stands; a `duration` becomes the nearest whole bar, at least one, so that the
+    next section starts on a downbeat.
+    """
+    if section.clips is not None:
+        return Fraction(section.clips * grid.clip_bars)
+    if section.bars is not None:
+        return section.bars
+    assert section.duration is not None, "the song's rules see to it that a length is stated"
+    bars = Timebase(song.tempo, song.meter, grid.sample_rate).bars(section.duration)
+    return Fraction(max(1, round_half_up(bars)))
+
+
+def slots(bars: Fraction, grid: Grid) -> int:
+    """How many clips a length needs; the last may be cut short."""
+    return math.ceil(bars / grid.clip_bars)

@@ -1,0 +1,172 @@
+"""Canonical jobs and the keys of what is stored.
+
+A key is the SHA-256 of canonical JSON (sorted keys, no spaces, UTF-8) of everything that decides
+the samples and nothing else: no names, no paths, no order, no mix or master settings. Two jobs
+that must sound alike have one canonical form, so that they have one key and are rendered once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from riffcomposer.plan.model import SAMPLER_VERSION, ClipJob, Passage, Plan
+from riffcomposer.song.lints import effective_steps
+
+DIGITS = 9
+"""Decimals kept of alpha, strength and guidance: far below what can be heard, far above float noise."""
+
+
+def rounded(value: float) -> float:
+    """A number as it enters a key, without a negative zero."""
+    return round(float(value), DIGITS) + 0.0
+
+
+def canonical(job: ClipJob) -> ClipJob:
+    """The one form of all jobs that make the same samples.
+
+    - Numbers are rounded to `DIGITS` decimals.
+    - At an end point (alpha 0 or 1, or both points equal) both points are that one and alpha is 0.
+    - The points stand in order of (prompt, seed); swapping them turns alpha into 1 - alpha.
+    - No step run: the seed clip itself; prompts, seeds, guidance, mask and so on have no effect.
+    - Full strength without a mask: the seed clip has no effect, and goes.
+    - LoRAs stand in order of their digests; those of weight 0 go.
+    """
+    strength = rounded(job.strength) if job.init is not None else 1.0
+    if job.init is not None and effective_steps(job.num_inference_steps, strength) == 0:
+        return replace(
+            job,
+            prompt_a="",
+            prompt_b="",
+            seed_a=0,
+            seed_b=0,
+            alpha=0.0,
+            negative_prompt="",
+            strength=0.0,
+            guidance_scale=0.0,
+            num_inference_steps=0,
+            scheduler="",
+            mask=None,
+            loras=(),
+        )
+    point_a, point_b = (job.prompt_a, job.seed_a), (job.prompt_b, job.seed_b)
+    alpha = rounded(job.alpha)
+    if alpha == 0.0 or point_a == point_b:
+        point_b, alpha = point_a, 0.0
+    elif alpha == 1.0:
+        point_a, alpha = point_b, 0.0
+    elif point_b < point_a:
+        point_a, point_b, alpha = point_b, point_a, rounded(1.0 - alpha)
+    return replace(
+        job,
+        prompt_a=point_a[0],
+        prompt_b=point_b[0],
+        seed_a=point_a[1],
+        seed_b=point_b[1],
+        alpha=alpha,
+        strength=strength,
+        guidance_scale=rounded(job.guidance_scale),
+        init=None if strength == 1.0 and job.mask is None else job.init,
+        mask=job.mask if job.init is not None else None,
+        loras=tuple(
+            sorted(
+                (lora for lora in job.loras if rounded(lora.weight) != 0.0),
+                key=lambda lora: (lora.sha256, lora.weight),
+            )
+        ),
+    )
+
+
+def job_fields(job: ClipJob) -> dict[str, Any]:
+    """The deciding fields of a canonical job as plain JSON values, in the order `plan` explains them."""
+    fields: dict[str, Any] = {
+        "prompt_a": job.prompt_a,
+        "prompt_b": job.prompt_b,
+        "seed_a": job.seed_a,
+        "seed_b": job.seed_b,
+        "alpha": job.alpha,
+        "negative_prompt": job.negative_prompt,
+        "strength": job.strength,
+        "guidance_scale": job.guidance_scale,
+        "num_inference_steps": job.num_inference_steps,
+        "scheduler": job.scheduler,
+        "frames_per_quarter": str(job.frames_per_quarter),
+        "clip_quarters": str(job.clip_quarters),
+        "width_frames": job.width_frames,
+        "model": job.model_digest,
+        "compute": job.compute,
+        "sampler_version": SAMPLER_VERSION,
+    }
+    if job.init is not None:
+        fields["init"] = job.init.sha256
+        fields["init_kind"] = "audio" if job.init.kind == "audio" else "image"
+        fields["init_tempo"] = str(job.init.tempo)
+        fields["init_loop_quarters"] = str(job.init.loop_quarters)
+        fields["init_start_seconds"] = str(job.init.start_seconds)
+    if job.mask is not None:
+        fields["mask"] = job.mask.sha256
+    if job.loras:
+        fields["loras"] = [f"{lora.sha256} x {rounded(lora.weight)}" for lora in job.loras]
+    return fields
+
+
+def digest(value: Any) -> str:
+    """SHA-256, in hexadecimal, of the canonical JSON of `value`."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def fields_key(fields: Mapping[str, Any]) -> str:
+    """The key of a clip with these deciding fields (see `job_fields`)."""
+    return digest({"stage": "clip", **fields})
+
+
+def job_key(job: ClipJob) -> str:
+    """The key of a clip: of the job's canonical form and the sampler's version."""
+    return fields_key(job_fields(canonical(job)))
+
+
+def passage_key(
+    plan: Plan,
+    passage: Passage,
+    *,
+    decoder: str,
+    decoder_version: int,
+    phase_seed: int,
+    extra: Iterable[str] = (),
+) -> str:
+    """The key of a passage's audio: its clips and their places within it, and how it is decoded.
+
+    Args:
+        plan: The plan that holds the passage.
+        passage: Which one.
+        decoder: Name of the decoder's preset.
+        decoder_version: Version of the decoding code; raising it decodes every passage again.
+        phase_seed: Seed of the phase.
+        extra: Whatever else decides the audio, as text (`compute` of the decoder, for instance).
+    """
+    first, past = passage.clips
+    grid = plan.grid
+    return digest(
+        {
+            "stage": "passage",
+            "clips": [
+                [clip.key, clip.start_sample - passage.start_sample, clip.slot_samples]
+                for clip in plan.clips[first:past]
+            ],
+            "body_samples": passage.body_samples,
+            "tail_samples": passage.tail_samples,
+            "wraps": passage.wraps,
+            "sample_rate": grid.sample_rate,
+            "hop_length": grid.hop_length,
+            "width_frames": grid.width_frames,
+            "join_samples": grid.join_samples,
+            "decoder": decoder,
+            "decoder_version": decoder_version,
+            "phase_seed": phase_seed,
+            "extra": list(extra),
+        }
+    )

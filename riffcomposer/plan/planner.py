@@ -1,0 +1,314 @@
+"""Song -> plan: pure arithmetic, the same on every machine.
+
+1. The grid: bars in a clip, frames in an image.
+2. The arrangement: sections on bars, `length` and `loop` expanded.
+3. Clips: bridges and bodies on the grid, each with the canonical job of its place on a walk.
+4. Passages: sections joined by bridges are decoded as one; between passages, tails for the fades.
+
+**Bridges** lead from where the section before ended to where the next begins. If that end lies
+between two key points, the bridge leaves from the nearer one, at the strength and guidance that
+were last heard. Clips of the first half take seed clip, mask, LoRAs, steps, scheduler and negative
+prompt from the section they leave, the others from the section they enter; a side without a seed
+clip borrows the other's.
+
+**Tails**: a section that is faded out under the next one sounds on for the length of the fade: the
+surplus of its last image if that is enough, else further clips of its walk.
+
+**Loops**: the first section's transition joins the end to the start. Where it is a bridge and the
+whole track is one passage, the spectrogram wraps; where it is a bridge and there are several
+passages, its first clip is crossfaded in over the clips' usual overlap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from riffcomposer.models.profile import LocatedModel
+from riffcomposer.plan.arrangement import arrange
+from riffcomposer.plan.budget import Limits
+from riffcomposer.plan.findings import fault
+from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
+from riffcomposer.plan.keys import canonical, fields_key, job_fields
+from riffcomposer.plan.model import ClipJob, Passage, Plan, PlannedClip, PlannedSection, Transition
+from riffcomposer.plan.voices import InputFiles, Voice, Voices, between
+from riffcomposer.plan.walks import Place, Point, bridge, make_walk
+from riffcomposer.seeds.catalogue import Catalogue
+from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
+
+CUT_SECONDS = Fraction(5, 1000)
+"""Length of the fade that keeps a cut from clicking."""
+
+_Kind = Literal["bridge", "body", "tail"]
+
+
+def plan_song(
+    song: ResolvedSong,
+    *,
+    song_path: Path,
+    model: LocatedModel,
+    catalogue: Catalogue,
+    compute: str,
+    files: InputFiles,
+    draft: bool = False,
+    limits: Limits | None = None,
+) -> Plan:
+    """Plans a song. Nothing is rendered, compared or written.
+
+    Args:
+        song: The song, everything filled in.
+        song_path: Its file, for messages.
+        model: The checkpoint it names.
+        catalogue: The seed clips and masks it may name.
+        compute: Class of device and number format, `cpu-float32` for instance.
+        files: Looks up the song's own files.
+        draft: Same grid, prompts and seeds, about half the steps.
+        limits: Most minutes and clips; a generous default if None.
+
+    Raises:
+        SongError: The song does not fit the model; carries findings.
+        BudgetError: More minutes or clips than allowed.
+    """
+    return _Planner(song, song_path, model, catalogue, compute, files, draft, limits or Limits()).plan()
+
+
+class _Planner:
+    """The state of one run of `plan_song`."""
+
+    def __init__(
+        self,
+        song: ResolvedSong,
+        song_path: Path,
+        model: LocatedModel,
+        catalogue: Catalogue,
+        compute: str,
+        files: InputFiles,
+        draft: bool,
+        limits: Limits,
+    ) -> None:
+        self.song = song
+        self.song_path = song_path
+        self.model = model
+        self.compute = compute
+        self.grid = make_grid(song, model.profile)
+        self.time = timebase(song, model.profile)
+        self.placements = arrange(song, self.grid, limits)
+        self.own_bars = [section_bars(section, song, self.grid) for section in song.sections]
+        self.own_clips = [slots(bars, self.grid) for bars in self.own_bars]
+        self.walks = [
+            make_walk(section, clips, model.profile)
+            for section, clips in zip(song.sections, self.own_clips, strict=True)
+        ]
+        voices = Voices(song, self.grid, model.profile, catalogue, files, draft)
+        self.voices = [
+            voices.of(section, walk) for section, walk in zip(song.sections, self.walks, strict=True)
+        ]
+        self.frames_per_quarter = model.profile.spectrogram.frames_per_second * 60 / song.tempo
+        self.clip_quarters = self.grid.clip_bars * song.meter.quarters_per_bar
+        self.jobs: dict[str, ClipJob] = {}
+
+    def plan(self) -> Plan:
+        total_samples = sample_at(self.grid, self.placements[-1].end_bar)
+        groups = self._groups()
+        wraps = self.song.loop and len(groups) == 1 and self._is_bridged(0)
+        sections = [self._section(index, wraps) for index in range(len(self.placements))]
+        clips: list[PlannedClip] = []
+        passages: list[Passage] = []
+        for number, group in enumerate(groups):
+            first_clip = len(clips)
+            for index in group:
+                clips += self._clips(index)
+            start = sections[group[0]].start_sample
+            end = sections[group[-1]].end_sample
+            tail = 0
+            follower = groups[number + 1][0] if number + 1 < len(groups) else 0
+            if number + 1 < len(groups) or (self.song.loop and not wraps):
+                tail, more = self._tail(group[-1], sections[follower], clips[-1], end)
+                clips += more
+                sections[follower] = replace(
+                    sections[follower], transition=replace(sections[follower].transition, length_samples=tail)
+                )
+            passages.append(
+                Passage((group[0], group[-1] + 1), (first_clip, len(clips)), start, end - start, tail, wraps)
+            )
+        return Plan(
+            song_path=self.song_path,
+            title=self.song.title,
+            model=self.model.reference,
+            grid=self.grid,
+            total_samples=total_samples,
+            loop=self.song.loop,
+            sections=tuple(sections),
+            clips=tuple(clips),
+            passages=tuple(passages),
+            jobs=self.jobs,
+        )
+
+    # Sections -----------------------------------------------------------------------------
+
+    def _is_bridged(self, index: int) -> bool:
+        placement = self.placements[index]
+        return placement.is_entered and self._source(index).transition.type == "bridge"
+
+    def _source(self, index: int) -> ResolvedSection:
+        return self.song.sections[self.placements[index].source]
+
+    def _groups(self) -> list[list[int]]:
+        """Indices of the placements of each passage."""
+        groups: list[list[int]] = []
+        for index in range(len(self.placements)):
+            if index and self._is_bridged(index):
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+        return groups
+
+    def _section(self, index: int, wraps: bool) -> PlannedSection:
+        placement, section = self.placements[index], self._source(index)
+        start = sample_at(self.grid, placement.bar)
+        end = sample_at(self.grid, placement.end_bar)
+        return PlannedSection(
+            name=placement.name,
+            source=placement.source,
+            start_sample=start,
+            body_start_sample=sample_at(self.grid, placement.bar + placement.bridge_bars),
+            end_sample=end,
+            bar=placement.bar,
+            bars=placement.end_bar - placement.bar,
+            transition=self._transition(index, end - start, wraps),
+            gain_db=section.gain_db,
+            fade_in_samples=min(self.time.samples(section.fade_in), end - start) if section.fade_in else 0,
+            fade_out_samples=min(self.time.samples(section.fade_out), end - start) if section.fade_out else 0,
+        )
+
+    def _transition(self, index: int, section_samples: int, wraps: bool) -> Transition:
+        """How the section is entered; the length is not yet limited to what the one before can give."""
+        spec = self._source(index).transition
+        if not self.placements[index].is_entered:
+            return Transition("cut", 0)
+        if spec.type == "bridge":
+            if index or wraps:
+                return Transition("bridge", 0)
+            return Transition(
+                "crossfade", min(self.grid.overlap_frames * self.grid.hop_length, section_samples)
+            )
+        if spec.type == "cut" or spec.length is None:
+            return Transition("cut", min(int(CUT_SECONDS * self.grid.sample_rate), section_samples))
+        samples = self.time.samples(spec.length)
+        own_samples = sample_at(self.grid, self.own_bars[self.placements[index].source])
+        if samples > own_samples and "transition" in self._source(index).origins:
+            raise fault(
+                "crossfade-too-long",
+                f"a crossfade of {spec.length} is longer than the section it leads into",
+                self._source(index).where("transition"),
+                "shorten the crossfade or lengthen the section",
+            )
+        return Transition("crossfade", min(samples, section_samples))
+
+    # Clips --------------------------------------------------------------------------------
+
+    def _clips(self, index: int) -> list[PlannedClip]:
+        """The bridge and the body of a section on the grid."""
+        placement = self.placements[index]
+        body_bar = placement.bar + placement.bridge_bars
+        clips: list[PlannedClip] = []
+        if placement.bridge_bars:
+            places = bridge(self._exit(index - 1), self._entry(index), self._bridge_clips(index))
+            leaving = self.voices[self.placements[index - 1].source]
+            entering = self.voices[placement.source]
+            clips = [
+                self._clip(index, k, "bridge", span, between(leaving, entering, place.alpha), place)
+                for k, (span, place) in enumerate(
+                    zip(self._spans(placement.bar, body_bar), places, strict=False)
+                )
+            ]
+        voice = self.voices[placement.source]
+        for j, span in enumerate(self._spans(body_bar, placement.end_bar)):
+            clips.append(self._clip(index, len(clips), "body", span, voice, self._place(index, j)))
+        return clips
+
+    def _bridge_clips(self, index: int) -> int:
+        """How many clips the whole bridge has, even where `length` cuts it short."""
+        return self._source(index).transition.clips or 0
+
+    def _spans(self, start: Fraction, end: Fraction) -> list[tuple[int, int]]:
+        """First and one-past-last sample of each slot between two bars; the last may be cut short."""
+        count = slots(end - start, self.grid)
+        edges = [sample_at(self.grid, start + k * self.grid.clip_bars) for k in range(count)]
+        return list(pairwise([*edges, sample_at(self.grid, end)]))
+
+    def _tail(
+        self, index: int, follower: PlannedSection, last: PlannedClip, end: int
+    ) -> tuple[int, list[PlannedClip]]:
+        """How long section `index` sounds on under the follower, and the clips that takes.
+
+        A cut is content with what the last image has left over.
+        """
+        wanted = follower.transition.length_samples
+        width_samples = self.grid.width_frames * self.grid.hop_length
+        covered = last.start_sample + width_samples - end
+        if follower.transition.type == "cut":
+            return max(0, min(wanted, covered)), []
+        placement = self.placements[index]
+        bar, done = placement.end_bar, slots(placement.body_bars, self.grid)
+        clips: list[PlannedClip] = []
+        while covered < wanted:
+            (span,) = self._spans(bar, bar + self.grid.clip_bars)
+            number, place = last.index + 1 + len(clips), self._place(index, done + len(clips))
+            clips.append(self._clip(index, number, "tail", span, self.voices[placement.source], place))
+            covered = span[0] + width_samples - end
+            bar += self.grid.clip_bars
+        return wanted, clips
+
+    def _clip(
+        self, section: int, index: int, kind: _Kind, span: tuple[int, int], voice: Voice, place: Place
+    ) -> PlannedClip:
+        start, end = span
+        return PlannedClip(section, index, kind, start, end - start, self._key(voice, place), place.label)
+
+    def _place(self, index: int, clip: int) -> Place:
+        """Where clip `clip` of a section's body stands: in later rounds seeds walk on."""
+        placement = self.placements[index]
+        walk = self.walks[placement.source]
+        if self._source(index).is_seed_walk:
+            return walk.place(placement.round * self.own_clips[placement.source] + clip)
+        return walk.place(clip, seed_shift=placement.round)
+
+    def _entry(self, index: int) -> Point:
+        return self._place(index, 0).nearest()
+
+    def _exit(self, index: int) -> Point:
+        return self._place(index, max(0, slots(self.placements[index].body_bars, self.grid) - 1)).nearest()
+
+    # Jobs ---------------------------------------------------------------------------------
+
+    def _key(self, voice: Voice, place: Place) -> str:
+        """Notes the job of a place and gives its key."""
+        job = canonical(
+            ClipJob(
+                model_digest=self.model.digest,
+                compute=self.compute,
+                width_frames=self.grid.width_frames,
+                frames_per_quarter=self.frames_per_quarter,
+                clip_quarters=self.clip_quarters,
+                prompt_a=place.a.prompt,
+                prompt_b=place.b.prompt,
+                seed_a=place.a.seed,
+                seed_b=place.b.seed,
+                alpha=place.alpha,
+                negative_prompt=voice.negative_prompt,
+                strength=place.strength,
+                guidance_scale=place.guidance_scale,
+                num_inference_steps=voice.num_inference_steps,
+                scheduler=voice.scheduler,
+                init=voice.init,
+                mask=voice.mask,
+                loras=voice.loras,
+            )
+        )
+        key = fields_key(job_fields(job))
+        self.jobs.setdefault(key, job)
+        return key

@@ -1,0 +1,188 @@
+"""What changed between two versions of a song, in musical terms.
+
+Sections are matched by name; one whose name is gone is matched with a new one that plays the same
+(it was renamed). A section has *moved* if it does not keep its order among those that both
+versions have: as few as possible are said to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any, Literal
+
+from riffcomposer.song.effects import Effect
+from riffcomposer.song.resolved import (
+    InitSpec,
+    KeyPoint,
+    LoraSpec,
+    ResolvedSection,
+    ResolvedSong,
+    TransitionSpec,
+)
+
+_NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk"}
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field that differs, its values as text."""
+
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class SectionChange:
+    """What happened to one section.
+
+    Attributes:
+        name: Its name in the new version (in the old one if it was removed).
+        kinds: `added`, `removed`, or any of `renamed`, `moved`, `changed`.
+        old_name: Before it was renamed.
+        old_place, new_place: Position in the list, counted from 1; None where it is not there.
+    """
+
+    name: str
+    kinds: tuple[Literal["added", "removed", "renamed", "moved", "changed"], ...]
+    old_name: str | None = None
+    old_place: int | None = None
+    new_place: int | None = None
+    changes: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class SongDiff:
+    """Fields of the song itself, and its sections in the order of the new version, removed ones last."""
+
+    changes: tuple[FieldChange, ...]
+    sections: tuple[SectionChange, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.changes and not self.sections
+
+
+def diff_songs(old: ResolvedSong, new: ResolvedSong) -> SongDiff:
+    """Compares two versions of a song, defaults and `use` applied."""
+    pairs = _matched(old.sections, new.sections)
+    moved = _moved([pairs[index] for index in sorted(pairs)])
+    sections: list[SectionChange] = []
+    for index, section in enumerate(new.sections):
+        if index not in pairs:
+            sections.append(SectionChange(section.name, ("added",), new_place=index + 1))
+            continue
+        before = old.sections[pairs[index]]
+        changes = tuple(_changes(_section_values(before), _section_values(section)))
+        kinds: list[Literal["added", "removed", "renamed", "moved", "changed"]] = []
+        if before.name != section.name:
+            kinds.append("renamed")
+        if pairs[index] in moved:
+            kinds.append("moved")
+        if changes:
+            kinds.append("changed")
+        if kinds:
+            old_name = before.name if "renamed" in kinds else None
+            sections.append(
+                SectionChange(section.name, tuple(kinds), old_name, pairs[index] + 1, index + 1, changes)
+            )
+    kept = set(pairs.values())
+    sections += [
+        SectionChange(section.name, ("removed",), old_place=index + 1)
+        for index, section in enumerate(old.sections)
+        if index not in kept
+    ]
+    return SongDiff(tuple(_changes(_song_values(old), _song_values(new))), tuple(sections))
+
+
+def _matched(old: Sequence[ResolvedSection], new: Sequence[ResolvedSection]) -> dict[int, int]:
+    """new index -> old index: by name, then by what they play, then by their prompts."""
+    pairs: dict[int, int] = {}
+    free = set(range(len(old)))
+    keys = (
+        lambda section: section.name,
+        lambda section: tuple(sorted(_section_values(section).items())),
+        lambda section: tuple(point.prompt for point in section.points),
+    )
+    for key in keys:
+        # Names match wherever they stand; equal music matches in order.
+        waiting: dict[Any, list[int]] = {}
+        for place in sorted(free, reverse=True):
+            waiting.setdefault(key(old[place]), []).append(place)
+        for index, section in enumerate(new):
+            if index not in pairs and waiting.get(key(section)):
+                pairs[index] = waiting[key(section)].pop()
+                free.discard(pairs[index])
+    return pairs
+
+
+def _moved(places: Sequence[int]) -> set[int]:
+    """Those that do not belong to a longest rising run (patience sorting with links back)."""
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for place in places:
+        low = next((rank for rank, end in enumerate(ends) if end > place), len(ends))
+        before[place] = ends[low - 1] if low else None
+        ends[low : low + 1] = [place]
+    kept: set[int] = set()
+    link = ends[-1] if ends else None
+    while link is not None:
+        kept.add(link)
+        link = before[link]
+    return set(places) - kept
+
+
+def _changes(old: dict[str, str], new: dict[str, str]) -> Iterator[FieldChange]:
+    for name in [*new, *(name for name in old if name not in new)]:
+        before, after = old.get(name, "none"), new.get(name, "none")
+        if before != after:
+            yield FieldChange(name, before, after)
+
+
+def _song_values(song: ResolvedSong) -> dict[str, str]:
+    values = {
+        field.name: _text(getattr(song, field.name))
+        for field in fields(song)
+        if field.name not in ("sections", "master", "output")
+    }
+    for part in ("master", "output"):
+        whole = getattr(song, part)
+        values |= {f"{part}.{field.name}": _text(getattr(whole, field.name)) for field in fields(whole)}
+    return values
+
+
+def _section_values(section: ResolvedSection) -> dict[str, str]:
+    """Everything that is heard of a section, by field, as text."""
+    values: dict[str, str] = {}
+    for number, point in enumerate(section.points, start=1):
+        prefix = "" if section.is_seed_walk else f"point {number} "
+        values |= {f"{prefix}{field.name}": _text(getattr(point, field.name)) for field in fields(KeyPoint)}
+    for field in fields(section):
+        if field.name not in _NOT_MUSIC:
+            values[field.name] = _text(getattr(section, field.name))
+    return values
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Fraction | float):
+        return f"{float(value):.9g}"
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, Effect):
+        return f"{value.name}({', '.join(f'{name}={_text(number)}' for name, number in value.parameters)})"
+    if isinstance(value, InitSpec):
+        more = [("start", value.start), ("tempo", value.tempo), ("bars", value.bars)]
+        return " ".join([value.name, *(f"{name}={_text(part)}" for name, part in more if part is not None)])
+    if isinstance(value, TransitionSpec):
+        return " ".join(
+            [value.type, *(_text(part) for part in (value.length, value.clips) if part is not None)]
+        )
+    if isinstance(value, LoraSpec):
+        return f"{value.path} x {value.weight:g}"
+    return str(value)

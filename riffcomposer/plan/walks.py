@@ -1,0 +1,166 @@
+"""Walks: where on its way through prompts and seeds each clip of a section stands.
+
+A *seed walk* goes seed, seed + 1, seed + 2, ... under one prompt; clip i is on leg i // steps at
+alpha (i % steps) / steps. An *explicit walk* goes through its key points, (points - 1) * steps + 1
+clips; a section that is longer goes back the way it came. A section that states a length and no
+`interpolation_steps` spreads the walk evenly over that length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+from riffcomposer.models.profile import ModelProfile
+from riffcomposer.song.resolved import ResolvedSection
+
+SEEDS = 2**63
+"""Seeds are 0 to 2^63 - 1; a walk past the last goes on at 0."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A key point with every number filled in."""
+
+    prompt: str
+    seed: int
+    strength: float
+    guidance_scale: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a clip stands: between two points, `alpha` (0..1, the curve applied) of the way."""
+
+    a: Point
+    b: Point
+    alpha: float
+
+    @property
+    def strength(self) -> float:
+        return self.a.strength + (self.b.strength - self.a.strength) * self.alpha
+
+    @property
+    def guidance_scale(self) -> float:
+        return self.a.guidance_scale + (self.b.guidance_scale - self.a.guidance_scale) * self.alpha
+
+    @property
+    def label(self) -> str:
+        """In words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`."""
+        if self.alpha in (0.0, 1.0) or self.a == self.b:
+            point = self.b if self.alpha == 1.0 else self.a
+            return f"seed {point.seed}" if self.a.prompt == self.b.prompt else f'"{_short(point.prompt)}"'
+        if self.a.prompt != self.b.prompt:
+            ends = f'"{_short(self.a.prompt)}" -> "{_short(self.b.prompt)}"'
+        elif self.a.seed != self.b.seed:
+            ends = f"seed {self.a.seed} -> {self.b.seed}"
+        else:
+            ends = f"seed {self.a.seed}, strength {self.a.strength:g} -> {self.b.strength:g}"
+        return f"{ends}, {self.alpha:.3g}"
+
+    def nearest(self) -> Point:
+        """The end it is nearer to (the later one in the middle), at this place's strength and guidance.
+
+        A bridge needs one prompt and one seed to leave from; the rest of the way is not heard.
+        """
+        point = self.a if self.alpha < 0.5 else self.b
+        return replace(point, strength=self.strength, guidance_scale=self.guidance_scale)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The walk of one section.
+
+    Attributes:
+        points: One for a seed walk, else two or more.
+        clips_per_leg: Exact; a fraction where a walk is spread over a length.
+    """
+
+    points: tuple[Point, ...]
+    clips_per_leg: Fraction
+    curve: Literal["linear", "ease", "power"]
+    power: float
+
+    def place(self, index: int, seed_shift: int = 0) -> Place:
+        """Where clip `index` stands.
+
+        Args:
+            index: Counted from the start of the walk, 0 or more, without end.
+            seed_shift: Added to the seeds of an explicit walk (a later round of a song that fills a
+                `length`).
+        """
+        # In integers: a leg is `whole` long and the clip stands at `done`.
+        whole, done = self.clips_per_leg.numerator, index * self.clips_per_leg.denominator
+        legs = len(self.points) - 1
+        if not whole:
+            whole, done = 1, 0
+        if not legs:
+            leg, part = divmod(done, whole)
+            first = self.points[0]
+            return Place(_shifted(first, leg), _shifted(first, leg + 1), self._curved(part, whole))
+        done %= 2 * legs * whole
+        done = min(done, 2 * legs * whole - done)
+        leg = min(done // whole, legs - 1)
+        a, b = self.points[leg], self.points[leg + 1]
+        return Place(
+            _shifted(a, seed_shift), _shifted(b, seed_shift), self._curved(done - leg * whole, whole)
+        )
+
+    def _curved(self, part: int, whole: int) -> float:
+        if self.curve == "ease":
+            return part * part * (3 * whole - 2 * part) / whole**3
+        alpha = part / whole
+        return alpha**self.power if self.curve == "power" else alpha
+
+
+def _shifted(point: Point, by: int) -> Point:
+    return replace(point, seed=(point.seed + by) % SEEDS) if by else point
+
+
+def _short(prompt: str) -> str:
+    return prompt if len(prompt) <= 22 else prompt[:21] + "…"
+
+
+def natural_clips(section: ResolvedSection) -> int:
+    """How many clips an explicit walk has by itself: each key point once."""
+    return (len(section.points) - 1) * section.interpolation_steps + 1
+
+
+def is_spread(section: ResolvedSection) -> bool:
+    """Whether an explicit walk is stretched over a stated length."""
+    stated = {"bars", "clips", "duration"} & section.origins.keys()
+    return not section.is_seed_walk and bool(stated) and "interpolation_steps" not in section.origins
+
+
+def make_walk(section: ResolvedSection, clips: int, profile: ModelProfile) -> Walk:
+    """The walk of a section that lasts `clips` clips, the model's defaults filled in."""
+    points = tuple(
+        Point(
+            prompt=point.prompt,
+            seed=point.seed,
+            strength=(
+                1.0
+                if section.init is None
+                else profile.strength
+                if point.strength is None
+                else point.strength
+            ),
+            guidance_scale=(profile.guidance_scale if point.guidance_scale is None else point.guidance_scale),
+        )
+        for point in section.points
+    )
+    steps = Fraction(section.interpolation_steps)
+    if is_spread(section):
+        steps = Fraction(clips - 1, len(points) - 1)
+    return Walk(points, steps, section.alpha_curve, section.alpha_power)
+
+
+def bridge(origin: Point, target: Point, clips: int) -> list[Place]:
+    """The places of a bridge's clips: evenly between two points, neither of which is repeated.
+
+    A point without a prompt (a section that plays its seed clip as it is) takes the other's.
+    """
+    origin = origin if origin.prompt else replace(origin, prompt=target.prompt)
+    target = target if target.prompt else replace(target, prompt=origin.prompt)
+    return [Place(origin, target, k / (clips + 1)) for k in range(1, clips + 1)]

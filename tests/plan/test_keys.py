@@ -1,0 +1,104 @@
+"""Canonical jobs and keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planned_songs import planned, section, song
+
+from riffcomposer.plan.keys import canonical, job_key, passage_key
+from riffcomposer.plan.model import ClipJob, LoraFile
+
+JOB = next(iter(planned(song(section("a", clips=1, mask="beats-80"))).jobs.values()))
+LORAS = (LoraFile("x", Path("/x"), "1" * 64, 0.5), LoraFile("y", Path("/y"), "0" * 64, 1.0))
+
+jobs = st.builds(
+    replace,
+    st.just(JOB),
+    prompt_a=st.sampled_from(["", "bells", "jazz"]),
+    prompt_b=st.sampled_from(["", "bells", "jazz"]),
+    seed_a=st.integers(0, 3),
+    seed_b=st.integers(0, 3),
+    alpha=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)),
+    strength=st.one_of(st.sampled_from([0.0, 0.01, 1.0]), st.floats(0, 1)),
+    init=st.sampled_from([None, JOB.init]),
+    mask=st.sampled_from([None, JOB.mask]),
+    loras=st.sampled_from([(), LORAS, LORAS[::-1]]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(jobs)
+def test_canonical_is_final(job: ClipJob) -> None:
+    assert canonical(canonical(job)) == canonical(job)
+    assert job_key(canonical(job)) == job_key(job)
+
+
+@settings(max_examples=60, deadline=None)
+@given(jobs)
+def test_a_walk_seen_from_its_other_end_is_the_same_job(job: ClipJob) -> None:
+    other = replace(
+        job,
+        prompt_a=job.prompt_b,
+        seed_a=job.seed_b,
+        prompt_b=job.prompt_a,
+        seed_b=job.seed_a,
+        alpha=1 - job.alpha,
+    )
+    assert job_key(other) == job_key(job)
+
+
+def test_names_and_paths_are_not_in_the_key() -> None:
+    assert JOB.init is not None
+    assert JOB.mask is not None
+    moved = replace(
+        JOB,
+        init=replace(JOB.init, name="other", path=Path("/other"), kind="image"),
+        mask=replace(JOB.mask, name="other", path=Path("/other")),
+    )
+    assert job_key(moved) == job_key(JOB)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_digest": "e" * 64},
+        {"compute": "cuda-float16"},
+        {"width_frames": 640},
+        {"frames_per_quarter": 65},
+        {"clip_quarters": 4},
+        {"guidance_scale": 7.5},
+        {"loras": LORAS},
+        {"mask": None},
+    ],
+)
+def test_what_decides_samples_is_in_the_key(change: dict[str, object]) -> None:
+    assert job_key(replace(JOB, **change)) != job_key(JOB)  # type: ignore[arg-type]
+
+
+def test_float_noise_is_not_in_the_key() -> None:
+    assert job_key(replace(JOB, strength=0.1 + 0.2)) == job_key(replace(JOB, strength=0.3))
+
+
+def test_the_sampler_version_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = job_key(JOB)
+    monkeypatch.setattr("riffcomposer.plan.keys.SAMPLER_VERSION", 999)
+    assert job_key(JOB) != before
+
+
+def test_a_passage_keeps_its_key_where_it_moves_by_whole_clips() -> None:
+    def key_of(name: str, *parts: dict[str, object], decoder: str = "default") -> str:
+        plan = planned(song(*parts))
+        passage = next(item for item in plan.passages if plan.sections[item.sections[0]].name == name)
+        return passage_key(plan, passage, decoder=decoder, decoder_version=1, phase_seed=1)
+
+    a, b, c = (section(name, seed=number * 10) for number, name in enumerate("abc"))
+    assert key_of("b", a, b, c) == key_of("b", c, a, b, a | {"name": "d"})
+    assert key_of("b", a, b, c) != key_of("b", a, b | {"seed": 99}, c)
+    assert key_of("b", a, b, c) != key_of("b", a, b, c, decoder="best")
+    louder = b | {"gain_db": -3, "fade_in": "1 bar"}
+    assert key_of("b", a, b, c) == key_of("b", a, louder, c)

@@ -1,0 +1,48 @@
+"""Warnings that show only in the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from planned_songs import planned, read, section, song
+
+from riffcomposer.plan.lints import lint_plan
+
+POINTS = [{"prompt": prompt, "seed": 3} for prompt in ("bells", "jazz", "rain")]
+
+
+def codes(whole: dict[str, Any]) -> list[tuple[str, tuple[str | int, ...]]]:
+    return [(item.code, item.path) for item in lint_plan(planned(whole), read(whole).resolved)]
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (section("a"), []),
+        (section("a", walk=POINTS), []),
+        (section("a", walk=POINTS, clips=12), []),
+        (section("a", walk=POINTS, interpolation_steps=4, clips=12), [("little-variety", "clips")]),
+        (section("a", walk=POINTS, interpolation_steps=4, bars=8), [("walk-cut-short", "bars")]),
+        (section("a", walk=POINTS, clips=2), [("walk-cut-short", "clips")]),
+        (section("a", strength=0, clips=3), [("little-variety", "clips")]),
+        (section("a", strength=0, clips=1), []),
+    ],
+)
+def test_variety(part: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert codes(song(part)) == [(code, ("sections", 0, field)) for code, field in expected]
+
+
+def test_a_crossfade_longer_than_a_clip() -> None:
+    fade = {"type": "crossfade", "length": "3 bars"}
+    assert codes(song(section("a"), section("b", transition=fade))) == [
+        ("long-crossfade", ("sections", 1, "transition"))
+    ]
+
+
+def test_a_section_that_length_never_reaches() -> None:
+    assert codes(song(section("a"), section("b"), length="8s")) == [("never-played", ("sections", 1))]
+
+
+def test_rounds_are_not_looked_at_twice() -> None:
+    assert len(codes(song(section("a", strength=0), length="2min"))) == 1
