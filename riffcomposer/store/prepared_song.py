@@ -1,0 +1,114 @@
+"""From a song's file to a plan that has been compared with the store and the lock.
+
+What `plan`, `check` and `render` have in common. Writes nothing and loads no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from riffcomposer.errors import SongError
+from riffcomposer.models.device import guess_compute
+from riffcomposer.models.locate import locate_model
+from riffcomposer.models.profile import LocatedModel
+from riffcomposer.plan.budget import Limits, check_budget, estimate
+from riffcomposer.plan.causes import with_states
+from riffcomposer.plan.findings import Finding
+from riffcomposer.plan.inputs import SongFiles
+from riffcomposer.plan.lints import lint_plan
+from riffcomposer.plan.model import Plan
+from riffcomposer.plan.planner import plan_song
+from riffcomposer.seeds.catalogue import catalogue
+from riffcomposer.song.diagnostics import Diagnostic, format_text, in_order, song_error
+from riffcomposer.song.lints import lint
+from riffcomposer.song.reader import LoadedSong, load_song
+from riffcomposer.store.lock import Lock, lock_path, read_lock
+from riffcomposer.store.store import Store
+
+CLIP_KIND = "clip"
+
+
+@dataclass(frozen=True)
+class PreparedSong:
+    """A song that can be rendered.
+
+    Attributes:
+        plan: With states and budget.
+        lock: As it is on disk; never trusted.
+        warnings: What its author should know.
+    """
+
+    song: LoadedSong
+    model: LocatedModel
+    plan: Plan
+    lock: Lock
+    warnings: tuple[Diagnostic, ...]
+
+
+def prepare_song(
+    path: Path | str | LoadedSong,
+    store: Store,
+    *,
+    device: str = "auto",
+    compute: str | None = None,
+    draft: bool = False,
+    limits: Limits | None = None,
+    allowed_folders: tuple[Path, ...] = (),
+) -> PreparedSong:
+    """Reads, checks and plans a song, and compares the plan with store and lock.
+
+    Args:
+        path: The song's file, or the song if it has been read.
+        store: Where finished clips are looked up.
+        device: What it will be rendered on, for keys: `auto`, `cpu`, `cuda` or `mps`.
+        compute: Instead of the guess for `device`: the class that an engine really has.
+        draft: Few steps.
+        limits: The budget; a generous default if None.
+        allowed_folders: Folders beside the song's own in which its files may lie.
+
+    Raises:
+        SongError: With a diagnostic for each fault.
+        BudgetError: It asks for more than `limits`.
+        ModelError: Its model is not on this disk.
+        StoreError: The lock or the store refuses to be read.
+    """
+    song = path if isinstance(path, LoadedSong) else load_song(path)
+    limits = limits or Limits()
+    model = locate_model(song.resolved.model, song.folder)
+    shipped = catalogue()
+    found = lint(song, model.profile, shipped, allowed_folders=allowed_folders)
+    if any(diagnostic.severity == "error" for diagnostic in found):
+        raise song_error(song.source.file, found)
+    try:
+        plan = plan_song(
+            song.resolved,
+            song_path=song.path,
+            model=model,
+            catalogue=shipped,
+            compute=compute or guess_compute(device),
+            files=SongFiles(song.folder, allowed_folders),
+            draft=draft,
+            limits=limits,
+        )
+        lock = read_lock(lock_path(song.path))
+        plan = with_states(plan, lambda key: store.has(CLIP_KIND, key), lock.clips, lock.names)
+        budget = estimate(plan, model.profile)
+        check_budget(budget, limits)
+        plan = replace(plan, budget=budget)
+    except SongError as error:
+        diagnostics = diagnosed(song, error.diagnostics)
+        raise type(error)(format_text(diagnostics), diagnostics) from None
+    warnings = in_order([*found, *diagnosed(song, lint_plan(plan, song.resolved))])
+    return PreparedSong(song, model, plan, lock, tuple(warnings))
+
+
+def diagnosed(song: LoadedSong, findings: Iterable[Finding | Diagnostic]) -> list[Diagnostic]:
+    """Findings with their place in the file."""
+    return [
+        finding
+        if isinstance(finding, Diagnostic)
+        else song.diagnostic(finding.severity, finding.code, finding.message, finding.path, finding.hint)
+        for finding in findings
+    ]

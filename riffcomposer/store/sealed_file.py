@@ -1,0 +1,115 @@
+"""Sealed files: a payload followed by 48 bytes that say what it is.
+
+The *seal* is the mark `RIFFSEAL`, the payload's length (8 bytes, little endian) and the SHA-256
+of `kind`, `key` and payload. The payload stands first, so that a `.npy` payload is opened or
+mapped by numpy as it is. A file that was truncated, changed, or stands under another's key does
+not match its seal.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+_SEAL = struct.Struct("<8sQ32s")
+_MARK = b"RIFFSEAL"
+_CHUNK = 1 << 20
+
+SEAL_BYTES = _SEAL.size
+DAMAGE = {
+    errno.EIO,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENXIO,
+    errno.EUCLEAN if hasattr(errno, "EUCLEAN") else errno.EIO,
+}
+"""What the file system says of an entry that is not worth keeping, rather than of our right to read."""
+
+
+class Damaged(Exception):
+    """A file that is no sealed file, or not the one that was asked for; says why."""
+
+
+def seal_of(payload: bytes, kind: str, key: str) -> bytes:
+    """The seal of a payload in memory."""
+    digest = _hasher(kind, key)
+    digest.update(payload)
+    return _SEAL.pack(_MARK, len(payload), digest.digest())
+
+
+def append_seal(path: Path, kind: str, key: str) -> None:
+    """Reads the payload that `path` holds so far and writes its seal after it."""
+    digest = _hasher(kind, key)
+    length = 0
+    with open(path, "rb+") as handle:
+        while chunk := handle.read(_CHUNK):
+            digest.update(chunk)
+            length += len(chunk)
+        handle.write(_SEAL.pack(_MARK, length, digest.digest()))
+
+
+def looks_sealed(path: Path | str) -> bool:
+    """Whether `path` is a regular file that ends in a seal of the right length. Hashes nothing."""
+    try:
+        with _open_regular(path) as handle:
+            _read_seal(handle)
+            return True
+    except (OSError, Damaged):
+        return False
+
+
+def read_sealed(path: Path, kind: str, key: str, *, load: bool = True) -> bytes:
+    """Verifies a sealed file and gives its payload (nothing of it if not `load`).
+
+    Raises:
+        Damaged: It does not match its seal, or is not a regular file.
+        OSError: It is not there or cannot be read.
+    """
+    with _open_regular(path) as handle:
+        length, expected = _read_seal(handle)
+        handle.seek(0)
+        digest = _hasher(kind, key)
+        payload = b""
+        if load:
+            payload = handle.read(length)
+            digest.update(payload)
+        else:
+            left = length
+            while left and (chunk := handle.read(min(left, _CHUNK))):
+                digest.update(chunk)
+                left -= len(chunk)
+        if digest.digest() != expected:
+            raise Damaged("its content does not match its seal")
+        return payload
+
+
+def _hasher(kind: str, key: str) -> hashlib._Hash:
+    return hashlib.sha256(f"{kind}\0{key}\0".encode())
+
+
+def _open_regular(path: Path | str) -> BinaryIO:
+    """Opens without following a link and without waiting for the other end of a pipe."""
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    handle = open(os.open(path, flags), "rb")  # noqa: SIM115 - given to the caller, who closes it
+    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+        handle.close()
+        raise Damaged("it is not a regular file")
+    return handle
+
+
+def _read_seal(handle: BinaryIO) -> tuple[int, bytes]:
+    size = os.fstat(handle.fileno()).st_size
+    if size < SEAL_BYTES:
+        raise Damaged(f"it is truncated to {size} bytes")
+    handle.seek(size - SEAL_BYTES)
+    mark, length, digest = _SEAL.unpack(handle.read(SEAL_BYTES))
+    if mark != _MARK or length != size - SEAL_BYTES:
+        raise Damaged("it does not end in its seal: truncated, or not an entry")
+    return length, digest

@@ -1,0 +1,459 @@
+"""The store: rendered clips and decoded passages on disk, by the key of what decided them.
+
+Layout: `ROOT/kind/ab/cdef....npy`, `abcdef...` being the key; each file is sealed (see
+`riffcomposer.store.sealed_file`). An entry that does not match its seal is set aside as `*.bad`,
+warned of once, and made again. Existence alone means nothing.
+
+There are no locks: an entry comes into being by one `os.replace`, two runs that make the same
+one make it alike, and the worst case is work done twice. What `gc` collects goes to `ROOT/trash`
+first, where a run that still wants it finds it.
+
+The time of last use is the entry's modification time; where it cannot be set (a read-only store)
+nothing is lost but the order in which entries are collected.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from riffcomposer.errors import StoreError
+from riffcomposer.files import replacing, sweep_stale, write_bytes
+from riffcomposer.store.sealed_file import (
+    DAMAGE,
+    SEAL_BYTES,
+    Damaged,
+    append_seal,
+    looks_sealed,
+    read_sealed,
+    seal_of,
+)
+
+DEFAULT_CAP_BYTES = 20 << 30
+DEFAULT_TRASH_DAYS = 7.0
+
+_SUFFIX = ".npy"
+_KIND = re.compile(r"(?!trash$|locks$)[a-z][a-z-]{0,30}")
+_KEY = re.compile(r"[0-9a-f]{64}")
+_TOUCH_AFTER_S = 60.0
+
+
+def _log(sentence: str) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning("%s", sentence)
+
+
+def default_root() -> Path:
+    """Where the store is: `$RIFFCOMPOSER_STORE`, else in the user's cache folder."""
+    if chosen := os.environ.get("RIFFCOMPOSER_STORE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        cache = Path.home() / "Library" / "Caches"
+    else:
+        configured = os.environ.get("XDG_CACHE_HOME", "")
+        cache = Path(configured) if os.path.isabs(configured) else Path.home() / ".cache"
+    return cache / "riffcomposer" / "store"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry on disk, as found by walking the store; not verified."""
+
+    kind: str
+    key: str
+    path: Path
+    size_bytes: int
+    used_at: float
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What lies in the store: counts and bytes.
+
+    Attributes:
+        entries: kind -> (count, bytes).
+        trash: What `gc` collected and has not yet removed.
+        bad: Entries set aside.
+    """
+
+    root: Path
+    size_cap_bytes: int
+    entries: dict[str, tuple[int, int]]
+    trash: tuple[int, int]
+    bad: tuple[int, int]
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all entries; the cap is compared with this."""
+        return sum(size for _, size in self.entries.values())
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found: how much it read, and (path, reason) of each entry that was bad."""
+
+    checked: int
+    checked_bytes: int
+    bad: tuple[tuple[Path, str], ...]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What `gc` did, or would do.
+
+    Attributes:
+        trashed: Entries moved to the trash, least recently used first.
+        kept_bytes: What stays.
+        named_bytes: How much of that stays because a lock names it.
+        removed: Count and bytes of what left the disk for good: old trash and old bad entries.
+    """
+
+    trashed: tuple[Entry, ...]
+    kept_bytes: int
+    named_bytes: int
+    removed: tuple[int, int]
+
+
+class Store:
+    """A folder of sealed entries. Making one touches nothing on disk.
+
+    Args:
+        root: The folder; made by the first `put`.
+        size_cap_bytes: What `gc` brings the store down to.
+        warn: Called once for each bad entry, with a sentence. By default it is logged.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        size_cap_bytes: int = DEFAULT_CAP_BYTES,
+        warn: Callable[[str], None] = _log,
+    ) -> None:
+        self.root = Path(root)
+        self.size_cap_bytes = size_cap_bytes
+        self._warn = warn
+        self._warned: set[Path] = set()
+
+    # Reading ------------------------------------------------------------------------------
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        """The payload, verified; None where there is none that can be used.
+
+        Raises:
+            StoreError: The store refuses to be read (permissions, too many open files).
+        """
+        found = self._find(kind, key, load=True)
+        return None if found is None else found[1]
+
+    def path(self, kind: str, key: str) -> Path | None:
+        """The entry's file, verified, to be mapped into memory: `numpy.load(path, mmap_mode="r")`.
+
+        The payload starts at byte 0 and is followed by the seal. None where there is none that
+        can be used. Raises as `get` does.
+        """
+        found = self._find(kind, key, load=False)
+        return None if found is None else found[0]
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether a plausible entry is there: what `plan` asks. `get` and `path` look closer.
+
+        Changes nothing on disk, not even for a bad entry.
+        """
+        # Texts, not paths: `plan` asks for thousands.
+        name = self._name(kind, key)
+        root = os.fspath(self.root)
+        return looks_sealed(f"{root}/{name}") or looks_sealed(f"{root}/trash/{name}")
+
+    # Writing ------------------------------------------------------------------------------
+
+    def put(self, kind: str, key: str, payload: bytes) -> None:
+        """Stores a payload; replaces what is there.
+
+        Raises:
+            DiskFullError: No space left. Finished entries are unharmed.
+            StoreError: Any other failure of the file system.
+        """
+        path = self._place(kind, key)
+        self._make_way(path)
+        with (
+            replacing(path, needed_bytes=len(payload) + SEAL_BYTES) as temporary,
+            open(temporary, "wb") as handle,
+        ):
+            handle.write(payload)
+            handle.write(seal_of(payload, kind, key))
+
+    @contextmanager
+    def put_file(self, kind: str, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
+        """Stores what the caller writes to the path it is given: for payloads too large for memory.
+
+            with store.put_file("passage", key) as temporary:
+                audio = numpy.lib.format.open_memmap(temporary, "w+", numpy.float32, shape=(2, samples))
+
+        Nothing is stored if the block raises. Raises as `put` does.
+        """
+        path = self._place(kind, key)
+        self._make_way(path)
+        with replacing(path, needed_bytes=needed_bytes) as temporary:
+            yield temporary
+            append_seal(temporary, kind, key)
+
+    def sweep(self) -> int:
+        """Removes temporaries of processes that died; `render` calls it at its start. Never raises."""
+        with suppress(OSError):
+            return sweep_stale(self.root, recursive=True)
+        return 0
+
+    def remember_lock(self, lock_path: Path, keys: Mapping[str, Collection[str]] | None = None) -> None:
+        """Notes that the song of `lock_path` is rendered from this store: `gc` keeps what it needs.
+
+        Args:
+            lock_path: The lock beside a song; forgotten by `gc` once it is gone.
+            keys: kind -> keys to keep for it besides the clips that the lock names (passages).
+        """
+        place = os.path.abspath(lock_path)
+        lines = [
+            place,
+            *(f"{kind} {key}" for kind, names in sorted((keys or {}).items()) for key in sorted(names)),
+        ]
+        content = os.fsencode("\0".join(lines))
+        path = self.root / "locks" / hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
+        with suppress(OSError):
+            if path.read_bytes() == content:
+                return
+        write_bytes(path, content, durable=False)
+
+    def remembered_locks(self) -> dict[Path, dict[str, set[str]]]:
+        """Locks that used this store and still exist, each with the keys noted for it."""
+        locks: dict[Path, dict[str, set[str]]] = {}
+        for note in _listed(self.root / "locks"):
+            with suppress(OSError):
+                place, *lines = os.fsdecode(note.read_bytes()).split("\0")
+                if place and Path(place).is_file():
+                    keys = locks.setdefault(Path(place), {})
+                    for kind, _, key in (line.partition(" ") for line in lines):
+                        keys.setdefault(kind, set()).add(key)
+        return locks
+
+    # Looking after it ---------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, unverified, kind by kind."""
+        for kind in _listed(self.root):
+            if _KIND.fullmatch(kind.name):
+                for item in (item for folder in _listed(kind) for item in _listed(folder)):
+                    key = item.parent.name + item.name.removesuffix(_SUFFIX)
+                    if item.suffix == _SUFFIX and _KEY.fullmatch(key):
+                        with suppress(OSError):
+                            status = item.lstat()
+                            yield Entry(kind.name, key, item, status.st_size, status.st_mtime)
+
+    def info(self) -> StoreInfo:
+        """Counts and sizes. Reads no payload."""
+        totals: dict[str, tuple[int, int]] = {}
+        for entry in self.entries():
+            count, size = totals.get(entry.kind, (0, 0))
+            totals[entry.kind] = (count + 1, size + entry.size_bytes)
+        trash = [status.st_size for _, status in self._trash()]
+        bad = [status.st_size for _, status in self._bad()]
+        return StoreInfo(
+            self.root, self.size_cap_bytes, totals, (len(trash), sum(trash)), (len(bad), sum(bad))
+        )
+
+    def verify(self) -> Verification:
+        """Reads every entry and sets the bad ones aside.
+
+        Raises:
+            StoreError: An entry refuses to be read.
+        """
+        checked = checked_bytes = 0
+        bad: list[tuple[Path, str]] = []
+        for entry in list(self.entries()):
+            try:
+                read_sealed(entry.path, entry.kind, entry.key, load=False)
+            except FileNotFoundError:
+                continue
+            except (OSError, Damaged) as problem:
+                reason = _damage(entry.path, problem)
+                bad.append((entry.path, reason))
+                self._set_aside(entry.path, reason)
+            checked, checked_bytes = checked + 1, checked_bytes + entry.size_bytes
+        return Verification(checked, checked_bytes, tuple(bad))
+
+    def gc(
+        self,
+        keep: Mapping[str, Collection[str]] | None = None,
+        cap_bytes: int | None = None,
+        *,
+        trash_days: float = DEFAULT_TRASH_DAYS,
+        dry_run: bool = False,
+    ) -> Collected:
+        """Brings the store down to its cap: the least recently used entries go to the trash.
+
+        What has been in the trash, or set aside as bad, for `trash_days` is then removed for
+        good. The trash is not counted: a cap is met on disk once the trash is emptied.
+
+        Args:
+            keep: kind -> keys that stay whatever the cap (those that locks name).
+            cap_bytes: Instead of the store's own cap; 0 collects all that is not in `keep`.
+            trash_days: 0 empties the trash at once.
+            dry_run: Change nothing, only say what would be done.
+
+        Raises:
+            StoreError: An entry cannot be moved or removed.
+        """
+        cap = self.size_cap_bytes if cap_bytes is None else cap_bytes
+        named = {kind: frozenset(keys) for kind, keys in (keep or {}).items()}
+        entries = sorted(self.entries(), key=lambda entry: (entry.used_at, entry.kind, entry.key))
+        named_bytes = sum(entry.size_bytes for entry in entries if entry.key in named.get(entry.kind, ()))
+        total = sum(entry.size_bytes for entry in entries)
+        trashed: list[Entry] = []
+        removed: list[int] = []
+        path = self.root
+        try:
+            # 1. Trash the least recently used until the cap is met.
+            for entry in entries:
+                if total <= cap:
+                    break
+                if entry.key in named.get(entry.kind, ()):
+                    continue
+                path = entry.path
+                if not dry_run:
+                    self._move_to_trash(entry)
+                trashed.append(entry)
+                total -= entry.size_bytes
+            # 2. Remove what has been set aside for long enough, and what dead processes left.
+            oldest = time.time() - trash_days * 86400
+            for path, status in [*self._trash(), *self._bad()]:
+                if status.st_mtime <= oldest:
+                    if not dry_run:
+                        _remove(path)
+                    removed.append(status.st_size)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be collected ({error.strerror or error})") from error
+        if not dry_run:
+            self.sweep()
+        return Collected(tuple(trashed), total, named_bytes, (len(removed), sum(removed)))
+
+    # Inside -------------------------------------------------------------------------------
+
+    @staticmethod
+    def _name(kind: str, key: str) -> str:
+        if not _KIND.fullmatch(kind) or not _KEY.fullmatch(key):
+            raise ValueError(f"{kind!r}, {key!r}: not a kind and a key of the store")
+        return f"{kind}/{key[:2]}/{key[2:]}{_SUFFIX}"
+
+    def _place(self, kind: str, key: str) -> Path:
+        return self.root / self._name(kind, key)
+
+    def _trash_place(self, kind: str, key: str) -> Path:
+        return self.root / "trash" / self._name(kind, key)
+
+    def _find(self, kind: str, key: str, *, load: bool) -> tuple[Path, bytes] | None:
+        place, trashed = self._place(kind, key), self._trash_place(kind, key)
+        for path in (place, trashed):
+            try:
+                payload = read_sealed(path, kind, key, load=load)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, Damaged) as problem:
+                self._set_aside(path, _damage(path, problem))
+                continue
+            if path == trashed:
+                with suppress(OSError):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(trashed, place)
+                    path = place
+            # Only now and then: a write for each read would cost more than the order is worth.
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _TOUCH_AFTER_S:
+                    os.utime(path)
+            return path, payload
+        return None
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        """Renames a bad entry to `*.bad` and warns of it once; on a read-only store only warns."""
+        if path not in self._warned:
+            self._warned.add(path)
+            self._warn(f"{path}: a bad entry ({reason}); it is set aside and made again")
+        with suppress(OSError):
+            bad = path.with_name(f"{path.name}.{secrets.token_hex(4)}.bad")
+            os.rename(path, bad)
+            os.utime(bad, follow_symlinks=False)
+
+    def _make_way(self, path: Path) -> None:
+        """Sets aside what stands where an entry should go and is no file: it could not be replaced."""
+        with suppress(OSError):
+            if not stat.S_ISREG(path.lstat().st_mode):
+                self._set_aside(path, "it is not a regular file")
+
+    def _move_to_trash(self, entry: Entry) -> None:
+        """Moves an entry; where the disk is too full even for the trash's folders, removes it."""
+        place = self._trash_place(entry.kind, entry.key)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                os.utime(entry.path, follow_symlinks=False)
+                os.replace(entry.path, place)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            _remove(entry.path)
+
+    def _trash(self) -> Iterator[tuple[Path, os.stat_result]]:
+        yield from _walk(self.root / "trash", lambda name: not name.endswith(".bad"))
+
+    def _bad(self) -> Iterator[tuple[Path, os.stat_result]]:
+        yield from _walk(self.root, lambda name: name.endswith(".bad"))
+
+
+def _damage(path: Path, problem: OSError | Damaged) -> str:
+    """Why an entry is bad; an error that says nothing about the entry itself is raised."""
+    if isinstance(problem, Damaged):
+        return str(problem)
+    if problem.errno in DAMAGE:
+        return problem.strerror or str(problem)
+    raise StoreError(f"{path}: cannot be read ({problem.strerror or problem})") from problem
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies in a real folder, in order; nothing where there is none."""
+    try:
+        return [] if folder.is_symlink() else sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be read ({error.strerror or error})") from error
+
+
+def _walk(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below `folder` with a wanted name that is a file, or a folder set aside."""
+    for parent, folders, names in os.walk(folder):
+        for name in sorted(names) + [name for name in folders if name.endswith(".bad")]:
+            if wanted(name) and not name.startswith(".tmp-"):
+                with suppress(OSError):
+                    path = Path(parent, name)
+                    yield path, path.lstat()
+        folders[:] = sorted(name for name in folders if not name.endswith(".bad"))
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
