@@ -1,0 +1,159 @@
+"""From mel back to linear magnitude: a first guess, and the constraint that magnitudes fit the mel.
+
+The first guess is the minimum-norm solution of `bank @ magnitude = mel` (the pseudo-inverse, which
+`torchaudio.transforms.InverseMelScale` finds by least squares anew for each clip), clamped at zero.
+The constraint moves any magnitudes the least distance onto those that fit the mel, then clamps:
+
+    A <- relu(|C| + pinv(M) (T - M |C|))
+
+as in Masuyama, Ueno and Ono, *Signal reconstruction from mel-spectrogram based on bi-level consistency
+of full-band magnitude and phase* (arXiv 2307.12232). Phase retrieval then chooses, among all the
+magnitudes with this mel, those that a signal can have.
+
+A mel filter touches its neighbours only, so both matrices are bands: multiplying the blocks along
+the diagonal costs a tenth of the full product.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram.mel import mel_bank
+from riffcomposer.spectrogram.work_grid import WorkGrid
+
+EDGE_HZ = 40.0
+"""How far below the top of a lower grid its mel bands end: twice the window's main lobe."""
+
+
+class BandedMatrix:
+    """A matrix that is zero away from its diagonal band, kept as dense blocks of rows.
+
+    Args:
+        dense: `[rows, columns]`.
+        negligible: Entries below this times their row's largest are taken as zero.
+        block_rows: Rows to a block.
+    """
+
+    def __init__(self, dense: torch.Tensor, *, negligible: float = 0.0, block_rows: int = 64) -> None:
+        self.rows, self.columns = dense.shape
+        self._blocks: list[tuple[slice, slice, torch.Tensor]] = []
+        magnitude = dense.abs()
+        used = magnitude > negligible * magnitude.amax(1, keepdim=True)
+        for first in range(0, self.rows, block_rows):
+            rows = slice(first, min(first + block_rows, self.rows))
+            columns = used[rows].any(0).nonzero().flatten()
+            if len(columns):
+                span = slice(int(columns[0]), int(columns[-1]) + 1)
+                self._blocks.append((rows, span, dense[rows, span].T.contiguous()))
+        self._is_full = len(self._blocks) == -(-self.rows // block_rows)
+
+    def apply(self, vectors: torch.Tensor) -> torch.Tensor:
+        """`dense @ vector` for every vector, `[..., columns]` to `[..., rows]`."""
+        shape = (*vectors.shape[:-1], self.rows)
+        out = (torch.empty if self._is_full else torch.zeros)(
+            shape, dtype=vectors.dtype, device=vectors.device
+        )
+        for rows, columns, block in self._blocks:
+            out[..., rows] = vectors[..., columns] @ block
+        return out
+
+
+def _pseudo_inverse(bank: torch.Tensor, ridge: float) -> torch.Tensor:
+    """`bank.T (bank bank.T + ridge)^-1` in double precision, the ridge relative to the mean diagonal."""
+    wide = bank.double()
+    gram = wide @ wide.T
+    gram += ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    return torch.linalg.solve(gram, wide).T.float()
+
+
+def _lines_between(fine_bins: int, bins: int, ratio: float) -> torch.Tensor:
+    """Linear interpolation from `bins` coarse bins to `fine_bins` fine ones, `ratio` to a coarse bin."""
+    position = torch.arange(fine_bins, dtype=torch.float64) / ratio
+    lower = position.floor().long().clamp(0, bins - 1)
+    upper = (lower + 1).clamp(max=bins - 1)
+    share = (position - lower).clamp(0.0, 1.0)
+    weights = torch.zeros(fine_bins, bins, dtype=torch.float64)
+    row = torch.arange(fine_bins)
+    weights[row, lower] += 1.0 - share
+    weights[row, upper] += share
+    return weights
+
+
+def bin_ratio(params: SpectrogramParameters, grid: WorkGrid, n_fft: int) -> float:
+    """Bins of the exact transform to one bin of a transform of `n_fft` at the work rate."""
+    return params.n_fft * grid.hop / (params.hop_length * n_fft)
+
+
+def work_bank(params: SpectrogramParameters, grid: WorkGrid, n_fft: int) -> torch.Tensor:
+    """The mel filters for the bins of a shorter transform, `[bands, n_fft // 2 + 1]`.
+
+    Magnitudes between its bins are taken to lie on straight lines, so that every filter keeps its
+    weight, even those narrower than a bin. On a grid below the image's top the filters that reach
+    its edge are left out.
+    """
+    fine = mel_bank(params)
+    top_hz = grid.top_hz(params)
+    if top_hz < params.max_frequency:
+        bin_hz = params.sample_rate / params.n_fft
+        limit = int((top_hz - EDGE_HZ) / bin_hz)
+        bands = int((fine[:, limit:].sum(1) == 0).sum())
+        fine = fine[:bands, :limit]
+    lines = _lines_between(fine.shape[1], n_fft // 2 + 1, bin_ratio(params, grid, n_fft))
+    return (fine.double() @ lines).float()
+
+
+class MelConstraint:
+    """Magnitudes that fit a mel, on the bins of one transform.
+
+    Args:
+        params: The mel's parameters.
+        grid: The work grid.
+        n_fft: Length of the transform.
+        ridge: How far a misfit may stay where filters are too close to tell apart.
+    """
+
+    def __init__(
+        self,
+        params: SpectrogramParameters,
+        grid: WorkGrid,
+        n_fft: int,
+        *,
+        ridge: float = 1e-3,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        bank = work_bank(params, grid, n_fft)
+        self.bands = len(bank)
+        self._scale = grid.scale
+        self._bank = BandedMatrix(bank.to(device))
+        self._inverse = BandedMatrix(_pseudo_inverse(bank, ridge).to(device), negligible=1e-3)
+
+    def target(self, mel: torch.Tensor) -> torch.Tensor:
+        """The grid's bands of a mel `[channels, n_mels, frames]`, frame-major and to the grid's scale."""
+        return (mel[:, : self.bands].transpose(1, 2) * self._scale).contiguous()
+
+    def misfit(self, magnitude: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """`target - bank @ magnitude`, `[channels, frames, bands]`."""
+        return target - self._bank.apply(magnitude)
+
+    def project(self, magnitude: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """The nearest magnitudes that fit `target`, clamped at zero."""
+        return self._inverse.apply(self.misfit(magnitude, target)).add_(magnitude).clamp_min_(0.0)
+
+
+class FirstGuess:
+    """The minimum-norm magnitudes of a mel: found on the bins of the exact transform, read off at ours."""
+
+    def __init__(
+        self, params: SpectrogramParameters, grid: WorkGrid, n_fft: int, *, device: torch.device | str = "cpu"
+    ) -> None:
+        inverse = _pseudo_inverse(mel_bank(params), 1e-9)
+        bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64)
+        nearest = (bins * bin_ratio(params, grid, n_fft)).round().long()
+        rows = inverse[nearest.clamp(max=len(inverse) - 1)]
+        rows[nearest >= len(inverse)] = 0.0
+        self._matrix = BandedMatrix(rows.to(device), negligible=1e-4)
+
+    def magnitude(self, target: torch.Tensor) -> torch.Tensor:
+        """Magnitudes `[channels, frames, bins]` for a target of all bands, clamped at zero."""
+        return self._matrix.apply(target).clamp_min_(0.0)
