@@ -1,0 +1,171 @@
+"""Turns checkpoints with pickled weights into safetensors folders, once.
+
+A pickle can run code when it is opened, so each one is opened in a child process, by torch's restricted
+unpickler (`torch.load(weights_only=True)`). A render opens the result only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from riffcomposer.errors import ModelError
+from riffcomposer.files import disk_error
+from riffcomposer.models.builtin import read_config
+from riffcomposer.models.locate import COMPONENTS, describe_folder, weight_files
+from riffcomposer.models.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
+from riffcomposer.models.verify import file_sha256, verify_model
+
+Say = Callable[[str], None]
+
+_WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+_PICKLES = {
+    "unet": ("diffusion_pytorch_model.bin",),
+    "vae": ("diffusion_pytorch_model.bin",),
+    "text_encoder": ("pytorch_model.bin", "model.bin"),
+}
+
+
+def unpickle(targets: Mapping[Path, Path]) -> None:
+    """Converts pickled files to safetensors in a child process.
+
+    Args:
+        targets: Where each file's tensors go.
+
+    Raises:
+        ModelError: A file holds more than tensors, or is damaged.
+    """
+    if not targets:
+        return
+    pairs = [str(path) for pair in targets.items() for path in pair]
+    command = [sys.executable, "-m", "riffcomposer.diffusion.unpickle", *pairs]
+    package_folder = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(part for part in (package_folder, os.environ.get("PYTHONPATH")) if part)
+    run = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if run.returncode != 0:
+        reason = run.stderr.strip()[-300:] or f"the converter ended with code {run.returncode}"
+        raise ModelError(f"not converted, since it is not a plain table of tensors: {reason}")
+
+
+def _pickle_of(folder: Path, component: str) -> Path:
+    for name in _PICKLES[component]:
+        if (folder / component / name).is_file():
+            return folder / component / name
+    raise ModelError(
+        f"{folder / component}: neither safetensors nor pickled weights; the checkpoint is incomplete"
+    )
+
+
+def convert_folder(
+    source: Path, target: Path, *, profile: ModelProfile | None = None, say: Say = lambda line: None
+) -> LocatedModel:
+    """Copies a diffusers folder, its pickled weights as safetensors, and writes a profile with hashes.
+
+    Args:
+        source: A diffusers folder. It is left as it is.
+        target: A new folder; it appears only when it is complete.
+        profile: For the copy; otherwise the source's own, or a derived one.
+        say: Told of each file that is converted.
+
+    Raises:
+        ModelError: The target is there already, the source is incomplete, or a file is refused.
+        StoreError: The disk refuses.
+    """
+    read_config(source / "model_index.json")
+    if target.exists():
+        raise ModelError(f"{target}: already there; give the name of a new folder")
+    partial = target.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
+    try:
+        partial.mkdir(parents=True)
+        shutil.copyfile(source / "model_index.json", partial / "model_index.json")
+        for component in COMPONENTS:
+            (partial / component).mkdir()
+            for path in sorted((source / component).glob("*")):
+                if path.suffix in (".json", ".txt", ".model") and path.is_file():
+                    shutil.copyfile(path, partial / component / path.name)
+        pickles: dict[Path, Path] = {}
+        for component, base in _WEIGHTS.items():
+            if ready := weight_files(source, component):
+                for path in ready:
+                    shutil.copyfile(path, partial / component / path.name)
+                continue
+            pickled = _pickle_of(source, component)
+            say(f"{component}/{pickled.name} -> safetensors, by the restricted unpickler in a child process")
+            pickles[pickled] = partial / component / f"{base}.safetensors"
+        unpickle(pickles)
+        if profile is None and (source / FILE_NAME).is_file():
+            shutil.copyfile(source / FILE_NAME, partial / FILE_NAME)
+        located = describe_folder(partial, str(source), profile)
+        hashes = {
+            path.relative_to(partial).as_posix(): file_sha256(path)
+            for path in sorted(partial.rglob("*"))
+            if path.is_file() and path.name != FILE_NAME
+        }
+        name = source.name if located.derived else located.profile.name
+        write_profile(partial, replace(located.profile, name=name, files=hashes))
+        converted = describe_folder(partial, str(target))
+        verify_model(converted, hashes=False)
+        os.replace(partial, target)
+        return replace(converted, folder=target, derived=located.derived)
+    except OSError as error:
+        raise disk_error(error, target) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def convert_single_file(
+    source: Path, target: Path, base: Path, *, say: Say = lambda line: None
+) -> LocatedModel:
+    """Turns a single-file checkpoint (`.ckpt` or `.safetensors`) into a diffusers folder.
+
+    Args:
+        base: A diffusers folder of the same shape: its configurations and tokenizer are taken.
+
+    Raises:
+        ModelError: The file is refused, or does not have the shape of `base`.
+    """
+    from diffusers import StableDiffusionPipeline
+
+    if target.exists():
+        raise ModelError(f"{target}: already there; give the name of a new folder")
+    verify_model(describe_folder(base, str(base)), hashes=False)
+    work = target.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
+    try:
+        work.mkdir(parents=True)
+        weights = source
+        if source.suffix != ".safetensors":
+            weights = work / "weights.safetensors"
+            say(f"{source.name} -> safetensors, by the restricted unpickler in a child process")
+            unpickle({source: weights})
+        try:
+            pipeline = StableDiffusionPipeline.from_single_file(
+                str(weights),
+                config=str(base),
+                local_files_only=True,
+                safety_checker=None,
+                feature_extractor=None,
+            )
+            pipeline.save_pretrained(work / "folder", safe_serialization=True)
+        except Exception as error:  # diffusers raises anything on keys and shapes that it does not expect
+            first = (str(error).strip() or repr(error)).splitlines()[0][:300]
+            raise ModelError(f"{source}: does not fit the shape of {base} ({first})") from error
+        return convert_folder(
+            work / "folder", target, profile=describe_folder(base, str(base)).profile, say=say
+        )
+    except OSError as error:
+        raise disk_error(error, target) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

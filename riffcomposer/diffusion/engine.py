@@ -1,0 +1,383 @@
+"""Renders clip jobs with one checkpoint: groups them into batches, survives what goes wrong with one.
+
+An engine is built once and passed down; loading the checkpoint is its constructor's work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+
+from riffcomposer.diffusion.init_clips import fit_init, fit_mask
+from riffcomposer.diffusion.latents import decode, encode
+from riffcomposer.diffusion.loading import Checkpoint, load_checkpoint
+from riffcomposer.diffusion.lora import LoraStack
+from riffcomposer.diffusion.noise import ClipNoise
+from riffcomposer.diffusion.prompts import PromptEncoder
+from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
+from riffcomposer.diffusion.schedulers import check_scheduler, steps_to_run
+from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
+from riffcomposer.models.device import COMPUTE
+from riffcomposer.models.profile import LocatedModel
+from riffcomposer.plan.model import ClipJob, LoraFile
+
+BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
+"""Latent pixels in a batch, before memory has its say. On a CPU a 30 M UNet on 32 x 32 latents took
+0.29, 0.26, 0.20 and 0.21 s a clip for guided batches of 1, 2, 4 and 8 (benchmarks/diffusion.py)."""
+
+DECODE_BATCH = {"cpu": 2, "cuda": 8, "mps": 2}
+"""Clips decoded at once: on a CPU larger ones leave the cache (0.20 s a clip for 1 and 2, 0.26 for 8)."""
+
+LARGEST_BATCH = 64
+
+_REMEMBERED_INITS = 64
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class ClipEvent:
+    """Progress of one clip.
+
+    Attributes:
+        kind: `started`, `step`, `finished` or `failed`.
+        key: The job's key.
+        step, of: Steps done and in all; 0 and 0 for a clip that needs none.
+        eta_seconds: Until the last of the jobs given to `render`, by the pace so far; None at first.
+        message: Why it failed.
+    """
+
+    kind: Literal["started", "step", "finished", "failed"]
+    key: str
+    step: int = 0
+    of: int = 0
+    eta_seconds: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ClipFailure:
+    """A clip that could not be rendered, while the others went on."""
+
+    key: str
+    message: str
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What clips must have in common to be rendered in one batch."""
+
+    width_frames: int
+    settings: BatchSettings
+    chunks: int
+    loras: tuple[LoraFile, ...]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+class _Pace:
+    """Estimates when the work ends, from evaluations done and still to do."""
+
+    def __init__(self, evaluations: int) -> None:
+        self._left = evaluations
+        self._done = 0
+        self._began = time.monotonic()
+
+    def advance(self, evaluations: int) -> float | None:
+        self._done += evaluations
+        self._left = max(0, self._left - evaluations)
+        elapsed = time.monotonic() - self._began
+        return elapsed / self._done * self._left if self._done else None
+
+
+class Engine:
+    """A loaded checkpoint that renders clip jobs.
+
+    Args:
+        located: The checkpoint; it is verified before it is loaded.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        compile: Compile the UNet for each shape (`torch.compile`). It costs a minute or more before
+            the first clip and needs a compiler on the machine, so None means no.
+        hashes: Compare the hash of every file that the profile lists.
+
+    Raises:
+        ModelError: The checkpoint is missing, damaged or does not fit.
+        UsageError: The device is not there.
+    """
+
+    def __init__(
+        self, located: LocatedModel, *, device: str = "auto", compile: bool | None = None, hashes: bool = True
+    ) -> None:
+        self.located = located
+        self.checkpoint: Checkpoint = load_checkpoint(located, device=device, hashes=hashes)
+        profile = located.profile
+        self._prompts = PromptEncoder(
+            self.checkpoint.tokenizer, self.checkpoint.text_encoder, profile.text_length
+        )
+        self._loras = LoraStack(self.checkpoint)
+        self._inits: OrderedDict[Any, torch.Tensor] = OrderedDict()
+        self._batch_limit: dict[int, int] = {}
+        self._compiled: Any = None
+        if compile:
+            self._compiled = torch.compile(self.checkpoint.unet)
+
+    @property
+    def compute(self) -> str:
+        """Class of device and number format, as it stands in a clip's key."""
+        return COMPUTE[self.checkpoint.device.type]
+
+    def render(
+        self,
+        jobs: Mapping[str, ClipJob],
+        *,
+        on_event: Callable[[ClipEvent], None] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[str, np.ndarray | ClipFailure]]:
+        """Renders jobs, batch by batch, and yields each batch's clips as it is finished.
+
+        Args:
+            jobs: By key. Order decides only what is rendered first.
+            on_event: Told of every clip's progress.
+            cancelled: Asked between steps.
+
+        Yields:
+            The key with the clip's level, float32 [channels, n_mels, width], or with its failure.
+
+        Raises:
+            Cancelled: `cancelled` said so. What was yielded before is complete.
+        """
+        tell = on_event or (lambda event: None)
+        groups: dict[_Group, list[str]] = {}
+        failed: list[ClipFailure] = []
+        for key, job in jobs.items():
+            try:
+                groups.setdefault(self._group(job), []).append(key)
+            except RiffcomposerError as error:
+                failed.append(ClipFailure(key, str(error)))
+        pace = _Pace(sum(group.settings.count * len(keys) for group, keys in groups.items()))
+        for failure in failed:
+            tell(ClipEvent("failed", failure.key, message=failure.message))
+            yield failure.key, failure
+        for group, keys in groups.items():
+            waiting = list(keys)
+            while waiting:
+                size = self._batch_size(group) if group.settings.count else 1
+                batch, waiting = waiting[:size], waiting[size:]
+                results = self._batch(group, {key: jobs[key] for key in batch}, pace, tell, cancelled)
+                for key, result in results.items():
+                    if isinstance(result, ClipFailure):
+                        tell(ClipEvent("failed", key, message=result.message))
+                    else:
+                        count = group.settings.count
+                        tell(ClipEvent("finished", key, count, count, pace.advance(0)))
+                    yield key, result
+
+    def _group(self, job: ClipJob) -> _Group:
+        """Which batch a job may go into; refuses jobs that the model cannot render."""
+        profile = self.located.profile
+        if job.strength > 0 or job.init is None:  # a seed clip as it is takes no steps and names no scheduler
+            check_scheduler(job.scheduler, profile.prediction)
+        if job.width_frames % profile.width_step or not 0 < job.width_frames <= profile.max_width:
+            raise RenderError(
+                f"a clip {job.width_frames} frames wide does not fit {profile.name}: widths are multiples of "
+                f"{profile.width_step} up to {profile.max_width}"
+            )
+        if job.negative_prompt and not profile.supports_negative_prompt:
+            raise RenderError(f"{profile.name} takes no negative prompt")
+        if job.compute != self.compute:
+            raise RenderError(f"the clip was planned for {job.compute}, but this engine runs {self.compute}")
+        pure = job.init is None or job.strength >= 1
+        strength = 1.0 if pure else job.strength
+        count = steps_to_run(job.num_inference_steps, strength)
+        if count == 0 and strength > 0:
+            raise RenderError(
+                f"strength {job.strength:g} of {job.num_inference_steps} steps runs no step; raise either"
+            )
+        settings = BatchSettings(job.scheduler, job.num_inference_steps, count, pure, job.guidance_scale != 1)
+        prompts = (job.prompt_a, job.prompt_b, job.negative_prompt)
+        return _Group(job.width_frames, settings, self._prompts.chunks_needed(prompts), job.loras)
+
+    def _batch_size(self, group: _Group) -> int:
+        """Clips to try at once: what fitted before, else by the size of a latent."""
+        scale = self.located.profile.latent_scale
+        area = group.width_frames // scale * (self.located.profile.spectrogram.num_frequencies // scale)
+        fitting = max(1, min(LARGEST_BATCH, BATCH_LATENT_PIXELS[self.checkpoint.device.type] // area))
+        return min(fitting, self._batch_limit.get(group.width_frames, fitting))
+
+    def _batch(
+        self,
+        group: _Group,
+        jobs: Mapping[str, ClipJob],
+        pace: _Pace,
+        tell: Callable[[ClipEvent], None],
+        cancelled: Callable[[], bool],
+    ) -> dict[str, np.ndarray | ClipFailure]:
+        """Renders one batch; halves it when memory runs out, and goes one by one after other faults."""
+        try:
+            return dict(zip(jobs, self._attempt(group, jobs, pace, tell, cancelled), strict=True))
+        except Cancelled:
+            raise
+        except Exception as error:  # one bad clip must not stop the others, whatever it raises
+            exhausted = _is_out_of_memory(error)
+            if len(jobs) == 1:
+                (key,) = jobs
+                return {key: ClipFailure(key, self._explain(error, group, exhausted))}
+        if exhausted and self.checkpoint.device.type == "cuda":
+            torch.cuda.empty_cache()
+        size = -(-len(jobs) // 2) if exhausted else 1
+        if exhausted:
+            self._batch_limit[group.width_frames] = size
+        keys = list(jobs)
+        results: dict[str, np.ndarray | ClipFailure] = {}
+        for at in range(0, len(keys), size):
+            part = {key: jobs[key] for key in keys[at : at + size]}
+            results |= self._batch(group, part, pace, tell, cancelled)
+        return results
+
+    def _explain(self, error: Exception, group: _Group, exhausted: bool) -> str:
+        if exhausted:
+            return (
+                f"out of memory on {self.checkpoint.device} with one clip of {group.width_frames} frames; "
+                "close other programs, or render with --device cpu"
+            )
+        if isinstance(error, RiffcomposerError):
+            return str(error)
+        return f"{type(error).__name__}: {error}"
+
+    def _attempt(
+        self,
+        group: _Group,
+        jobs: Mapping[str, ClipJob],
+        pace: _Pace,
+        tell: Callable[[ClipEvent], None],
+        cancelled: Callable[[], bool],
+    ) -> list[np.ndarray]:
+        """Renders one batch or raises."""
+        count = group.settings.count
+
+        def check() -> None:
+            if cancelled():
+                raise Cancelled
+
+        check()
+        for key in jobs:
+            tell(ClipEvent("started", key, 0, count, pace.advance(0)))
+        if count == 0:
+            return [self._fitted(job) for job in jobs.values()]
+        if self._loras.apply(group.loras):
+            self._prompts.forget()
+        clips = self._clips(group, list(jobs.values()))
+
+        def after_step(step: int, of: int) -> None:
+            check()
+            eta = pace.advance(len(jobs))
+            for key in jobs:
+                tell(ClipEvent("step", key, step, of, eta))
+
+        unet = self._compiled if not group.loras else None
+        latents = sample(self.checkpoint, clips, group.settings, unet=unet, after_step=after_step)
+        rows, size = list(latents), DECODE_BATCH[self.checkpoint.device.type]
+        levels: list[np.ndarray] = []
+        for at in range(0, len(rows), size):
+            check()
+            levels += self._halving(
+                lambda part: decode(self.checkpoint, torch.stack(list(part))), rows[at : at + size]
+            )
+        if not all(np.isfinite(level).all() for level in levels):
+            raise RenderError("the model gave values that are not finite; lower the guidance scale")
+        return levels
+
+    def _halving(self, run: Callable[[Sequence[Row]], Any], rows: Sequence[Row]) -> list[Any]:
+        """Runs `run` on all rows at once, or on halves of them where memory does not suffice."""
+        try:
+            return list(run(rows))
+        except Exception as error:
+            if len(rows) == 1 or not _is_out_of_memory(error):
+                raise
+        if self.checkpoint.device.type == "cuda":
+            torch.cuda.empty_cache()
+        half = len(rows) // 2
+        return self._halving(run, rows[:half]) + self._halving(run, rows[half:])
+
+    def _fitted(self, job: ClipJob) -> np.ndarray:
+        if job.init is None:
+            raise RenderError("a clip without a seed clip cannot have strength 0")
+        return fit_init(
+            job.init,
+            width_frames=job.width_frames,
+            frames_per_quarter=job.frames_per_quarter,
+            clip_quarters=job.clip_quarters,
+            params=self.located.profile.spectrogram,
+        )
+
+    def _clips(self, group: _Group, jobs: Sequence[ClipJob]) -> list[SamplerClip]:
+        """Everything the sampler needs of each job."""
+        profile = self.located.profile
+        self._encode_inits(jobs)
+        shape = (
+            self.checkpoint.latent_channels,
+            profile.spectrogram.num_frequencies // profile.latent_scale,
+            group.width_frames // profile.latent_scale,
+        )
+        return [
+            SamplerClip(
+                text_a=self._prompts.encode(job.prompt_a, group.chunks),
+                text_b=self._prompts.encode(job.prompt_b, group.chunks),
+                negative=self._prompts.encode(job.negative_prompt, group.chunks),
+                alpha=job.alpha,
+                guidance_scale=job.guidance_scale,
+                model_strength=profile.model_strength(job.strength),
+                noise=ClipNoise(job.seed_a, job.seed_b, job.alpha, shape),
+                clean=self._inits[_init_key(job)] if job.init is not None else None,
+                mask=self._latent_mask(job, shape),
+            )
+            for job in jobs
+        ]
+
+    def _encode_inits(self, jobs: Sequence[ClipJob]) -> None:
+        """Encodes the seed clips of a batch that are not remembered yet, each once."""
+        wanted = {_init_key(job): job for job in jobs if job.init is not None}
+        for key in wanted.keys() & self._inits.keys():
+            self._inits.move_to_end(key)
+        missing = {key: job for key, job in wanted.items() if key not in self._inits}
+        if missing:
+            levels = [self._fitted(job) for job in missing.values()]
+            latents = self._halving(lambda part: encode(self.checkpoint, np.stack(list(part))), levels)
+            self._inits.update(zip(missing, latents, strict=True))
+        while len(self._inits) > max(_REMEMBERED_INITS, len(wanted)):
+            self._inits.popitem(last=False)
+
+    def _latent_mask(self, job: ClipJob, shape: tuple[int, int, int]) -> torch.Tensor | None:
+        """The mask in latent space: each latent pixel takes the mean of the image pixels under it."""
+        if job.mask is None or job.init is None:
+            return None
+        profile = self.located.profile
+        mask = fit_mask(
+            job.mask,
+            width_frames=job.width_frames,
+            frames_per_quarter=job.frames_per_quarter,
+            clip_quarters=job.clip_quarters,
+            n_mels=profile.spectrogram.num_frequencies,
+        )
+        if profile.network_input == "image":
+            mask = mask[::-1]
+        _, height, width = shape
+        blocks = mask.reshape(height, profile.latent_scale, width, profile.latent_scale)
+        return torch.from_numpy(blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32))[None]
+
+
+def _init_key(job: ClipJob) -> tuple[Any, ...]:
+    """What decides a fitted seed clip."""
+    init = replace(job.init, name="") if job.init is not None else None
+    return init, job.width_frames, job.frames_per_quarter, job.clip_quarters

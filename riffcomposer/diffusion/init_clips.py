@@ -1,0 +1,196 @@
+"""Lays seed clips and masks on a song's grid.
+
+A seed clip is resized along time from its own tempo to the song's, which keeps its pitch, and read
+cyclically. A mask is stretched over the clip's slot and goes on from its start over the surplus.
+
+Conventions: a level is float32 `[channels, n_mels, frames]`, row 0 the lowest band; frame `j` stands at
+`j / frames_per_quarter` quarter notes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from riffcomposer.errors import RenderError, SpectrogramError
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.plan.model import InitClip, MaskImage
+
+
+def resampling_matrix(positions: np.ndarray, length: int, stretch: float) -> np.ndarray:
+    """Cubic interpolation (Keys 1981, a = -1/2) of a signal at fractional positions, as a matrix.
+
+    Args:
+        positions: Where to read, in samples of the signal.
+        length: Samples of the signal; beyond its ends it goes on as its end samples.
+        stretch: Samples of the signal for one of the result. Above 1 the kernel is widened by it, so
+            that nothing aliases.
+
+    Returns:
+        float64 [len(positions), length]; rows sum to 1. At whole positions with `stretch` up to 1 a
+        row picks one sample exactly.
+    """
+    width = max(1.0, stretch)
+    reach = int(np.ceil(2 * width))
+    taps = np.floor(positions)[:, None] + np.arange(-reach, reach + 1)[None]
+    distance = np.abs(taps - positions[:, None]) / width
+    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    weights = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
+    weights /= weights.sum(axis=1, keepdims=True)
+    matrix = np.zeros((len(positions), length))
+    rows = np.broadcast_to(np.arange(len(positions))[:, None], taps.shape)
+    np.add.at(matrix, (rows, np.clip(taps, 0, length - 1).astype(int)), weights)
+    return matrix
+
+
+def _check_digest(path: Path, name: str, sha256: str) -> None:
+    """Refuses a file that is no longer the one that was planned with."""
+    try:
+        with open(path, "rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise RenderError(f"{name}: {path} cannot be read ({error.strerror or error})") from error
+    if sha256 and found != sha256:
+        raise RenderError(f"{name}: {path} has changed since the song was planned; plan and render again")
+
+
+def _channels(level: np.ndarray, channels: int) -> np.ndarray:
+    """Mono from stereo by the mean, stereo from mono by copying."""
+    if len(level) == channels:
+        return level
+    return level.mean(axis=0, keepdims=True) if channels == 1 else np.repeat(level[:1], channels, axis=0)
+
+
+def _read_audio_level(init: InitClip, params: SpectrogramParameters, frames: int) -> tuple[np.ndarray, float]:
+    """Level of the part of an audio file that the loop needs, and the frame its loop starts at."""
+    from riffcomposer.spectrogram.audio_files import read_audio
+    from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
+
+    # A little of the music before the start is read too, so that the first frames' windows see it.
+    hop, margin = params.hop_length, Fraction(params.window_duration_ms, 1000)
+    first = max(Fraction(0), init.start_seconds - margin)
+    length = init.start_seconds - first + Fraction(frames * hop, params.sample_rate) + margin
+    audio = read_audio(
+        init.path,
+        start_seconds=float(first),
+        duration_seconds=float(length),
+        sample_rate=params.sample_rate,
+        mono=not params.stereo,
+    )
+    if audio.shape[1] <= (init.start_seconds - first) * params.sample_rate:
+        start = float(init.start_seconds)
+        raise RenderError(f"{init.name}: the loop starts at {start:g} s, after the file's end")
+    level = levels_from_mel(mel_from_audio(torch.from_numpy(audio), params), params)
+    return level.numpy(), float((init.start_seconds - first) * params.sample_rate) / hop
+
+
+def _read_image_level(init: InitClip, params: SpectrogramParameters) -> tuple[np.ndarray, float]:
+    """Level of a spectrogram image on the reference of `params`, and the frame its loop starts at."""
+    from riffcomposer.spectrogram.image import read_image
+
+    level, own, _ = read_image(init.path, params)
+    for field in ("num_frequencies", "min_frequency", "max_frequency", "mel_scale_type", "power_for_image"):
+        found, wanted = getattr(own, field), getattr(params, field)
+        if found != wanted:
+            raise SpectrogramError(
+                f"{init.name}: its {field} is {found}, the model's is {wanted}; it does not fit"
+            )
+    if own.frames_per_second != params.frames_per_second:
+        raise SpectrogramError(
+            f"{init.name}: {float(own.frames_per_second):g} frames a second, "
+            f"the model has {float(params.frames_per_second):g}; it does not fit"
+        )
+    scale = (own.max_volume / params.max_volume) ** params.power_for_image
+    return level.numpy() * np.float32(scale), float(init.start_seconds * params.frames_per_second)
+
+
+def fit_init(
+    init: InitClip,
+    *,
+    width_frames: int,
+    frames_per_quarter: Fraction,
+    clip_quarters: Fraction,
+    params: SpectrogramParameters,
+) -> np.ndarray:
+    """A seed clip on the song's grid.
+
+    The loop is read cyclically: after `loop_quarters` quarter notes it starts again, however many of
+    them fit the clip. A loop shorter than its file says is followed by silence.
+
+    Args:
+        width_frames: Frames of the render, wider than the slot by its overlap.
+        frames_per_quarter: Of the song, in the model's frames.
+        clip_quarters: Length of the slot; the surplus after it goes on with the loop.
+        params: The model's spectrogram format.
+
+    Returns:
+        Level float32 [1 or 2, n_mels, width_frames], 0..1.
+
+    Raises:
+        RenderError: The file is missing, has changed, or cannot be used.
+    """
+    del clip_quarters  # the loop runs on through the surplus, so that it meets the next clip's start
+    _check_digest(init.path, init.name, init.sha256)
+    own_frames_per_quarter = params.frames_per_second * 60 / init.tempo
+    loop_frames = float(own_frames_per_quarter * init.loop_quarters)
+    if init.kind == "audio":
+        level, start = _read_audio_level(init, params, int(np.ceil(loop_frames)) + 1)
+    else:
+        level, start = _read_image_level(init, params)
+    channels = 2 if params.stereo else 1
+    level = _channels(level, channels)
+    needed = int(np.ceil(start + loop_frames))
+    if level.shape[2] < needed:
+        level = np.pad(level, ((0, 0), (0, 0), (0, needed - level.shape[2])))
+
+    # Lay out two turns of the loop around the one read, so that interpolation at its ends sees the
+    # music that will be heard there, and not what the file happens to hold next to it.
+    stretch = float(own_frames_per_quarter / frames_per_quarter)
+    margin = int(np.ceil(2 * max(1.0, stretch))) + 1
+    turn = (np.arange(-margin, int(np.ceil(loop_frames)) + margin)) % loop_frames
+    wrapped = level @ resampling_matrix(start + turn, level.shape[2], 1.0).T.astype(np.float32)
+
+    quarters = np.array(
+        [float(Fraction(j) / frames_per_quarter % init.loop_quarters) for j in range(width_frames)]
+    )
+    positions = margin + quarters * float(own_frames_per_quarter)
+    fitted = wrapped @ resampling_matrix(positions, wrapped.shape[2], stretch).T.astype(np.float32)
+    return np.clip(fitted, 0.0, 1.0).astype(np.float32)
+
+
+def fit_mask(
+    mask: MaskImage, *, width_frames: int, frames_per_quarter: Fraction, clip_quarters: Fraction, n_mels: int
+) -> np.ndarray:
+    """A mask on the song's grid: stretched over the slot, and from its start again over the surplus.
+
+    Returns:
+        float32 [n_mels, width_frames], row 0 the lowest band; 1 is repainted, 0 kept.
+
+    Raises:
+        RenderError: The file is missing, has changed, or is no image.
+    """
+    from PIL import Image
+
+    _check_digest(mask.path, mask.name, mask.sha256)
+    try:
+        with Image.open(mask.path, formats=("PNG", "JPEG", "BMP", "GIF", "WEBP")) as image:
+            if image.width * image.height > 100_000_000:
+                raise SpectrogramError(f"{mask.name}: {mask.path} is too large to be a mask")
+            grey = np.asarray(image.convert("L"), dtype=np.float32)[::-1] / 255.0
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise SpectrogramError(
+            f"{mask.name}: {mask.path} is not an image that can be read ({error})"
+        ) from error
+    slot = float(frames_per_quarter * clip_quarters)
+    height, width = grey.shape
+    # Pixel centres of the result, in pixels of the mask.
+    columns = (np.arange(width_frames) + 0.5) % slot * width / slot - 0.5
+    rows = (np.arange(n_mels) + 0.5) * height / n_mels - 0.5
+    across = resampling_matrix(columns, width, width / slot).astype(np.float32)
+    down = resampling_matrix(rows, height, height / n_mels).astype(np.float32)
+    return np.clip(down @ grey @ across.T, 0.0, 1.0).astype(np.float32)

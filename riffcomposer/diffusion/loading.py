@@ -1,0 +1,197 @@
+"""Loads a verified checkpoint: safetensors only, explicit classes, no code from the folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
+
+import torch
+
+from riffcomposer.errors import ModelError, UsageError
+from riffcomposer.models.builtin import read_config
+from riffcomposer.models.device import COMPUTE, guess_compute
+from riffcomposer.models.profile import LocatedModel, ModelProfile
+from riffcomposer.models.verify import component_class, verify_model
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint in memory, ready to run.
+
+    Attributes:
+        unet, vae, text_encoder: The networks, in evaluation mode on `device` in `dtype`.
+        tokenizer: CLIP's or BERT's.
+        scheduler_config: The checkpoint's scheduler configuration: its noise schedule.
+        device, dtype: Where and in which number format the networks run.
+    """
+
+    profile: ModelProfile
+    folder: Path
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler_config: dict[str, Any]
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.unet.config.in_channels)
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the three networks have together."""
+        networks = (self.unet, self.vae, self.text_encoder)
+        return sum(weights.numel() for network in networks for weights in network.parameters())
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that the weights take."""
+        networks = (self.unet, self.vae, self.text_encoder)
+        return sum(w.numel() * w.element_size() for network in networks for w in network.parameters())
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """The device to run on: the one asked for, or the best there is.
+
+    Raises:
+        UsageError: The device is unknown, or this machine does not have it.
+    """
+    if device == "auto":
+        device = os.environ.get("RIFFCOMPOSER_DEVICE", "auto")
+    guess_compute(device)
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"device {device!r} is not a device name") from error
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[chosen.type] or (chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()):
+        raise UsageError(f"device {device!r} is not on this machine; use --device cpu")
+    return chosen
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the loaders' bars and reports off the terminal; their findings become errors of ours."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    before = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
+    bar = transformers_logging.is_progress_bar_enabled()
+    diffusers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(before[0])
+        transformers_logging.set_verbosity(before[1])
+        if bar:
+            transformers_logging.enable_progress_bar()
+
+
+def _load(load: Callable[..., Any], folder: Path, **arguments: Any) -> Any:
+    """Runs one `from_pretrained` and turns what can go wrong into a ModelError."""
+    try:
+        with _quiet():
+            loaded = load(str(folder), local_files_only=True, **arguments)
+    except Exception as error:  # third-party loaders raise anything at all on a damaged folder
+        first = (str(error).strip() or repr(error)).splitlines()[0][:300]
+        raise ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {first})") from error
+    if not isinstance(loaded, tuple):
+        return loaded
+    network, info = loaded
+    missing = sorted(str(key) for key in info["missing_keys"] if not str(key).endswith("position_ids"))
+    if missing:
+        raise ModelError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} first")
+    if info.get("mismatched_keys"):
+        raise ModelError(f"{folder}: tensors of the wrong shape: {sorted(info['mismatched_keys'])[0]}")
+    return network.eval().requires_grad_(False)
+
+
+def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool = True) -> Checkpoint:
+    """Verifies a checkpoint and loads it.
+
+    Args:
+        device: See `riffcomposer.models.device.guess_compute`.
+        hashes: Also compare the sha256 of every file that the profile lists.
+
+    Raises:
+        ModelError: Anything about the checkpoint that is missing, damaged or does not fit.
+        UsageError: The device is not there.
+    """
+    target = choose_device(device)
+    verify_model(located, hashes=hashes)
+
+    with _quiet():  # diffusers imports parts of transformers that report on libraries not needed here
+        import diffusers
+        import transformers
+
+        _ = diffusers.UNet2DConditionModel, diffusers.AutoencoderKL, transformers.CLIPTextModel
+
+    folder = located.folder
+    index = read_config(folder / "model_index.json")
+    dtype = torch.float32 if COMPUTE[target.type].endswith("float32") else torch.float16
+    variants = {
+        part: {"variant": "fp16"} if _only_half(folder / part) else {}
+        for part in ("unet", "vae", "text_encoder")
+    }
+    networks = {
+        part: _load(
+            getattr(diffusers, component_class(folder, part, index)).from_pretrained,
+            folder / part,
+            torch_dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            **variants[part],
+        )
+        for part in ("unet", "vae")
+    }
+    encoder_class = component_class(folder, "text_encoder", index)
+    # BERT's pooler turns a sentence into one vector; the UNet attends to the tokens instead.
+    without_pooler = {"add_pooling_layer": False} if encoder_class == "BertModel" else {}
+    networks["text_encoder"] = _load(
+        getattr(transformers, encoder_class).from_pretrained,
+        folder / "text_encoder",
+        dtype=dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        **variants["text_encoder"],
+        **without_pooler,
+    )
+    tokenizer_class = component_class(folder, "tokenizer", index)
+    tokenizer = _load(getattr(transformers, tokenizer_class).from_pretrained, folder / "tokenizer")
+    for network in networks.values():
+        network.to(target)
+    for part in ("unet", "vae"):
+        networks[part].to(memory_format=torch.channels_last)
+    return Checkpoint(
+        profile=located.profile,
+        folder=folder,
+        unet=networks["unet"],
+        vae=networks["vae"],
+        text_encoder=networks["text_encoder"],
+        tokenizer=tokenizer,
+        scheduler_config=read_config(folder / "scheduler" / "scheduler_config.json"),
+        device=target,
+        dtype=dtype,
+    )
+
+
+def _only_half(folder: Path) -> bool:
+    """Whether a component has its weights only as a half-precision variant."""
+    return any(folder.glob("*.fp16.safetensors")) and not any(
+        path for path in folder.glob("*.safetensors") if ".fp16" not in path.name
+    )

@@ -1,0 +1,188 @@
+"""The interpolating img2img sampler: text-to-clip, img2img and walks in one function.
+
+Riffusion's semantics (riffusion_pipeline.py): a clip stands at `alpha` between point A and point B;
+their prompt embeddings are mixed linearly, their noise spherically. Strength and guidance arrive
+already mixed. Departures, each on purpose: the negative prompt is heard; the seed clip is encoded to
+the mean of its distribution and not to a random draw; outside a mask the original is re-noised to the
+level that stands *after* each step and not before it, so that black regions end exactly at the original.
+
+Conventions: latents are float32 `[batch, channels, height, width]`; the networks may run in half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from riffcomposer.diffusion.loading import Checkpoint
+from riffcomposer.diffusion.noise import ClipNoise
+from riffcomposer.diffusion.schedulers import make_path
+
+
+@dataclass(frozen=True)
+class SamplerClip:
+    """One clip as the sampler takes it; what a batch has in common stands in `BatchSettings`.
+
+    Attributes:
+        text_a, text_b, negative: Embeddings float32 [tokens, width].
+        alpha: 0 is point A, 1 point B.
+        guidance_scale: 1 is no guidance.
+        model_strength: 0..1 on the model's own scale (see `ModelProfile.strength_map`).
+        noise: Its noise, not yet drawn from.
+        clean: Latents of the seed clip, [channels, height, width]; None starts from noise alone.
+        mask: 1 where the clip is repainted, 0 where the seed clip is kept, [1, height, width].
+    """
+
+    text_a: torch.Tensor
+    text_b: torch.Tensor
+    negative: torch.Tensor
+    alpha: float
+    guidance_scale: float
+    model_strength: float
+    noise: ClipNoise
+    clean: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """What the clips of a batch have in common.
+
+    Attributes:
+        count: Steps that are run, of `num_inference_steps`.
+        pure: Start from noise alone: there is no seed clip, or the strength is 1.
+        guided: Some guidance scale is not 1.
+    """
+
+    scheduler: str
+    num_inference_steps: int
+    count: int
+    pure: bool
+    guided: bool
+
+
+Unet = Callable[..., torch.Tensor]
+
+
+def guidance_embedding(guidance_scale: torch.Tensor, size: int) -> torch.Tensor:
+    """Guidance scales as input of a UNet that was distilled with guidance.
+
+    The sines and cosines of 1000 * (scale - 1), as diffusers' latent consistency pipelines make them
+    (after https://github.com/google-research/vdm).
+
+    Args:
+        guidance_scale: [batch].
+        size: The UNet's `time_cond_proj_dim`.
+
+    Returns:
+        float32 [batch, size].
+    """
+    half = size // 2
+    rates = torch.exp(
+        -torch.arange(half, device=guidance_scale.device) * (torch.log(torch.tensor(10000.0)) / (half - 1))
+    )
+    angles = (guidance_scale.float() - 1)[:, None] * 1000 * rates[None]
+    embedded = torch.cat([angles.sin(), angles.cos()], dim=1)
+    return torch.nn.functional.pad(embedded, (0, size - embedded.shape[1]))
+
+
+@torch.inference_mode()
+def sample(
+    checkpoint: Checkpoint,
+    clips: Sequence[SamplerClip],
+    settings: BatchSettings,
+    *,
+    unet: Unet | None = None,
+    after_step: Callable[[int, int], None] = lambda step, of: None,
+) -> torch.Tensor:
+    """Runs one batch.
+
+    Args:
+        clips: At least one; equal shapes.
+        unet: A compiled form of the checkpoint's UNet, if there is one.
+        after_step: Called with (steps done, steps in all) after each; it may raise to stop.
+
+    Returns:
+        Clean latents, [batch, channels, height, width].
+    """
+    device, dtype, profile = checkpoint.device, checkpoint.dtype, checkpoint.profile
+    network = unet or checkpoint.unet
+
+    # 1. Mix the prompts of the two points linearly.
+    alphas = torch.tensor([clip.alpha for clip in clips], device=device)[:, None, None]
+    text = torch.lerp(
+        torch.stack([clip.text_a for clip in clips]), torch.stack([clip.text_b for clip in clips]), alphas
+    )
+
+    # 2. Draw each clip's noise from its own generators, mixed spherically.
+    noise = torch.stack([clip.noise.draw() for clip in clips]).to(device)
+
+    def fresh() -> torch.Tensor:
+        return torch.stack([clip.noise.draw() for clip in clips]).to(device)
+
+    # 3. Lay out the steps: strength says where on the schedule they start.
+    starts = torch.tensor([clip.model_strength for clip in clips])
+    path = make_path(
+        settings.scheduler,
+        checkpoint.scheduler_config,
+        profile.prediction,
+        settings.num_inference_steps,
+        settings.count,
+        starts,
+        device,
+        pure=settings.pure,
+    )
+
+    # 4. Put noise on the seed clips, or start from noise alone.
+    clean = _stacked([clip.clean for clip in clips], noise)
+    latents = path.start(None if settings.pure else clean, noise)
+    mask = None
+    if clean is not None and any(clip.mask is not None for clip in clips):
+        mask = _stacked([clip.mask for clip in clips], torch.ones_like(noise[:, :1]))
+
+    # 5. Prepare guidance: a second pass with the negative prompt, or an input of its own.
+    scales = torch.tensor([clip.guidance_scale for clip in clips], device=device)
+    extra: dict[str, torch.Tensor] = {}
+    guided = settings.guided and not profile.guidance_embedding
+    if profile.guidance_embedding:
+        extra["timestep_cond"] = guidance_embedding(scales, checkpoint.unet.config.time_cond_proj_dim).to(
+            dtype
+        )
+    if guided:
+        text = torch.cat([torch.stack([clip.negative for clip in clips]), text])
+    text = text.to(dtype)
+
+    for index in range(path.evaluations):
+        # 6. Ask the UNet, both passes in one batch.
+        inputs = path.scaled(index, latents).to(dtype)
+        time = path.timestep(index).to(device)
+        if guided:
+            inputs = torch.cat([inputs, inputs])
+            time = torch.cat([time, time]) if time.ndim else time
+        output = network(
+            inputs.contiguous(memory_format=torch.channels_last),
+            time,
+            encoder_hidden_states=text,
+            return_dict=False,
+            **extra,
+        )[0].float()
+        if guided:
+            away, towards = output.chunk(2)
+            output = away + scales[:, None, None, None] * (towards - away)
+        # 7. Take the step.
+        latents = path.step(index, output, latents, fresh)
+        # 8. Outside the mask, put the original back at the level that now stands.
+        if mask is not None and clean is not None:
+            latents = torch.lerp(path.renoised(index, clean, noise), latents, mask)
+        after_step(index + 1, path.evaluations)
+    return latents
+
+
+def _stacked(parts: Sequence[torch.Tensor | None], otherwise: torch.Tensor) -> torch.Tensor | None:
+    """The parts as one batch, `otherwise` standing in for those that are None; None if all are."""
+    if all(part is None for part in parts):
+        return None
+    rows = [other if part is None else part.to(other) for part, other in zip(parts, otherwise, strict=True)]
+    return torch.stack(rows)

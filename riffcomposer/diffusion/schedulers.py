@@ -1,0 +1,274 @@
+"""Schedulers by name: the path from noise to latents, and one step along it.
+
+Conventions: latents are float32 `[batch, channels, height, width]`. A *path* belongs to one batch. Its
+`evaluations` steps run from the level at which a clip starts (decided by strength) down to clean.
+
+The arithmetic of the noise-predicting schedulers is diffusers'. Three things are done here. Schedulers
+that draw fresh noise (Euler ancestral, LCM) take it as an argument, so that it can come from the clip's
+own generators. PNDM and LMS are warmed up at the step where an img2img run starts; started in the
+middle as they are, PNDM stops one step short of clean and LMS weighs slopes that it does not have.
+And models that predict a flow have steps of their own, on a grid that starts exactly at the model time
+that a strength stands for, instead of the nearest of a few grid points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+
+from riffcomposer.errors import ModelError, UsageError
+
+Fresh = Callable[[], torch.Tensor]
+"""Draws the batch's next noise."""
+
+NAMES = ("ddim", "dpmpp_2m", "euler", "euler_a", "pndm", "lms", "unipc", "lcm")
+FLOW_NAMES = ("euler", "dpmpp_2m", "lcm")
+
+_CLASSES = {
+    "ddim": "DDIMScheduler",
+    "dpmpp_2m": "DPMSolverMultistepScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "euler_a": "EulerAncestralDiscreteScheduler",
+    "pndm": "PNDMScheduler",
+    "lms": "LMSDiscreteScheduler",
+    "unipc": "UniPCMultistepScheduler",
+    "lcm": "LCMScheduler",
+}
+
+
+class Path(Protocol):
+    """What the sampler asks of a scheduler."""
+
+    evaluations: int
+
+    def start(self, clean: torch.Tensor | None, noise: torch.Tensor) -> torch.Tensor:
+        """The latents to start from: `clean` with noise on it, or pure noise if None."""
+
+    def timestep(self, index: int) -> torch.Tensor:
+        """What the UNet is told at step `index`, [] or [batch]."""
+
+    def scaled(self, index: int, latents: torch.Tensor) -> torch.Tensor:
+        """The latents as the UNet wants them."""
+
+    def step(self, index: int, output: torch.Tensor, latents: torch.Tensor, fresh: Fresh) -> torch.Tensor:
+        """The latents after step `index`, given the UNet's output."""
+
+    def renoised(self, index: int, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """`clean` at the noise level that stands after step `index`."""
+
+
+def steps_to_run(num_inference_steps: int, strength: float) -> int:
+    """How many of the schedule's steps a strength runs, as diffusers' img2img counts them."""
+    return min(int(num_inference_steps * strength), num_inference_steps)
+
+
+class DiffusersPath:
+    """The last `count` steps of a schedule of `num_inference_steps`, by a scheduler of diffusers.
+
+    Args:
+        name: One of `NAMES`.
+        config: The checkpoint's scheduler configuration, which holds its noise schedule.
+        pure: Start from pure noise; otherwise from clean latents with noise on them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        num_inference_steps: int,
+        count: int,
+        device: torch.device,
+        *,
+        pure: bool = False,
+    ) -> None:
+        import diffusers
+
+        own = {key: value for key, value in config.items() if not key.startswith("_")}
+        # Clipping suits pixels, not latents; diffusers' own pipelines switch it off too.
+        extra: dict[str, Any] = {"clip_sample": False} if name in ("ddim", "lcm") else {}
+        if name == "pndm":
+            extra["skip_prk_steps"] = True
+        if name == "lcm":
+            extra["original_inference_steps"] = max(
+                num_inference_steps, own.get("original_inference_steps") or 50
+            )
+        self._name = name
+        self._pure = pure
+        self._scheduler = getattr(diffusers, _CLASSES[name]).from_config({**own, **extra})
+        self._scheduler.set_timesteps(num_inference_steps, device=device)
+        timesteps = self._scheduler.timesteps
+        if name == "pndm":
+            # diffusers repeats the second step of the whole schedule; repeat that of the part that is run.
+            distinct = torch.cat([timesteps[:1], timesteps[2:]]) if len(timesteps) > 1 else timesteps
+            part = distinct[len(distinct) - count :]
+            timesteps = torch.cat([part[:2], part[1:]]) if count > 1 else part
+        else:
+            skipped = len(timesteps) - count
+            timesteps = timesteps[skipped:]
+            if hasattr(self._scheduler, "set_begin_index"):
+                self._scheduler.set_begin_index(skipped)
+        self._timesteps = timesteps
+        self.evaluations = len(timesteps)
+
+    def _noised(self, clean: torch.Tensor, noise: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        return self._scheduler.add_noise(clean, noise, timestep.reshape(1).expand(len(clean)))
+
+    def start(self, clean: torch.Tensor | None, noise: torch.Tensor) -> torch.Tensor:
+        if clean is None or self._pure:
+            return noise * self._scheduler.init_noise_sigma
+        return self._noised(clean, noise, self._timesteps[0])
+
+    def timestep(self, index: int) -> torch.Tensor:
+        return self._timesteps[index]
+
+    def scaled(self, index: int, latents: torch.Tensor) -> torch.Tensor:
+        if self._name == "euler_a":
+            return latents / (self._sigma(index) ** 2 + 1).sqrt()
+        return self._scheduler.scale_model_input(latents, self._timesteps[index])
+
+    def step(self, index: int, output: torch.Tensor, latents: torch.Tensor, fresh: Fresh) -> torch.Tensor:
+        if self._name == "euler_a":
+            return self._ancestral(index, output, latents, fresh)
+        if self._name == "lcm":
+            return self._consistent(index, output, latents, fresh)
+        extra = {"order": min(index + 1, 4)} if self._name == "lms" else {}
+        return self._scheduler.step(output, self._timesteps[index], latents, return_dict=False, **extra)[0]
+
+    def renoised(self, index: int, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        if index + 1 >= self.evaluations:
+            return clean
+        if self._name == "euler_a":
+            return clean + noise * self._sigma(index + 1)
+        return self._noised(clean, noise, self._timesteps[index + 1])
+
+    def _sigma(self, index: int) -> torch.Tensor:
+        sigmas = self._scheduler.sigmas
+        return sigmas[len(sigmas) - 1 - self.evaluations + index]
+
+    def _ancestral(
+        self, index: int, output: torch.Tensor, latents: torch.Tensor, fresh: Fresh
+    ) -> torch.Tensor:
+        """Euler's step to below the next level, and fresh noise up to it (as k-diffusion does)."""
+        sigma, below = self._sigma(index), self._sigma(index + 1)
+        if self._scheduler.config.prediction_type == "v_prediction":
+            clean = latents / (sigma**2 + 1) - output * sigma / (sigma**2 + 1).sqrt()
+        else:
+            clean = latents - sigma * output
+        up = (below**2 * (sigma**2 - below**2) / sigma**2).sqrt()
+        down = (below**2 - up**2).clamp_min(0).sqrt()
+        return latents + (latents - clean) / sigma * (down - sigma) + fresh() * up
+
+    def _consistent(
+        self, index: int, output: torch.Tensor, latents: torch.Tensor, fresh: Fresh
+    ) -> torch.Tensor:
+        """Straight to clean, then fresh noise up to the next level (Luo et al. 2023)."""
+        scheduler, time = self._scheduler, self._timesteps[index]
+        kept = scheduler.alphas_cumprod.to(latents.device)[time]
+        if scheduler.config.prediction_type == "v_prediction":
+            clean = kept.sqrt() * latents - (1 - kept).sqrt() * output
+        else:
+            clean = (latents - (1 - kept).sqrt() * output) / kept.sqrt()
+        skip, out = scheduler.get_scalings_for_boundary_condition_discrete(time)
+        clean = out * clean + skip * latents
+        return clean if index + 1 >= self.evaluations else self.renoised(index, clean, fresh())
+
+
+class FlowPath:
+    """Steps for a model that predicts `noise - clean` at `(1 - t) * clean + t * noise`.
+
+    Args:
+        name: One of `FLOW_NAMES`: Euler, DPM-Solver++ 2M (Lu et al. 2022) or consistency steps.
+        starts: Model time at which each clip starts, 0..1, [batch].
+        count: Steps from there to 0.
+        shift: Bends the grid towards noise (Esser et al. 2024); 1 for none.
+    """
+
+    def __init__(
+        self, name: str, starts: torch.Tensor, count: int, device: torch.device, shift: float = 1.0
+    ) -> None:
+        self._name = name
+        self.evaluations = count
+        straight = starts.double() / (shift - (shift - 1) * starts.double())
+        grid = straight[None] * torch.linspace(1, 0, count + 1, dtype=torch.float64)[:, None]
+        self._times = (shift * grid / (1 + (shift - 1) * grid)).float().to(device)
+        self._last_clean: torch.Tensor | None = None
+
+    def _at(self, index: int) -> torch.Tensor:
+        return self._times[index][:, None, None, None]
+
+    def start(self, clean: torch.Tensor | None, noise: torch.Tensor) -> torch.Tensor:
+        if clean is None:
+            return noise
+        return (1 - self._at(0)) * clean + self._at(0) * noise
+
+    def timestep(self, index: int) -> torch.Tensor:
+        return self._times[index] * 1000
+
+    def scaled(self, index: int, latents: torch.Tensor) -> torch.Tensor:
+        return latents
+
+    def step(self, index: int, output: torch.Tensor, latents: torch.Tensor, fresh: Fresh) -> torch.Tensor:
+        now, after = self._at(index), self._at(index + 1)
+        if self._name == "euler":
+            return latents + (after - now) * output
+        clean = latents - now * output
+        if index + 1 == self.evaluations:
+            return clean
+        if self._name == "lcm":
+            return (1 - after) * clean + after * fresh()
+        # DPM-Solver++ 2M in terms of the clean prediction; its first step is of first order.
+        rise = ((1 - after) / after).log() - ((1 - now).clamp_min(1e-12) / now).log()
+        slope = clean
+        if self._last_clean is not None:
+            before = self._at(index - 1)
+            last = ((1 - now) / now).log() - ((1 - before).clamp_min(1e-12) / before).log()
+            slope = clean + (clean - self._last_clean) * (rise / (2 * last))
+        self._last_clean = clean
+        return after / now * latents - (1 - after) * torch.expm1(-rise) * slope
+
+    def renoised(self, index: int, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        after = self._at(index + 1)
+        return (1 - after) * clean + after * noise
+
+
+def check_scheduler(name: str, prediction: str) -> None:
+    """Refuses a scheduler that does not exist or cannot run a model.
+
+    Raises:
+        UsageError: No scheduler of that name.
+        ModelError: It exists, but not for a model that predicts a flow.
+    """
+    if name not in NAMES:
+        raise UsageError(f"there is no scheduler {name!r}; use one of {', '.join(NAMES)}")
+    if prediction == "flow" and name not in FLOW_NAMES:
+        raise ModelError(
+            f"scheduler {name!r} cannot run a model that predicts a flow; use one of {', '.join(FLOW_NAMES)}"
+        )
+
+
+def make_path(
+    name: str,
+    config: Mapping[str, Any],
+    prediction: str,
+    num_inference_steps: int,
+    count: int,
+    starts: torch.Tensor,
+    device: torch.device,
+    *,
+    pure: bool,
+) -> Path:
+    """The path of one batch.
+
+    Args:
+        starts: Model time at which each clip starts, 0..1, [batch]; only a flow path reads it.
+        count: How many steps to run.
+        pure: Start from pure noise.
+    """
+    check_scheduler(name, prediction)
+    if prediction == "flow":
+        shift = float(config.get("flow_shift") or config.get("shift") or 1.0)
+        return FlowPath(name, torch.ones_like(starts) if pure else starts, count, device, shift)
+    trained = {**config, "prediction_type": prediction}
+    return DiffusersPath(name, trained, num_inference_steps, count, device, pure=pure)

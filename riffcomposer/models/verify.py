@@ -1,0 +1,174 @@
+"""Checks a checkpoint's folder before anything is loaded from it: identity, parts, shapes, hashes.
+
+Only JSON and the headers of safetensors files are parsed; no pickle is ever opened.
+The safetensors header is described at https://github.com/huggingface/safetensors#format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from riffcomposer.errors import ModelError
+from riffcomposer.models.builtin import read_config
+from riffcomposer.models.locate import pickled_files, weight_files
+from riffcomposer.models.profile import LocatedModel
+
+CLASSES = {
+    "unet": ("UNet2DConditionModel",),
+    "vae": ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny"),
+    "text_encoder": ("CLIPTextModel", "BertModel"),
+    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast", "BertTokenizer", "BertTokenizerFast"),
+}
+"""The classes that are loaded, by component; any other is refused, so a folder brings no code."""
+
+_HEADER_BYTES = 100 << 20
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The table of tensors of a safetensors file: name -> dtype, shape, data_offsets.
+
+    Raises:
+        ModelError: Truncated, longer than its header says, or not safetensors at all.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        if size < 8 or length > min(_HEADER_BYTES, size - 8):
+            raise ModelError(f"{path}: truncated or not a safetensors file ({size:,} bytes); fetch it again")
+        try:
+            header = json.loads(handle.read(length))
+            header.pop("__metadata__", None)
+            end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+            shapes_are_lists = all(isinstance(entry["shape"], list) for entry in header.values())
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+            raise ModelError(f"{path}: its header is damaged; fetch it again") from error
+    if size != end or not shapes_are_lists:
+        what = "truncated" if size < end else "longer than its header says"
+        raise ModelError(f"{path}: {what} ({size:,} bytes of {end:,}); fetch it again")
+    return header
+
+
+def component_class(folder: Path, component: str, index: dict[str, Any]) -> str:
+    """The class that `model_index.json` names for a component.
+
+    Raises:
+        ModelError: The component is missing, or its class is not one of `CLASSES`.
+    """
+    entry = index.get(component)
+    if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], str)):
+        raise ModelError(f"{folder}: model_index.json names no {component}; the checkpoint is incomplete")
+    if entry[1] not in CLASSES[component]:
+        raise ModelError(
+            f"{folder}: {component} is a {str(entry[1])[:60]!r}, which is not loaded; "
+            f"it must be one of {', '.join(CLASSES[component])}"
+        )
+    return entry[1]
+
+
+def _check_hashes(folder: Path, expected: dict[str, str]) -> None:
+    missing = [name for name in expected if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(
+            f"{folder / missing[0]}: missing, though the profile lists it; fetch the model again"
+        )
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(file_sha256, [folder / name for name in expected])
+        for (name, wanted), digest in zip(expected.items(), found, strict=True):
+            if digest != wanted:
+                raise ModelError(
+                    f"{folder / name}: wrong hash (sha256 {digest[:9]}..., the profile has {wanted[:9]}...); "
+                    "it was changed or damaged, fetch the model again"
+                )
+
+
+def _check_weights(folder: Path, component: str) -> dict[str, Any]:
+    paths = weight_files(folder, component)
+    if not paths:
+        if any(path.parent.name == component for path in pickled_files(folder)):
+            raise ModelError(
+                f"{folder / component}: only pickled weights (.bin), which can run code and are not opened; "
+                f"turn them into safetensors once with `riffcompose models convert {folder} <new folder>`"
+            )
+        raise ModelError(f"{folder / component}: no safetensors weights; the checkpoint is incomplete")
+    header: dict[str, Any] = {}
+    for path in paths:
+        if not path.is_file():
+            raise ModelError(f"{path}: not a regular file")
+        header |= read_header(path)
+    return header
+
+
+def _check_shapes(located: LocatedModel) -> None:
+    """Whether the parts fit each other and the profile, by their configurations."""
+    folder, profile = located.folder, located.profile
+    unet = read_config(folder / "unet" / "config.json")
+    vae = read_config(folder / "vae" / "config.json")
+    text = read_config(folder / "text_encoder" / "config.json")
+    read_config(folder / "scheduler" / "scheduler_config.json")
+    latent_channels = vae.get("latent_channels", 4)
+    vae_scale = 2 ** (len(vae.get("block_out_channels", (64,))) - 1) * profile.pixel_unshuffle
+    text_width = text.get("hidden_size", 512)
+    checks = (
+        ("unet in_channels", unet.get("in_channels", 4), "vae latent_channels", latent_channels),
+        ("unet cross_attention_dim", unet.get("cross_attention_dim", 1280), "text width", text_width),
+        (
+            "vae in_channels",
+            vae.get("in_channels", 3),
+            "image_channels * pixel_unshuffle^2",
+            profile.image_channels * profile.pixel_unshuffle**2,
+        ),
+        ("vae scale", vae_scale, "latent_scale", profile.latent_scale),
+        (
+            "unet time_cond_proj_dim set",
+            unet.get("time_cond_proj_dim") is not None,
+            "guidance_embedding",
+            profile.guidance_embedding,
+        ),
+    )
+    for left, found, right, wanted in checks:
+        if found != wanted:
+            raise ModelError(f"{folder}: {left} is {found}, but {right} is {wanted}; the parts do not fit")
+    if profile.text_length > text.get("max_position_embeddings", 77):
+        raise ModelError(
+            f"{folder}: the text encoder has {text.get('max_position_embeddings')} positions, "
+            f"too few for the profile's text_length of {profile.text_length}"
+        )
+
+
+def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
+    """Checks everything about a checkpoint that can be checked without loading it.
+
+    Args:
+        hashes: Also read every listed file in full and compare its sha256.
+
+    Raises:
+        ModelError: With the file or field at fault and what to do.
+    """
+    folder = located.folder
+    try:
+        index = read_config(folder / "model_index.json")
+        for component in CLASSES:
+            component_class(folder, component, index)
+        _check_shapes(located)
+        for component in ("unet", "vae", "text_encoder"):
+            _check_weights(folder, component)
+        if not any(
+            (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")
+        ):
+            raise ModelError(f"{folder / 'tokenizer'}: no vocabulary; the checkpoint is incomplete")
+        if hashes:
+            _check_hashes(folder, located.profile.files)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be read ({error})") from error
+    except TypeError as error:
+        raise ModelError(f"{folder}: a configuration holds a value of the wrong kind ({error})") from error

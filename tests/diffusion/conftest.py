@@ -1,0 +1,89 @@
+"""Engines on tiny random checkpoints, and jobs for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from riffcomposer.diffusion.engine import Engine
+from riffcomposer.models.locate import locate_model
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.models.verify import file_sha256
+from riffcomposer.plan.model import ClipJob, InitClip, MaskImage
+
+JOB: dict[str, Any] = {
+    "model_digest": "",
+    "compute": "cpu-float32",
+    "width_frames": 64,
+    "frames_per_quarter": Fraction(32),
+    "clip_quarters": Fraction(2),
+    "prompt_a": "church bells",
+    "prompt_b": "jazz piano trio",
+    "seed_a": 3,
+    "seed_b": 4,
+    "alpha": 0.0,
+    "negative_prompt": "harsh noise",
+    "strength": 0.6,
+    "guidance_scale": 5.0,
+    "num_inference_steps": 10,
+    "scheduler": "ddim",
+}
+
+MakeJob = Callable[..., ClipJob]
+
+
+@pytest.fixture(scope="session")
+def make_job() -> MakeJob:
+    """Builds a job that differs from `JOB` where told."""
+    return lambda **fields: ClipJob(**{**JOB, **fields})
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_checkpoint: Path) -> Engine:
+    return Engine(locate_model(str(tiny_checkpoint)), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def flow_engine(tiny_flow_checkpoint: Path) -> Engine:
+    return Engine(locate_model(str(tiny_flow_checkpoint)), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def seed_clip(tmp_path_factory: pytest.TempPathFactory) -> InitClip:
+    """A two-beat loop with 64 mel bands, a spectrogram image of 64 frames: 187.5 BPM."""
+    from riffcomposer.spectrogram.image import write_image
+
+    rng = np.random.default_rng(5)
+    level = np.kron(rng.random((1, 16, 16)), np.ones((1, 4, 4))).astype(np.float32)
+    path = tmp_path_factory.mktemp("seeds") / "loop.png"
+    write_image(path, level, SpectrogramParameters(num_frequencies=64))
+    return InitClip("image", "loop", path, file_sha256(path), Fraction(375, 2), Fraction(2))
+
+
+@pytest.fixture(scope="session")
+def half_mask(tmp_path_factory: pytest.TempPathFactory) -> MaskImage:
+    """Keeps the first half of the clip (black), repaints the second (white)."""
+    from PIL import Image
+
+    grey = np.zeros((64, 64), np.uint8)
+    grey[:, 32:] = 255
+    path = tmp_path_factory.mktemp("masks") / "half.png"
+    Image.fromarray(grey).save(path)
+    return MaskImage("half", path, file_sha256(path))
+
+
+@pytest.fixture(scope="session")
+def render_one() -> Callable[[Engine, ClipJob], np.ndarray]:
+    """Renders one job and fails the test if the clip does."""
+
+    def render(engine: Engine, job: ClipJob) -> np.ndarray:
+        ((_, result),) = engine.render({"clip": job})
+        assert isinstance(result, np.ndarray), result
+        return result
+
+    return render

@@ -1,0 +1,123 @@
+"""Emphasis, chunks and the embeddings of prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riffcomposer.diffusion.prompts import PromptEncoder, WeightedTokens, parse_emphasis
+
+
+@pytest.mark.parametrize(
+    ("prompt", "pieces"),
+    [
+        ("", []),
+        ("jazz", [("jazz", 1.0)]),
+        ("(bells)", [("bells", 1.1)]),
+        ("[bells]", [("bells", 1 / 1.1)]),
+        ("a (bells:1.3) b", [("a ", 1.0), ("bells", 1.3), (" b", 1.0)]),
+        ("((x))", [("x", 1.1 * 1.1)]),
+        ("(a [b] c:2)", [("a ", 2.0), ("b", 2.0 / 1.1), (" c", 2.0)]),
+        ("(x:0)", [("x", 0.0)]),
+        (r"\(x\) \[y\] \\", [(r"(x) [y] " + "\\", 1.0)]),
+        ("smile :)", [("smile :)", 1.0)]),
+        ("(open", [("(open", 1.0)]),
+        ("(a]", [("(a]", 1.0)]),
+        ("[a:1.5]", [("a:1.5", 1 / 1.1)]),
+        ("(tempo: fast)", [("tempo: fast", 1.1)]),
+        ("()", []),
+    ],
+)
+def test_emphasis(prompt, pieces):
+    assert parse_emphasis(prompt) == pieces
+
+
+@given(st.text(alphabet="ab :.12()[]\\", max_size=40))
+def test_emphasis_never_fails_and_weights_are_finite(prompt):
+    pieces = parse_emphasis(prompt)
+    assert all(0 <= weight < 1e30 for _, weight in pieces)
+    if not set(prompt) & set("()[]\\"):
+        assert "".join(text for text, _ in pieces) == prompt
+
+
+def test_very_deep_brackets_are_no_trouble():
+    assert parse_emphasis("(" * 5000 + "x" + ")" * 50)[-1][0] == "x"
+
+
+@pytest.fixture(scope="module", params=["engine", "flow_engine"])
+def encoder(request):
+    engine = request.getfixturevalue(request.param)
+    return PromptEncoder(
+        engine.checkpoint.tokenizer, engine.checkpoint.text_encoder, engine.located.profile.text_length
+    )
+
+
+def test_a_plain_prompt_is_encoded_as_the_pipelines_do(encoder, engine):
+    tokenizer, network, length = encoder._tokenizer, encoder._encoder, encoder._length
+    inputs = tokenizer("church bells", padding="max_length", max_length=length, return_tensors="pt")
+    mask = inputs.attention_mask if encoder._masked else None
+    with torch.inference_mode():
+        wanted = network(inputs.input_ids, attention_mask=mask)[0][0]
+    assert torch.allclose(encoder.encode("church bells", 1), wanted, atol=1e-6)
+
+
+def test_bert_sees_no_padding_and_clip_does(engine, flow_engine):
+    assert flow_engine._prompts._masked
+    assert not engine._prompts._masked
+
+
+def test_weight_1_changes_nothing_and_others_move_along_a_line(encoder):
+    plain, empty = encoder.encode("bells", 1), encoder.encode("", 1)
+    assert torch.equal(encoder.encode("(bells:1)", 1), plain)
+    doubled = encoder.encode("(bells:2.0)", 1)
+    count = len(encoder.tokenize("bells").ids)
+    inside = slice(1, 1 + count)
+    assert torch.allclose(doubled[inside] - plain[inside], plain[inside] - empty[inside], atol=1e-5)
+    assert torch.equal(doubled[1 + count :], plain[1 + count :])
+    assert torch.allclose(encoder.encode("(bells:0)", 1)[inside], empty[inside], atol=1e-6)
+
+
+def test_long_prompts_take_more_chunks_and_lose_nothing(encoder):
+    word, room = "abcde ", encoder._length - 2
+    long = word * (room // 2)
+    chunks = encoder.chunks_needed(["short", long])
+    assert chunks == -(-len(encoder.tokenize(long).ids) // room)
+    assert chunks > 1
+    embedded = encoder.encode(long, chunks)
+    assert embedded.shape[0] == chunks * encoder._length
+    changed = encoder.encode(long.rstrip()[:-1] + "x", chunks)
+    assert torch.equal(embedded[: encoder._length], changed[: encoder._length])
+    assert not torch.equal(embedded, changed)
+
+
+def test_both_ends_of_a_walk_are_padded_alike(encoder):
+    short = encoder.encode("bells", 2)
+    assert short.shape == encoder.encode("x y z " * 30, 2).shape or encoder._length == 16
+    assert torch.equal(short[encoder._length :], encoder.encode("", 1))
+
+
+def test_embeddings_are_remembered_and_bounded(encoder, monkeypatch):
+    calls = []
+    run = encoder._run
+    monkeypatch.setattr(encoder, "_run", lambda ids: calls.append(ids) or run(ids))
+    encoder.forget()
+    for _ in range(3):
+        encoder.encode("twice", 1)
+    assert len(calls) == 1
+    monkeypatch.setattr("riffcomposer.diffusion.prompts._CACHED_CHUNKS", 4)
+    for index in range(8):
+        encoder._chunk(WeightedTokens((index,), (1.0,)))
+    assert len(encoder._cache) <= 5
+
+
+def test_the_doctest_of_emphasis():
+    import doctest
+
+    import riffcomposer.diffusion.prompts as module
+
+    assert Path(module.__file__).name == "prompts.py"
+    assert doctest.testmod(module).failed == 0
