@@ -1,0 +1,185 @@
+"""Sound files: writing and reading WAV, FLAC, MP3 and OGG, block by block, the same bytes each time.
+
+WAV and FLAC have 24 bits, rounded without dither: the error lies 20 dB below the hiss of any
+converter, and digital silence stays silent. MP3 is LAME's variable rate near V1, OGG is Vorbis quality
+8; both keep the exact length (LAME's header, OGG's granule position).
+
+libsndfile draws a random serial number for every OGG stream; it is replaced by a fixed one, with the
+pages' checksums made anew (RFC 3533), so that the same audio gives the same file.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffcomposer.errors import AudioError, DiskFullError, UsageError
+from riffcomposer.files import disk_error
+from riffcomposer.mix.blocks import Audio, AudioReader
+
+Format = Literal["wav", "flac", "mp3", "ogg"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+LOSSY: frozenset[Format] = frozenset({"mp3", "ogg"})
+
+WRITE_SAMPLES = 1 << 14
+"""Samples handed to an encoder at once; libsndfile's Vorbis overflows its stack on very long writes."""
+
+WAV_LIMIT_BYTES = (1 << 32) - (1 << 24)
+"""A WAV has 32 bits for its length; larger ones are written as RF64 (EBU Tech 3306)."""
+
+_ENCODINGS: dict[Format, dict[str, object]] = {
+    "wav": {"subtype": "PCM_24"},
+    "flac": {"format": "FLAC", "subtype": "PCM_24", "compression_level": 0.625},
+    "mp3": {
+        "format": "MP3",
+        "subtype": "MPEG_LAYER_III",
+        "bitrate_mode": "VARIABLE",
+        "compression_level": 0.1,
+    },
+    "ogg": {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.2},
+}
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's suffix names.
+
+    Raises:
+        UsageError: None of ours.
+    """
+    suffix = path.suffix.lower().lstrip(".")
+    for name in FORMATS:
+        if suffix == name:
+            return name
+    raise UsageError(f"{path}: unknown audio format {path.suffix!r}; use one of {', '.join(FORMATS)}")
+
+
+def encode(
+    audio: AudioReader,
+    sample_rate: int,
+    path: Path,
+    format: Format,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Encodes audio into `path` as it is; the caller gives a temporary path and adds tags.
+
+    Samples beyond full scale are clipped by WAV and FLAC, so the master must be below it.
+
+    Raises:
+        DiskFullError: Nothing more fits on the disk.
+        AudioError: The encoder refuses.
+    """
+    import soundfile
+
+    needed_bytes = audio.samples * audio.channels * 3
+    encoding = dict(_ENCODINGS[format])
+    if format == "wav":
+        encoding["format"] = "WAV" if needed_bytes < WAV_LIMIT_BYTES else "RF64"
+    try:
+        with soundfile.SoundFile(
+            path, "w", samplerate=sample_rate, channels=audio.channels, **encoding
+        ) as file:
+            for start in range(0, audio.samples, WRITE_SAMPLES):
+                stop = min(start + WRITE_SAMPLES, audio.samples)
+                block = audio.read(start, stop).T
+                file.write(_quantised(block) if format in ("wav", "flac") else block)
+                if progress is not None:
+                    progress(stop, audio.samples)
+        if format == "ogg":
+            fix_ogg_serial(path)
+    except soundfile.LibsndfileError as error:
+        _raise_if_full(path, needed_bytes)
+        raise AudioError(f"{path.name}: cannot be encoded ({error})") from error
+    except OSError as error:
+        raise disk_error(error, path, needed_bytes) from error
+
+
+def _quantised(block: Audio) -> NDArray[np.int32]:
+    """Rounds to 24 bits, in the upper bits of an int32, as soundfile takes it."""
+    scaled = np.clip(np.rint(block.astype(np.float64) * 2**23), -(2**23), 2**23 - 1)
+    return np.ascontiguousarray(scaled.astype(np.int32) << 8)
+
+
+def _raise_if_full(path: Path, needed_bytes: int) -> None:
+    """libsndfile reports a full disk as an unspecified system error; asks the disk itself."""
+    with suppress(OSError):
+        usage = os.statvfs(path.parent) if hasattr(os, "statvfs") else None
+        if usage is not None and usage.f_bavail * usage.f_frsize < 1 << 16:
+            raise DiskFullError(path, needed_bytes)
+
+
+class SoundFileReader:
+    """A sound file as a reader, decoded block by block.
+
+    Raises:
+        AudioError: The file cannot be read as audio.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import soundfile
+
+        try:
+            self._file = soundfile.SoundFile(path)
+        except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+            raise AudioError(f"{path}: cannot be read as audio ({error})") from error
+        self.path = path
+        self.channels: int = self._file.channels
+        self.samples: int = self._file.frames
+        self.sample_rate: int = self._file.samplerate
+
+    def read(self, start: int, stop: int) -> Audio:
+        import soundfile
+
+        try:
+            if self._file.tell() != start:
+                self._file.seek(start)
+            audio = self._file.read(stop - start, dtype="float32", always_2d=True).T
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise AudioError(f"{self.path}: cannot be read at sample {start} ({error})") from error
+        if audio.shape[1] != stop - start:
+            raise AudioError(f"{self.path}: ends at sample {start + audio.shape[1]}, before its header says")
+        return np.ascontiguousarray(audio)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> SoundFileReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def ogg_checksum(page: bytes) -> int:
+    """The CRC of an OGG page (RFC 3533: polynomial 0x04c11db7, unreflected, starts at 0, not inverted).
+
+    zlib's CRC is the same polynomial with all bits mirrored and both ends inverted.
+    """
+    mirrored = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
+
+
+def fix_ogg_serial(path: Path, serial: int = 1) -> None:
+    """Gives the one stream in an OGG file a fixed serial number, in place, page by page."""
+    with open(path, "r+b") as handle:
+        while header := handle.read(27):
+            if len(header) != 27 or header[:4] != b"OggS":
+                raise AudioError(f"{path.name}: the OGG encoder left a broken page")
+            start = handle.tell() - 27
+            segments = handle.read(header[26])
+            body = handle.read(sum(segments))
+            page = header[:14] + serial.to_bytes(4, "little") + header[18:22] + bytes(4) + header[26:]
+            checksum = ogg_checksum(page + segments + body).to_bytes(4, "little")
+            handle.seek(start)
+            handle.write(page[:22] + checksum + page[26:])
+            handle.seek(start + len(page) + len(segments) + len(body))

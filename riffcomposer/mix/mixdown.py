@@ -1,0 +1,272 @@
+"""Mixing sections into one track: windows, effect chains, gains, fades, transitions, loops.
+
+A passage is decoded audio; its sections are cut from it with windows that add up to one, go
+through their own chains, and are summed at their absolute places. Between passages stand equal
+power fades. Nothing but a block of one section is in memory.
+
+Order in a section's channel: window, chain, gain, fades. So a cut or a crossfade lets a reverb
+ring on over the next section, and a fade out takes its reverb along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffcomposer.errors import AudioError
+from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, ScratchAudio, as_reader, read_padded
+from riffcomposer.mix.chain import Chain, EffectLike
+from riffcomposer.mix.stereo import WideReader
+from riffcomposer.mix.transitions import Shape, cut_samples, db_to_gain, falling, rising
+
+START_FADE_MS = 1.5
+END_FADE_MS = 5.0
+LOOP_WARM_UP_SECONDS = 10.0
+"""How much of a loop's end is played into a chain before its start, so that its state is the end's."""
+
+Progress = Callable[[int, int], None]
+"""Called after each block with the samples done and the samples in all; may raise to stop."""
+
+
+@dataclass(frozen=True)
+class MixSection:
+    """One section as the mix sees it; positions are absolute samples.
+
+    Attributes:
+        transition: How it is entered.
+        transition_samples: Length of its entry, from `start_sample` on: the fade of a cut or a
+            crossfade, or the length of the bridge, over which gain and chain change.
+        chain: Effects in order; anything with `name` and `parameters`.
+    """
+
+    name: str
+    start_sample: int
+    end_sample: int
+    transition: Literal["cut", "crossfade", "bridge"] = "cut"
+    transition_samples: int = 0
+    gain_db: float = 0.0
+    fade_in_samples: int = 0
+    fade_out_samples: int = 0
+    chain: tuple[EffectLike, ...] = ()
+
+
+@dataclass(frozen=True)
+class MixPassage:
+    """Decoded audio and the sections in it.
+
+    Attributes:
+        audio: `[channels, body_samples + tail_samples]` from `start_sample` on: an array or a
+            reader (see `riffcomposer.mix.blocks`).
+        tail_samples: What sounds on after the body, under the next passage's first fade.
+        wraps: The passage is the whole of a loop; its audio runs from its end into its start.
+    """
+
+    audio: Audio | AudioReader
+    start_sample: int
+    body_samples: int
+    sections: tuple[MixSection, ...]
+    tail_samples: int = 0
+    wraps: bool = False
+
+
+@dataclass(frozen=True)
+class _Fade:
+    """A gain that rises or falls, from an absolute sample on."""
+
+    shape: Shape
+    start: int
+    length: int
+    falls: bool
+
+    def gain(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        curve = falling if self.falls else rising
+        return curve(self.shape, positions - self.start, self.length)
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """One section's way into the mix: what to read, under which gains, to where."""
+
+    section: MixSection
+    reader: AudioReader
+    passage_start: int
+    stop: int
+    windows: tuple[_Fade, ...]
+    circular: bool
+    wraps: bool
+
+
+def mixdown(
+    passages: Sequence[MixPassage],
+    *,
+    total_samples: int,
+    sample_rate: int,
+    stereo_width: float,
+    loop: bool,
+    path: Path,
+    stem_paths: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> tuple[ScratchAudio, list[ScratchAudio]]:
+    """Mixes passages into one two-channel scratch file of exactly `total_samples`.
+
+    Args:
+        passages: In order and without gaps.
+        stereo_width: For mono passages, 0..1; stereo ones keep their own picture.
+        loop: What rings beyond the end sounds at the start.
+        path: The scratch file to make.
+        stem_paths: None, or one file for each section, in order: its share of the mix, as long as
+            the track, so that the stems add up to it.
+        progress: See `Progress`.
+
+    Returns:
+        The mix and the stems. Both lie on disk; the caller removes them.
+
+    Raises:
+        AudioError: Positions that do not fit together, or audio that is too short.
+        DiskFullError, StoreError: A scratch file cannot be written.
+    """
+    _check(passages, total_samples)
+    channels = list(_channels(passages, total_samples, sample_rate, stereo_width, loop))
+    if stem_paths and len(stem_paths) != len(channels):
+        raise AudioError(f"{len(channels)} sections need as many stem files, got {len(stem_paths)}")
+    mix = ScratchAudio(path, 2, total_samples)
+    stems = [ScratchAudio(stem_path, 2, total_samples) for stem_path in stem_paths]
+    for index, channel in enumerate(channels):
+        for position, block in _play(channel, sample_rate):
+            for start, part in _place(position, block, total_samples, loop):
+                mix.add(start, part)
+                if stems:
+                    stems[index].add(start, part)
+            if progress is not None:
+                progress(min(position, total_samples), total_samples)
+    return mix, stems
+
+
+def _check(passages: Sequence[MixPassage], total_samples: int) -> None:
+    position = 0
+    for number, passage in enumerate(passages, 1):
+        samples = as_reader(passage.audio).samples
+        if passage.start_sample != position:
+            raise AudioError(
+                f"passage {number} starts at sample {passage.start_sample}, where {position} was expected"
+            )
+        if samples < passage.body_samples + passage.tail_samples:
+            raise AudioError(
+                f"passage {number} has {samples} samples of audio and needs "
+                f"{passage.body_samples + passage.tail_samples}"
+            )
+        for section in passage.sections:
+            if section.start_sample != position:
+                raise AudioError(
+                    f"section {section.name!r} starts at sample {section.start_sample}, "
+                    f"where {position} was expected"
+                )
+            position = section.end_sample
+        if position != passage.start_sample + passage.body_samples:
+            raise AudioError(f"passage {number} ends at sample {position}, not where its body does")
+    if position != total_samples:
+        raise AudioError(f"the passages are {position} samples long in all, the track {total_samples}")
+
+
+def _channels(
+    passages: Sequence[MixPassage], total_samples: int, sample_rate: int, stereo_width: float, loop: bool
+) -> Iterator[_Channel]:
+    """Decides the windows of every section."""
+    for number, passage in enumerate(passages):
+        reader = WideReader(as_reader(passage.audio), stereo_width, sample_rate, wraps=passage.wraps)
+        sections = passage.sections
+        following = passages[(number + 1) % len(passages)]
+        for index, section in enumerate(sections):
+            windows: list[_Fade] = []
+            stop = section.end_sample
+            # 1. The way in.
+            if index > 0 or (passage.wraps and len(sections) > 1):
+                windows.append(_Fade("linear", section.start_sample, _glide(section, sample_rate), False))
+            elif number == 0 and not loop:
+                windows.append(_Fade("smooth", 0, round(sample_rate * START_FADE_MS / 1000), False))
+            elif not passage.wraps:
+                windows.append(_Fade("equal_power", section.start_sample, section.transition_samples, False))
+            # 2. The way out, under the fade of whatever comes next.
+            if index + 1 < len(sections) or (passage.wraps and len(sections) > 1):
+                entry = _glide(sections[(index + 1) % len(sections)], sample_rate)
+                windows.append(_Fade("linear", section.end_sample, entry, True))
+                stop += entry
+            elif number + 1 == len(passages) and not loop:
+                length = min(
+                    round(sample_rate * END_FADE_MS / 1000), section.end_sample - section.start_sample
+                )
+                windows.append(_Fade("smooth", total_samples - length, length, True))
+            elif not passage.wraps:
+                entry = following.sections[0].transition_samples
+                if entry > passage.tail_samples:
+                    raise AudioError(
+                        f"section {section.name!r} sounds on for {passage.tail_samples} samples, "
+                        f"and the fade into {following.sections[0].name!r} takes {entry}"
+                    )
+                windows.append(_Fade("equal_power", section.end_sample, entry, True))
+                stop += entry
+            circular = passage.wraps and len(sections) == 1
+            yield _Channel(
+                section, reader, passage.start_sample, stop, tuple(windows), circular, passage.wraps
+            )
+
+
+def _glide(section: MixSection, sample_rate: int) -> int:
+    """Samples over which a section inside a passage takes over: its bridge, never an abrupt step."""
+    return max(section.transition_samples, cut_samples(sample_rate))
+
+
+def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
+    """Runs one section: pairs of an absolute position (it may lie behind the track's end) and audio."""
+    section, chain = channel.section, Chain(channel.section.chain, sample_rate)
+    fades = []
+    if section.fade_in_samples:
+        fades.append(_Fade("smooth", section.start_sample, section.fade_in_samples, False))
+    if section.fade_out_samples:
+        start = section.end_sample - section.fade_out_samples
+        fades.append(_Fade("smooth", start, section.fade_out_samples, True))
+
+    def through_chain() -> Iterator[Audio]:
+        offset = channel.passage_start
+        for start in range(first, channel.stop, BLOCK_SAMPLES):
+            stop = min(start + BLOCK_SAMPLES, channel.stop)
+            audio = read_padded(channel.reader, start - offset, stop - offset, wraps=channel.wraps)
+            yield chain.push(_under(audio, channel.windows, start))
+        if not channel.circular:
+            yield from chain.tail()
+
+    # A loop of one section: the chain hears the end before the start, and needs no tail.
+    warm_up = round(LOOP_WARM_UP_SECONDS * sample_rate) if channel.circular and section.chain else 0
+    position = first = section.start_sample - warm_up
+    for block in through_chain():
+        audible = block[:, max(0, section.start_sample - position) :]
+        position += block.shape[1]
+        start = position - audible.shape[1]
+        yield start, _under(audible, fades, start) * np.float32(db_to_gain(section.gain_db))
+
+
+def _under(audio: Audio, fades: Sequence[_Fade], start: int) -> Audio:
+    """Audio under the product of the fades; untouched where all are one."""
+    stop = start + audio.shape[1]
+    for fade in fades:
+        over = start >= fade.start + fade.length if not fade.falls else stop <= fade.start
+        if not over:
+            audio = audio * fade.gain(np.arange(start, stop))
+    return audio
+
+
+def _place(position: int, block: Audio, total_samples: int, loop: bool) -> Iterator[tuple[int, Audio]]:
+    """Cuts a block at the end of the track; in a loop the rest goes to the start."""
+    while block.shape[1]:
+        if position >= total_samples:
+            if not loop:
+                return
+            position %= total_samples
+        count = min(block.shape[1], total_samples - position)
+        yield position, block[:, :count]
+        position, block = position + count, block[:, count:]

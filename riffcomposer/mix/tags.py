@@ -1,0 +1,222 @@
+"""Tags, chapters and the recipe inside the sound files we write, and reading them back.
+
+| format | tags | markers | recipe |
+|---|---|---|---|
+| WAV | `LIST INFO`, ID3 in an `id3 ` chunk | `cue `, `LIST adtl`, `smpl` | ID3 `TXXX:RIFFCOMPOSER` |
+| FLAC, OGG | Vorbis comments | `CHAPTERxxx` comments | comment `RIFFCOMPOSER` |
+| MP3 | ID3v2.4 | `CHAP` and `CTOC` frames | `TXXX:RIFFCOMPOSER` |
+
+No dates, no padding and no encoder's own wording goes in, so that equal audio and tags make equal files.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mutagen
+from mutagen import id3
+from mutagen.flac import FLAC
+from mutagen.oggvorbis import OggVorbis
+
+from riffcomposer.errors import AudioError
+from riffcomposer.mix.files import Format, SoundFileReader, format_of
+from riffcomposer.mix.markers import (
+    Marker,
+    append_chunks,
+    chapter_comments,
+    info_chunk,
+    marker_chunks,
+    markers_from_chunks,
+    markers_from_comments,
+    read_chunks,
+)
+
+RECIPE_KEY = "RIFFCOMPOSER"
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What is said about a track in its file.
+
+    Attributes:
+        recipe: Anything JSON can hold: the song's text, the lock's digest, versions.
+    """
+
+    title: str
+    artist: str = ""
+    comment: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a file says about itself.
+
+    Attributes:
+        recipe: None where there is none.
+        loop: First and one-past-last sample of a sampler loop (WAV only).
+    """
+
+    title: str
+    artist: str
+    comment: str
+    recipe: dict[str, Any] | None
+    markers: tuple[Marker, ...]
+    loop: tuple[int, int] | None = None
+
+
+def embed(
+    path: Path,
+    format: Format,
+    tags: Tags,
+    markers: Sequence[Marker],
+    *,
+    sample_rate: int,
+    total_samples: int,
+    loop: bool,
+) -> None:
+    """Writes tags, markers and recipe into a freshly encoded file, in place.
+
+    Raises:
+        AudioError: The file is not of that format.
+    """
+    tags = Tags(_line(tags.title), _line(tags.artist), _line(tags.comment), tags.recipe)
+    markers = [Marker(_line(marker.name), marker.start_sample) for marker in markers]
+    recipe = json.dumps(tags.recipe, ensure_ascii=False, separators=(",", ":"))
+    try:
+        if format == "wav":
+            chunks = marker_chunks(markers, sample_rate, total_samples if loop else None)
+            chunks += info_chunk({b"INAM": tags.title, b"IART": tags.artist, b"ICMT": tags.comment})
+            buffer = io.BytesIO()
+            _id3(tags, recipe, [], sample_rate, total_samples).save(buffer, v2_version=4, padding=_no_padding)
+            content = buffer.getvalue()
+            append_chunks(
+                path,
+                chunks + b"id3 " + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2),
+            )
+        elif format == "mp3":
+            _id3(tags, recipe, markers, sample_rate, total_samples).save(
+                path, v1=0, v2_version=4, padding=_no_padding
+            )
+        else:
+            file = FLAC(path) if format == "flac" else OggVorbis(path)
+            if file.tags is None:
+                file.add_tags()
+            file.tags.clear()
+            pairs = [("TITLE", tags.title), ("ARTIST", tags.artist), ("COMMENT", tags.comment)]
+            pairs += [*chapter_comments(markers, sample_rate), (RECIPE_KEY, recipe)]
+            file.tags.extend(pair for pair in pairs if pair[1])
+            file.save(padding=_no_padding)
+    except mutagen.MutagenError as error:
+        raise AudioError(f"{path.name}: cannot be tagged ({error})") from error
+
+
+def read_embedded(path: Path) -> Embedded:
+    """Reads what a WAV, FLAC, MP3 or OGG file says about itself, ours or not.
+
+    Raises:
+        UsageError: Not one of these formats by its suffix.
+        AudioError: The file cannot be read.
+    """
+    format = format_of(path)
+    with SoundFileReader(path) as audio:
+        sample_rate = audio.sample_rate
+    loop = None
+    try:
+        if format in ("wav", "mp3"):
+            markers: list[Marker] = []
+            frames = id3.ID3()
+            if format == "wav":
+                chunks = list(read_chunks(path))
+                markers, loop = markers_from_chunks(chunks)
+                for identifier, content in chunks:
+                    if identifier.lower() == b"id3 ":
+                        frames = id3.ID3(io.BytesIO(content))
+            else:
+                frames = id3.ID3(path)
+                markers = _markers_from_id3(frames, sample_rate)
+            values = [_text(frames.getall(key)) for key in ("TIT2", "TPE1", "COMM", f"TXXX:{RECIPE_KEY}")]
+        else:
+            comments = (FLAC(path) if format == "flac" else OggVorbis(path)).tags or []
+            markers = markers_from_comments(list(comments), sample_rate)
+            found = {key.upper(): value for key, value in comments}
+            values = [found.get(key, "") for key in ("TITLE", "ARTIST", "COMMENT", RECIPE_KEY)]
+    except id3.ID3NoHeaderError:
+        values, markers = [""] * 4, []
+    except (mutagen.MutagenError, OSError) as error:
+        raise AudioError(f"{path}: its tags cannot be read ({error})") from error
+    return Embedded(values[0], values[1], values[2], _parsed(path, values[3]), tuple(markers), loop)
+
+
+def read_recipe(path: Path) -> dict[str, Any] | None:
+    """The recipe inside a file of ours, or None."""
+    return read_embedded(path).recipe
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        recipe = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AudioError(f"{path}: its recipe is damaged ({error})") from error
+    if not isinstance(recipe, dict):
+        raise AudioError(f"{path}: its recipe is damaged (not a mapping)")
+    return recipe
+
+
+def _line(text: str) -> str:
+    """One line without control characters: a NUL or a line feed means something in a tag."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _no_padding(info: Any) -> int:
+    return 0
+
+
+def _text(frames: Sequence[Any]) -> str:
+    return str(frames[0].text[0]) if frames and frames[0].text else ""
+
+
+def _id3(tags: Tags, recipe: str, markers: Sequence[Marker], sample_rate: int, total_samples: int) -> id3.ID3:
+    frames = id3.ID3()
+    utf8 = id3.Encoding.UTF8
+    frames.add(id3.TIT2(encoding=utf8, text=[tags.title]))
+    if tags.artist:
+        frames.add(id3.TPE1(encoding=utf8, text=[tags.artist]))
+    if tags.comment:
+        frames.add(id3.COMM(encoding=utf8, lang="eng", desc="", text=[tags.comment]))
+    frames.add(id3.TXXX(encoding=utf8, desc=RECIPE_KEY, text=[recipe]))
+    ends = [marker.start_sample for marker in markers[1:]] + [total_samples]
+    for number, (marker, end) in enumerate(zip(markers, ends, strict=False)):
+        frames.add(
+            id3.CHAP(
+                element_id=f"chp{number}",
+                start_time=round(marker.start_sample * 1000 / sample_rate),
+                end_time=round(end * 1000 / sample_rate),
+                start_offset=0xFFFFFFFF,
+                end_offset=0xFFFFFFFF,
+                sub_frames=[id3.TIT2(encoding=utf8, text=[marker.name])],
+            )
+        )
+    # A table of contents names at most 255 children: further chapters stand in further tables.
+    for first in range(0, len(markers), 255):
+        names = [f"chp{number}" for number in range(first, min(first + 255, len(markers)))]
+        flags = id3.CTOCFlags.ORDERED | (id3.CTOCFlags.TOP_LEVEL if first == 0 else 0)
+        frames.add(
+            id3.CTOC(element_id=f"toc{first // 255}", flags=flags, child_element_ids=names, sub_frames=[])
+        )
+    return frames
+
+
+def _markers_from_id3(frames: id3.ID3, sample_rate: int) -> list[Marker]:
+    markers = [
+        Marker(_text(chapter.sub_frames.getall("TIT2")), round(chapter.start_time * sample_rate / 1000))
+        for chapter in frames.getall("CHAP")
+    ]
+    return sorted(markers, key=lambda marker: marker.start_sample)

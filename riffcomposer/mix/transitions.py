@@ -1,0 +1,58 @@
+"""Gains for fades and transitions.
+
+Equal power (sine and cosine) keeps the loudness where two unrelated sounds meet; linear gains
+keep the waveform where both sides are the same sound. Gains are taken half a sample inside the
+fade, so that a fade of any length is symmetric: `falling(n) == rising(n)[::-1]`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = Literal["equal_power", "linear", "smooth"]
+
+CUT_FADE_MS = 5.0
+"""Length of the fade of a `cut`: no click, and no attack lost that one could hear."""
+
+
+def cut_samples(sample_rate: int) -> int:
+    """Length in samples of the fade that a cut is."""
+    return round(sample_rate * CUT_FADE_MS / 1000)
+
+
+def rising(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[np.float32]:
+    """The gain of a fade in that starts at 0 and ends at `length`, at any positions.
+
+    Args:
+        shape: `equal_power` (sine: `rising**2 + falling**2 == 1`), `linear`, or `smooth` (sine
+            squared: `rising + falling == 1` without corners).
+        positions: In samples; before the fade the gain is 0, behind it 1.
+        length: In samples; 0 makes a step.
+    """
+    if length <= 0:
+        return (positions >= 0).astype(np.float32)
+    phase = np.clip((positions + 0.5) / length, 0.0, 1.0)
+    if shape == "linear":
+        return phase.astype(np.float32)
+    sine = np.sin(0.5 * np.pi * phase)
+    return (sine if shape == "equal_power" else sine * sine).astype(np.float32)
+
+
+def falling(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[np.float32]:
+    """The gain of a fade out, the counterpart of `rising`: 1 before the fade, 0 behind it."""
+    if length <= 0:
+        return (positions < 0).astype(np.float32)
+    phase = np.clip((positions + 0.5) / length, 0.0, 1.0)
+    if shape == "linear":
+        return (1 - phase).astype(np.float32)
+    cosine = np.cos(0.5 * np.pi * phase)
+    gain = cosine if shape == "equal_power" else cosine * cosine
+    return np.where(phase >= 1, 0, gain).astype(np.float32)
+
+
+def db_to_gain(level_db: float) -> float:
+    """Decibels to a factor."""
+    return float(10 ** (level_db / 20))

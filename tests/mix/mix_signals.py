@@ -1,0 +1,53 @@
+"""Signals for the tests of the mix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+SAMPLE_RATE = 44100
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An effect as the song hands it over."""
+
+    name: str
+    parameters: dict[str, float | str] = field(default_factory=dict)
+
+
+def tones(
+    parts: Sequence[tuple[float, float]], sample_rate: int = 48000, hz: float = 1000.0, channels: int = 2
+) -> np.ndarray:
+    """A sine in steps of (level in dBFS, seconds), alike in all channels, phase running on."""
+    gain = np.concatenate([np.full(round(s * sample_rate), 10 ** (db / 20)) for db, s in parts])
+    sine = np.sin(2 * np.pi * hz * np.arange(len(gain)) / sample_rate)
+    return np.repeat((gain * sine)[None], channels, axis=0).astype(np.float32)
+
+
+def noise(seconds: float, level: float = 0.1, channels: int = 1, seed: int = 1) -> np.ndarray:
+    """White noise."""
+    rng = np.random.default_rng(seed)
+    return (level * rng.standard_normal((channels, round(seconds * SAMPLE_RATE)))).astype(np.float32)
+
+
+def plucks(seconds: float, seed: int = 1, channels: int = 2) -> np.ndarray:
+    """A signal with high peaks: short decaying strokes over almost nothing."""
+    rng = np.random.default_rng(seed)
+    audio = noise(seconds, 0.003, channels, seed)
+    stroke = np.exp(-np.arange(4000) / 300) * np.sin(np.arange(4000) * 0.13)
+    for start in range(0, audio.shape[1] - 4000, 11025):
+        audio[:, start : start + 4000] += (0.5 + 0.3 * rng.random()) * stroke
+    return audio
+
+
+def strokes(seconds: float, seed: int = 1) -> np.ndarray:
+    """Kicks over a bed of noise: peaks 18 dB above the loudness."""
+    audio = noise(seconds, 0.02, 2, seed)
+    x = np.arange(9000)
+    kick = 0.9 * np.exp(-x / 1500) * np.sin(2 * np.pi * (55 + 120 * np.exp(-x / 600)) * x / SAMPLE_RATE)
+    for start in range(0, audio.shape[1] - 9000, 22050):
+        audio[:, start : start + 9000] += kick.astype(np.float32)
+    return audio

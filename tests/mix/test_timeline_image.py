@@ -1,0 +1,62 @@
+"""The picture: right size, right reduction, the same bytes, any names, any length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mix_signals import SAMPLE_RATE, strokes, tones
+from PIL import Image
+
+from riffcomposer.mix.blocks import ArrayReader
+from riffcomposer.mix.timeline_image import BANDS, TimelineSection, _band_of, overview, write_timeline
+
+
+def test_reduction_keeps_extremes_and_pitch() -> None:
+    audio = np.concatenate([tones([(-20, 1)], SAMPLE_RATE, 440), tones([(-6, 1)], SAMPLE_RATE, 3000)], axis=1)
+    columns = overview(ArrayReader(audio), SAMPLE_RATE, 100)
+    assert columns.high[10] == pytest.approx(0.1, rel=0.01)
+    assert columns.low[90] == pytest.approx(-0.5, rel=0.01)
+    assert columns.rms[90] == pytest.approx(0.5 / np.sqrt(2), rel=0.01)
+    assert abs(columns.bands[:, 20].argmax() - _band_of(440)) <= 1
+    assert abs(columns.bands[:, 80].argmax() - _band_of(3000)) <= 1
+
+
+@pytest.mark.parametrize("samples", [1, 100, 5000])
+def test_short_tracks(samples: int) -> None:
+    columns = overview(ArrayReader(strokes(1)[:, :samples]), SAMPLE_RATE)
+    assert columns.bands.shape == (BANDS, min(samples, 1800))
+    assert np.isfinite(columns.bands).all()
+
+
+def test_the_same_picture_twice_with_any_names(tmp_path: Path) -> None:
+    audio = strokes(2)
+    sections = [
+        TimelineSection("a $\\frac{1}$ [red]\x1b[31m ☃ 夜", 0, 40000, "-14 LUFS"),
+        TimelineSection("x" * 300, 40000, 40001),
+        TimelineSection("", 40001, audio.shape[1]),
+    ]
+    for name in ("a.png", "b.png"):
+        write_timeline(
+            tmp_path / name,
+            ArrayReader(audio),
+            SAMPLE_RATE,
+            sections,
+            [0, 40000],
+            title="$t$ " * 90,
+            loop=True,
+        )
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (1760, 792)
+        assert not picture.info.get("Software")
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 100
+
+
+def test_silence_can_be_drawn(tmp_path: Path) -> None:
+    audio = np.zeros((2, 4000), np.float32)
+    write_timeline(
+        tmp_path / "a.png", ArrayReader(audio), SAMPLE_RATE, [TimelineSection("s", 0, 4000)], title="s"
+    )
+    assert (tmp_path / "a.png").stat().st_size > 1000
