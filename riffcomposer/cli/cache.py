@@ -1,0 +1,158 @@
+"""`riffcompose cache`: what is in the store, whether it is sound, and collecting what is not needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from riffcomposer.cli.console import print_json, print_line, print_warning
+from riffcomposer.errors import StoreError
+
+if TYPE_CHECKING:
+    from riffcomposer.store.store import Store
+
+_GIB = 1 << 30
+_SONG_SUFFIXES = (".yaml", ".yml")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def _store() -> Store:
+    from riffcomposer.store.store import Store, default_root
+
+    return Store(default_root(), warn=print_warning)
+
+
+def _size(count: int) -> str:
+    return f"{count / _GIB:.2f} GiB" if count >= _GIB else f"{count / (1 << 20):.1f} MiB"
+
+
+def _count(number: int, word: str) -> str:
+    many = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    return f"{number:,} {word if number == 1 else many}"
+
+
+def locks_in(path: Path) -> Iterator[Path]:
+    """The locks that a path stands for: a lock, the lock of a song, or all locks in a folder.
+
+    Raises:
+        StoreError: It is none of these.
+    """
+    from riffcomposer.store.lock import lock_path
+
+    if path.is_dir():
+        for parent, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield from (Path(parent, name) for name in sorted(names) if name.endswith(".lock"))
+    elif path.suffix == ".lock" and path.is_file():
+        yield path
+    elif path.suffix in _SONG_SUFFIXES and lock_path(path).is_file():
+        yield lock_path(path)
+    else:
+        raise StoreError(f"{path}: no lock, no song with a lock beside it, and no folder")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    cache = typer.Typer(help="Look after the store of rendered clips.", no_args_is_help=True)
+    app.add_typer(cache, name="cache")
+
+    @cache.command()
+    def info(as_json: AsJson = False) -> None:
+        """Show where the store is and what is in it."""
+        found = _store().info()
+        if as_json:
+            print_json(
+                {
+                    "path": str(found.root),
+                    "cap_bytes": found.size_cap_bytes,
+                    "total_bytes": found.total_bytes,
+                    "entries": {
+                        kind: {"count": count, "bytes": size} for kind, (count, size) in found.entries.items()
+                    },
+                    "trash": {"count": found.trash[0], "bytes": found.trash[1]},
+                    "bad": {"count": found.bad[0], "bytes": found.bad[1]},
+                }
+            )
+            return
+        lines = [f"store: {found.root}"]
+        lines += [
+            f"{kind}: {count:,}, {_size(size)}" for kind, (count, size) in sorted(found.entries.items())
+        ]
+        lines.append(f"in all: {_size(found.total_bytes)} of {_size(found.size_cap_bytes)}")
+        for name, (count, size) in (("trash", found.trash), ("set aside as bad", found.bad)):
+            if count:
+                lines.append(f"{name}: {count:,}, {_size(size)}")
+        for line in lines:
+            print_line(line)
+
+    @cache.command()
+    def verify(as_json: AsJson = False) -> None:
+        """Read every entry; set aside those whose content does not match. Exit with 4 if there were any."""
+        found = _store().verify()
+        if as_json:
+            bad = [{"path": str(path), "reason": reason} for path, reason in found.bad]
+            print_json({"checked": found.checked, "checked_bytes": found.checked_bytes, "bad": bad})
+        else:
+            verdict = f"{len(found.bad)} bad, set aside" if found.bad else "all sound"
+            print_line(f"{_count(found.checked, 'entry')} read, {_size(found.checked_bytes)}: {verdict}")
+        if found.bad:
+            raise typer.Exit(StoreError.exit_code)
+
+    @cache.command()
+    def gc(
+        paths: Annotated[
+            list[Path] | None,
+            typer.Argument(
+                metavar="[PATH]...",
+                help="Songs, locks or folders whose clips stay, besides those of songs rendered here before.",
+            ),
+        ] = None,
+        max_size: Annotated[
+            float | None,
+            typer.Option(
+                "--max-size",
+                min=0,
+                metavar="GIB",
+                help="Collect down to this; 0: all no lock names.",
+            ),
+        ] = None,
+        trash_days: Annotated[
+            float,
+            typer.Option("--trash-days", min=0, help="Empty the trash of what has been there for longer."),
+        ] = 7.0,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Move the least recently used entries to the trash, but none that a lock names."""
+        from riffcomposer.store.keeping import named_by_locks
+
+        store = _store()
+        keep, locks = named_by_locks(store, [lock for path in paths or [] for lock in locks_in(path)])
+        cap = None if max_size is None else int(max_size * _GIB)
+        done = store.gc(keep, cap, trash_days=trash_days, dry_run=dry_run)
+        trashed_bytes = sum(entry.size_bytes for entry in done.trashed)
+        if as_json:
+            print_json(
+                {
+                    "dry_run": dry_run,
+                    "locks": [str(lock) for lock in locks],
+                    "trashed": {"count": len(done.trashed), "bytes": trashed_bytes},
+                    "removed": {"count": done.removed[0], "bytes": done.removed[1]},
+                    "kept_bytes": done.kept_bytes,
+                    "named_bytes": done.named_bytes,
+                }
+            )
+            return
+        would = "would be " if dry_run else ""
+        lines = [
+            f"{_count(len(done.trashed), 'entry')} {would}moved to the trash, {_size(trashed_bytes)}",
+            f"{_count(done.removed[0], 'entry')} {would}removed for good, {_size(done.removed[1])}",
+            f"{_size(done.kept_bytes)} stay, {_size(done.named_bytes)} of it for songs with a lock",
+        ]
+        for line in lines:
+            print_line(line)

@@ -1,0 +1,158 @@
+"""`riffcompose check`: says what is wrong with songs, without rendering or writing anything."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from riffcomposer.cli.console import print_json, stdout
+
+if TYPE_CHECKING:
+    from riffcomposer.models.profile import LocatedModel
+    from riffcomposer.song.diagnostics import Diagnostic, Severity
+    from riffcomposer.song.reader import LoadedSong
+
+
+class Format(StrEnum):
+    """How diagnostics are printed."""
+
+    text = "text"
+    json = "json"
+    github = "github"
+
+
+def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, ...]) -> list[Diagnostic]:
+    """What only the plan can tell: its lints, or the faults that stop it."""
+    from riffcomposer.errors import SongError
+    from riffcomposer.models.device import guess_compute
+    from riffcomposer.plan.inputs import SongFiles
+    from riffcomposer.plan.lints import lint_plan
+    from riffcomposer.plan.planner import plan_song
+    from riffcomposer.seeds.catalogue import catalogue
+    from riffcomposer.store.prepared_song import diagnosed
+
+    try:
+        plan = plan_song(
+            song.resolved,
+            song_path=song.path,
+            model=model,
+            catalogue=catalogue(),
+            compute=guess_compute(),
+            files=SongFiles(song.folder, folders),
+        )
+        return diagnosed(song, lint_plan(plan, song.resolved))
+    except SongError as error:
+        return diagnosed(song, error.diagnostics)
+
+
+def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnostic]:
+    """Everything there is to say about one song, by position."""
+    from riffcomposer.errors import ModelError, SongError
+    from riffcomposer.models.locate import locate_model
+    from riffcomposer.seeds.catalogue import catalogue
+    from riffcomposer.song.diagnostics import in_order
+    from riffcomposer.song.lints import lint
+    from riffcomposer.song.reader import load_song
+
+    try:
+        song = load_song(path)
+    except SongError as error:
+        return list(error.diagnostics)
+    found: list[Diagnostic] = []
+    model = None
+    try:
+        model = locate_model(song.resolved.model, song.folder)
+        if model.derived:
+            message = "the model has no riffcomposer.json: its profile is a guess from its configuration"
+            found.append(song.diagnostic("warning", "guessed-profile", message, ("model",)))
+    except ModelError as error:
+        # A folder beside the song is part of it; another model may well be on the machine that renders.
+        severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
+        hint = "what depends on it is not checked"
+        found.append(song.diagnostic(severity, "no-model", str(error), ("model",), hint))
+    found += lint(
+        song, None if model is None else model.profile, catalogue(), allowed_folders=allowed_folders
+    )
+    if model is not None and not any(diagnostic.severity == "error" for diagnostic in found):
+        found += _plan_findings(song, model, allowed_folders)
+    return in_order(found)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _print_text(diagnostics: list[Diagnostic], songs: int) -> None:
+    from riffcomposer.song.diagnostics import format_text
+
+    errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+    warnings = len(diagnostics) - errors
+    verdict = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}" if diagnostics else "all is well"
+    summary = f"{_count(songs, 'song')}: {verdict}"
+    if not sys.stdout.isatty():
+        sys.stdout.writelines(f"{format_text([diagnostic])}\n" for diagnostic in diagnostics)
+        sys.stdout.write(summary + "\n")
+        return
+    from rich.text import Text
+
+    console = stdout()
+    for diagnostic in diagnostics:
+        text = Text(format_text([diagnostic]))
+        style = "bold red" if diagnostic.severity == "error" else "bold yellow"
+        text.highlight_words([f": {diagnostic.severity}: "], style)
+        console.print(text, soft_wrap=True)
+    console.print(Text(summary), soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+
+    @app.command()
+    def check(
+        songs: Annotated[list[Path], typer.Argument(metavar="SONG...", help="Song files (YAML).")],
+        output_format: Annotated[
+            Format,
+            typer.Option("--format", help="text for people, json for programs, github for annotations."),
+        ] = Format.text,
+        as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+        strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
+        allow: Annotated[
+            list[Path] | None,
+            typer.Option("--allow", metavar="DIR", help="A folder outside the song's for its files."),
+        ] = None,
+    ) -> None:
+        """Check songs for faults: one line and column for each, with what to do about it."""
+        from riffcomposer.song.diagnostics import format_github, to_json
+
+        if as_json:
+            output_format = Format.json
+        results = {path: examine(path, tuple(allow or ())) for path in songs}
+        everything = [diagnostic for diagnostics in results.values() for diagnostic in diagnostics]
+        errors = sum(diagnostic.severity == "error" for diagnostic in everything)
+        failed = errors > 0 or (strict and len(everything) > 0)
+        if output_format is Format.json:
+            print_json(
+                {
+                    "ok": not failed,
+                    "errors": errors,
+                    "warnings": len(everything) - errors,
+                    "songs": [
+                        {
+                            "file": str(path),
+                            "diagnostics": [to_json(diagnostic) for diagnostic in diagnostics],
+                        }
+                        for path, diagnostics in results.items()
+                    ],
+                }
+            )
+        elif output_format is Format.github:
+            if everything:
+                sys.stdout.write(format_github(everything) + "\n")
+        else:
+            _print_text(everything, len(songs))
+        if failed:
+            raise typer.Exit(1)

@@ -1,0 +1,148 @@
+"""`riffcompose inspect`: what an output says about itself, and the song it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from riffcomposer.cli.console import plain, print_json, stdout
+from riffcomposer.errors import AudioError, UsageError
+
+
+def examine(path: Path, *, measured: bool = True) -> dict[str, Any]:
+    """Everything about a sound file: length, tags, markers, loudness, recipe.
+
+    Raises:
+        UsageError: Its suffix is not one of ours.
+        AudioError: It cannot be read.
+    """
+    from riffcomposer.mix.files import SoundFileReader, format_of
+    from riffcomposer.mix.loudness import measure
+    from riffcomposer.mix.tags import read_embedded
+
+    embedded = read_embedded(path)
+    with SoundFileReader(path) as audio:
+        rate = audio.sample_rate
+        if measured and rate % 10:
+            raise AudioError(f"{path}: loudness needs a sample rate that is a multiple of 10, not {rate} Hz")
+        loudness = measure(audio, rate).as_dict() if measured else None
+        return {
+            "file": path.name,
+            "format": format_of(path),
+            "title": embedded.title,
+            "artist": embedded.artist,
+            "comment": embedded.comment,
+            "sample_rate": rate,
+            "channels": audio.channels,
+            "samples": audio.samples,
+            "seconds": round(audio.samples / rate, 3),
+            "markers": [
+                {
+                    "name": marker.name,
+                    "sample": marker.start_sample,
+                    "seconds": round(marker.start_sample / rate, 3),
+                }
+                for marker in embedded.markers
+            ],
+            "loop": None if embedded.loop is None else list(embedded.loop),
+            "loudness": loudness,
+            "recipe": embedded.recipe,
+        }
+
+
+def song_text(path: Path, recipe: dict[str, Any] | None) -> str:
+    """The song of a recipe as a YAML file's text.
+
+    Raises:
+        AudioError: There is none in the file.
+    """
+    song = None if recipe is None else recipe.get("song")
+    if isinstance(song, str):
+        return song
+    if not isinstance(song, dict):
+        raise AudioError(f"{path}: holds no recipe; only files written by riffcompose have one")
+    import yaml
+
+    return yaml.safe_dump(song, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"
+
+
+def _show(found: dict[str, Any]) -> None:
+    """Prints what was found, for people."""
+    console = stdout()
+
+    def row(name: str, value: object) -> None:
+        console.print(f"[bold]{name:<10}[/] {plain(value)}")
+
+    row("file", found["file"])
+    for name in ("title", "artist", "comment"):
+        if found[name]:
+            row(name, found[name])
+    channels = {1: "mono", 2: "stereo"}.get(found["channels"], f"{found['channels']} channels")
+    row("length", f"{_clock(found['seconds'])} ({found['samples']} samples)")
+    row("audio", f"{found['format']}, {found['sample_rate']} Hz, {channels}")
+    if found["loop"]:
+        row("loop", f"samples {found['loop'][0]} to {found['loop'][1]}")
+    loudness = found["loudness"]
+    if loudness and loudness["integrated_lufs"] is None:
+        row("loudness", "silent")
+    elif loudness:
+        row(
+            "loudness",
+            f"{loudness['integrated_lufs']} LUFS integrated, {loudness['short_term_max_lufs']} LUFS at most "
+            f"over 3 s, range {loudness['loudness_range_lu']} LU, "
+            f"true peak {loudness['true_peak_dbtp']} dBTP, "
+            f"{loudness['clipped_samples']} clipped samples",
+        )
+    for number, marker in enumerate(found["markers"]):
+        row("" if number else "sections", f"{_clock(marker['seconds']):>9}  {marker['name']}")
+    recipe = found["recipe"]
+    if recipe is None:
+        row("recipe", "none: not written by riffcompose, or its tags were removed")
+        return
+    for name, value in recipe.items():
+        if name == "song":
+            row("song", "inside; --song-out PATH writes it as a file")
+        elif isinstance(value, dict):
+            row(name, ", ".join(f"{key} {entry}" for key, entry in value.items()))
+        else:
+            row(name, value)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `inspect` to the app."""
+
+    @app.command()
+    def inspect(
+        file: Annotated[Path, typer.Argument(help="A .wav, .flac, .mp3 or .ogg file.", show_default=False)],
+        json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+        song_out: Annotated[
+            Path | None,
+            typer.Option("--song-out", help="Write the recipe's song to this file.", show_default=False),
+        ] = None,
+        force: Annotated[bool, typer.Option("--force", help="Let --song-out replace a file.")] = False,
+        no_loudness: Annotated[
+            bool, typer.Option("--no-loudness", help="Do not measure: tags, markers and recipe only.")
+        ] = False,
+    ) -> None:
+        """Show what a rendered file says about itself: recipe, sections, loudness."""
+        if not file.is_file():
+            raise UsageError(f"{file}: there is no such file")
+        if song_out is not None and song_out.exists() and not force:
+            raise UsageError(f"{song_out} exists; --force replaces it")
+        found = examine(file, measured=not no_loudness)
+        if song_out is not None:
+            from riffcomposer.files import write_text
+
+            write_text(song_out, song_text(file, found["recipe"]))
+        if json:
+            print_json(found)
+        else:
+            _show(found)

@@ -1,0 +1,91 @@
+"""The `riffcompose` command: builds the app and turns errors into messages and exit codes.
+
+Exit codes: 0 fine, 1 song invalid, 2 usage, 3 render failed, 4 store or disk, 5 model
+unavailable, 130 and 143 stopped by a signal; `plan --exit-code` gives 10 when there is work.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from riffcomposer import __version__
+from riffcomposer.cli.console import plain, print_error, stderr
+from riffcomposer.errors import Cancelled, RiffcomposerError, SongError
+
+COMMANDS = ("render", "plan", "check", "new", "diff", "seeds", "models", "clip", "cache", "inspect")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"riffcompose {__version__}\n")
+        raise typer.Exit
+
+
+def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The app with its commands registered; command modules import nothing heavy at their top.
+
+    Args:
+        commands: Only these. Importing the others takes longer than many a command.
+    """
+    app = typer.Typer(
+        name="riffcompose",
+        help="Renders songs written in YAML into finished tracks.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,
+    )
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(
+            False, "--version", help="Print the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ) -> None:
+        del version
+
+    # A callback alone would make a lone command the whole app; with it, the command keeps its name.
+    for command in commands:
+        importlib.import_module(f"riffcomposer.cli.{command}").register(app)
+    return app
+
+
+def _called(arguments: Sequence[str]) -> Sequence[str]:
+    """The command that is called, or all where it takes all to answer: help, completion, a misspelling."""
+    completing = any(name.endswith("_COMPLETE") for name in os.environ)
+    if arguments and arguments[0] in COMMANDS and not completing:
+        return arguments[:1]
+    return COMMANDS
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits with its code."""
+    # Looking for pydantic plugins among all installed packages takes longer than reading a song.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    try:
+        given = sys.argv[1:] if arguments is None else arguments
+        code = build_app(_called(given))(args=given, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except RiffcomposerError as error:
+        if isinstance(error, SongError) and error.diagnostics:
+            stderr().print(plain(error))  # each diagnostic says for itself that it is an error
+        else:
+            print_error(error)
+        sys.exit(error.exit_code)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except TyperException as error:
+        print_error(f"{error.format_message()} (see riffcompose --help)")
+        sys.exit(2)
+    except (typer.Abort, KeyboardInterrupt):
+        print_error(Cancelled())
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

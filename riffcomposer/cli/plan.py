@@ -1,0 +1,297 @@
+"""`riffcompose plan`: what a render would do, why, and what it would cost. Writes nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from riffcomposer.cli.console import print_json, print_line
+
+if TYPE_CHECKING:
+    from riffcomposer.plan.budget import Limits
+    from riffcomposer.plan.model import ClipJob, JobState, Plan, PlannedClip
+    from riffcomposer.store.prepared_song import PreparedSong
+
+WORK_TO_DO = 10
+"""Exit code of `plan --exit-code` when clips are to be rendered."""
+
+_GIB = 1 << 30
+_STYLES = {"cached": "dim", "new": "green", "changed": "yellow"}
+
+JobsLimit = Annotated[int | None, typer.Option("--jobs-limit", min=1, help="Most clips the track may have.")]
+MinutesLimit = Annotated[
+    float | None, typer.Option("--minutes-limit", min=0, help="Most minutes the track may last.")
+]
+DiskLimit = Annotated[
+    float | None, typer.Option("--disk-limit", min=0, metavar="GIB", help="Most GiB a render may write.")
+]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--memory-limit",
+        min=0,
+        metavar="GIB",
+        help="Most GiB of memory a render may need. Default: the machine's.",
+    ),
+]
+Allow = Annotated[
+    list[Path] | None,
+    typer.Option("--allow", metavar="DIR", help="A folder outside the song's for its files."),
+]
+
+
+def limits(
+    jobs: int | None, minutes: float | None, disk_gib: float | None, memory_gib: float | None
+) -> Limits:
+    """The budget that the flags allow; what is not said stays at its default."""
+    from riffcomposer.plan.budget import Limits
+
+    default = Limits()
+    return Limits(
+        jobs=default.jobs if jobs is None else jobs,
+        minutes=default.minutes if minutes is None else minutes,
+        disk_bytes=default.disk_bytes if disk_gib is None else int(disk_gib * _GIB),
+        memory_bytes=default.memory_bytes if memory_gib is None else int(memory_gib * _GIB),
+    )
+
+
+def bar_range(plan: Plan, start_sample: int, end_sample: int) -> str:
+    """`9-10`: bars counted from 1, both ends included; `9.5-10` where one is cut."""
+    first = start_sample / plan.grid.samples_per_bar + 1
+    last = end_sample / plan.grid.samples_per_bar
+    shown = [float(round(value, 2)) for value in (first, last)]
+    return f"{shown[0]:g}" if shown[0] >= shown[1] else f"{shown[0]:g}-{shown[1]:g}"
+
+
+def clock(seconds: float) -> str:
+    """`2:59.2`, `1:00:00.0`."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{minutes:02d}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
+    return f"{hours}:{text}" if hours else text
+
+
+def duration(seconds: float) -> str:
+    """A rough duration: `40 s`, `12 min`, `2 h 41 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: float) -> str:
+    """A rough size: `12 MiB`, `8.3 GiB`."""
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / (1 << 20):.0f} MiB"
+
+
+def _state_text(state: JobState) -> str:
+    if state.cause != "changed" or not state.changes:
+        return state.cause
+    return "changed (" + "; ".join(f"{name}: {old} -> {new}" for name, old, new in state.changes) + ")"
+
+
+def _steps_text(job: ClipJob) -> tuple[str, str]:
+    """Strength and effective steps; the seed clip as it is has none."""
+    from riffcomposer.song.lints import effective_steps
+
+    if job.strength == 0:
+        return "0", "seed clip"
+    steps = effective_steps(job.num_inference_steps, job.strength)
+    return f"{job.strength:.3g}", f"{steps} of {job.num_inference_steps}"
+
+
+def _kind(clip: PlannedClip) -> str:
+    return f"{clip.index + 1}" if clip.kind == "body" else f"{clip.index + 1} {clip.kind}"
+
+
+def _print_table(prepared: PreparedSong) -> None:
+    plan, song = prepared.plan, prepared.song.resolved
+    rows: list[tuple[str, ...]] = []
+    styles: list[str] = []
+    for index, section in enumerate(plan.sections):
+        points = song.sections[section.source].points
+        prompt = f'"{points[0].prompt}"' if len({point.prompt for point in points}) == 1 else "a walk"
+        rows.append(
+            (section.name, bar_range(plan, section.start_sample, section.end_sample), "", prompt, "", "", "")
+        )
+        styles.append("bold")
+        for clip in plan.clips:
+            if clip.section == index:
+                state = plan.states[clip.key]
+                strength, steps = _steps_text(plan.jobs[clip.key])
+                bars = bar_range(plan, clip.start_sample, clip.start_sample + clip.slot_samples)
+                rows.append(("", bars, _kind(clip), clip.label, strength, steps, _state_text(state)))
+                styles.append(_STYLES[state.cause])
+    header = ("section", "bars", "clip", "prompt or walk", "strength", "steps", "state")
+    limits_ = (24, 12, 12, 60, 8, 12, 10_000)
+    shown = [tuple(_cut(cell, limit) for cell, limit in zip(row, limits_, strict=True)) for row in rows]
+    widths = [max(len(row[column]) for row in [header, *shown]) for column in range(len(header) - 1)]
+
+    def line(row: tuple[str, ...]) -> str:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        return "  ".join([*padded, row[-1]]).rstrip()
+
+    print_line(line(header), "underline")
+    for row, style in zip(shown, styles, strict=True):
+        print_line(line(row), style)
+
+
+def _cut(text: str, limit: int) -> str:
+    from riffcomposer.song.diagnostics import printable
+
+    text = printable(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _print_totals(prepared: PreparedSong) -> None:
+    plan, budget = prepared.plan, prepared.plan.budget
+    assert budget is not None
+    grid = plan.grid
+    counts = dict.fromkeys(_STYLES, 0)
+    for state in plan.states.values():
+        counts[state.cause] += 1
+    seconds = plan.total_samples / grid.sample_rate
+    bars = sum(section.bars for section in plan.sections)
+    clip_bars = f"{grid.clip_bars} bar{'s' if grid.clip_bars > 1 else ''}"
+    lines = [
+        "",
+        f"{plan.title}: {clock(seconds)} ({plan.total_samples:,} samples, {float(bars):g} bars of "
+        f"{grid.meter} at {float(grid.tempo):g} BPM){', a loop' if plan.loop else ''}",
+        f"{len(plan.clips):,} clips of {clip_bars}, {budget.clips:,} different: "
+        + ", ".join(f"{count:,} {cause}" for cause, count in counts.items()),
+        f"to render: {budget.clips_to_render:,} clips, about {duration(budget.estimated_seconds)}, "
+        f"{size(budget.disk_bytes)} of disk, {size(budget.memory_bytes)} of memory; "
+        f"model {plan.model}",
+    ]
+    for line in lines:
+        print_line(line)
+
+
+def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
+    """The plan for programs: sections with their clips, then the totals."""
+    from riffcomposer.plan.keys import job_fields
+    from riffcomposer.song.diagnostics import to_json
+    from riffcomposer.song.lints import effective_steps
+
+    plan, budget = prepared.plan, prepared.plan.budget
+    assert budget is not None
+    grid = plan.grid
+    return {
+        "song": str(plan.song_path),
+        "title": plan.title,
+        "model": plan.model,
+        "loop": plan.loop,
+        "grid": {
+            "tempo": float(grid.tempo),
+            "meter": grid.meter,
+            "sample_rate": grid.sample_rate,
+            "clip_bars": grid.clip_bars,
+            "samples_per_bar": str(grid.samples_per_bar),
+            "width_frames": grid.width_frames,
+            "overlap_frames": grid.overlap_frames,
+        },
+        "sections": [
+            {
+                "name": section.name,
+                "bar": float(section.bar),
+                "bars": float(section.bars),
+                "start_sample": section.start_sample,
+                "end_sample": section.end_sample,
+                "transition": section.transition.type,
+                "transition_samples": section.transition.length_samples,
+                "clips": [
+                    {
+                        "kind": clip.kind,
+                        "start_sample": clip.start_sample,
+                        "slot_samples": clip.slot_samples,
+                        "key": clip.key,
+                        "label": clip.label,
+                        "state": plan.states[clip.key].cause,
+                        "changes": [
+                            {"field": name, "old": old, "new": new}
+                            for name, old, new in plan.states[clip.key].changes
+                        ],
+                    }
+                    for clip in plan.clips
+                    if clip.section == index
+                ],
+            }
+            for index, section in enumerate(plan.sections)
+        ],
+        "jobs": {
+            key: {
+                **job_fields(job),
+                "effective_steps": effective_steps(job.num_inference_steps, job.strength),
+            }
+            for key, job in plan.jobs.items()
+        },
+        "totals": {
+            "samples": plan.total_samples,
+            "seconds": plan.total_samples / grid.sample_rate,
+            "clips": len(plan.clips),
+            "jobs": budget.clips,
+            "jobs_to_render": budget.clips_to_render,
+            "estimated_seconds": budget.estimated_seconds,
+            "disk_bytes": budget.disk_bytes,
+            "memory_bytes": budget.memory_bytes,
+        },
+        "warnings": [to_json(diagnostic) for diagnostic in prepared.warnings],
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+
+    @app.command()
+    def plan(
+        song: Annotated[Path, typer.Argument(metavar="SONG", help="The song file (YAML).")],
+        exit_code: Annotated[
+            bool, typer.Option("--exit-code", help=f"Exit with {WORK_TO_DO} if clips are to be rendered.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+        draft: Annotated[
+            bool, typer.Option("--draft", help="Plan a draft: same seeds and grid, about half the steps.")
+        ] = False,
+        device: Annotated[
+            str, typer.Option("--device", help="Where it will be rendered: auto, cpu, cuda or mps.")
+        ] = "auto",
+        jobs_limit: JobsLimit = None,
+        minutes_limit: MinutesLimit = None,
+        disk_limit: DiskLimit = None,
+        memory_limit: MemoryLimit = None,
+        allow: Allow = None,
+    ) -> None:
+        """Show what a render would do: each clip, whether it is cached, new or changed, and the cost."""
+        from riffcomposer.song.diagnostics import format_text
+        from riffcomposer.store.prepared_song import prepare_song
+        from riffcomposer.store.store import Store, default_root
+
+        prepared = prepare_song(
+            song,
+            Store(default_root()),
+            device=device,
+            draft=draft,
+            limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
+            allowed_folders=tuple(allow or ()),
+        )
+        if as_json:
+            print_json(plan_as_json(prepared))
+        else:
+            _print_table(prepared)
+            _print_totals(prepared)
+            for sentence in filter(None, [format_text(prepared.warnings), prepared.lock.damage]):
+                sys.stderr.write(plain_line(sentence) + "\n")
+        budget = prepared.plan.budget
+        if exit_code and budget is not None and budget.clips_to_render:
+            raise typer.Exit(WORK_TO_DO)
+
+
+def plain_line(text: str) -> str:
+    """Text without control characters other than line ends."""
+    from riffcomposer.song.diagnostics import printable
+
+    return "\n".join(map(printable, text.split("\n")))

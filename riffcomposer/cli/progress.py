@@ -1,0 +1,120 @@
+"""Progress on the terminal: a live bar for people, plain lines or JSON lines for everything else."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from riffcomposer.cli.console import plain, stderr
+from riffcomposer.render.events import Observer, RenderEvent
+
+STYLES = ("auto", "live", "plain", "json", "none")
+
+_VERBS = {
+    "load": "loading the model",
+    "clips": "rendering clips",
+    "decode": "decoding",
+    "mix": "mixing",
+    "master": "mastering",
+    "write": "writing",
+}
+_PLAIN_EVERY_S = 5.0
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "--:--"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _amount(event: RenderEvent) -> str:
+    if event.unit == "seconds":
+        return f"{_clock(event.done)} of {_clock(event.total)}"
+    return f"{int(event.done)} of {event.total:.0f} {event.unit}"
+
+
+def describe(event: RenderEvent) -> str:
+    """One plain line for an event."""
+    parts = [_VERBS[event.stage]]
+    if event.total:
+        parts.append(_amount(event))
+    if event.realtime_factor:
+        parts.append(f"{event.realtime_factor:.1f}x real time")
+    if event.eta_s is not None and event.done < event.total:
+        parts.append(f"{_clock(event.eta_s)} left")
+    if event.detail:
+        parts.append(event.detail)
+    return ", ".join(parts)
+
+
+class _PlainLines:
+    """A line at each change of stage, for each clip, and else every few seconds."""
+
+    def __init__(self) -> None:
+        self._console = stderr()
+        self._stage = ""
+        self._next = 0.0
+        self._clips = 0
+        self._finished = False
+
+    def __call__(self, event: RenderEvent) -> None:
+        now = time.monotonic()
+        new_stage = event.stage != self._stage
+        finished = bool(event.total) and event.done >= event.total and not self._finished
+        another_clip = event.unit == "clips" and int(event.done) > self._clips
+        if not (new_stage or finished or another_clip or now >= self._next):
+            return
+        self._finished = finished or (self._finished and not new_stage)
+        self._stage, self._next = event.stage, now + _PLAIN_EVERY_S
+        self._clips = int(event.done) if event.unit == "clips" else 0
+        self._console.print(plain(describe(event)))
+
+
+def _json_line(event: RenderEvent) -> None:
+    sys.stderr.write(json.dumps(asdict(event), ensure_ascii=False) + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(style: str) -> Iterator[Observer]:
+    """Gives an observer that shows a render's events on stderr.
+
+    Args:
+        style: `auto` is `live` on a terminal and `plain` elsewhere.
+    """
+    if style == "auto":
+        style = "live" if sys.stderr.isatty() else "plain"
+    if style == "none":
+        yield lambda event: None
+    elif style == "json":
+        yield _json_line
+    elif style == "plain":
+        yield _PlainLines()
+    else:
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        with Progress(
+            TextColumn("{task.fields[verb]:<18}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.fields[line]}"),
+            console=stderr(),
+            transient=True,
+        ) as bars:
+            task = bars.add_task("", total=None, verb="", line="")
+
+            def show(event: RenderEvent) -> None:
+                _, _, line = describe(event).partition(", ")
+                bars.update(
+                    task,
+                    total=event.total or None,
+                    completed=event.done,
+                    verb=_VERBS[event.stage],
+                    line=plain(line),
+                )
+
+            yield show

@@ -1,0 +1,232 @@
+"""`riffcompose render`: songs in, finished tracks out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from riffcomposer.cli.console import plain, print_error, print_json, print_warning, stdout
+from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
+from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
+
+if TYPE_CHECKING:
+    from riffcomposer.api import Track
+
+FORMATS = ("wav", "flac", "mp3", "ogg")
+LOUDNESS_SLACK_LU = 0.3
+
+
+def _formats(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    chosen = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    wrong = [part for part in chosen if part not in FORMATS]
+    if wrong or not chosen:
+        raise UsageError(f"--formats {text}: give one or more of {', '.join(FORMATS)}, separated by commas")
+    return chosen
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _figure(value: float | None, unit: str) -> str:
+    return f"{value:.1f} {unit}" if value is not None else f"no {unit}"
+
+
+def _tempo(tempo: dict[str, Any]) -> str:
+    if tempo["measured_bpm"] is None:
+        return f"{tempo['declared_bpm']:g} BPM (no onsets to measure)"
+    return f"{tempo['measured_bpm']:.2f} BPM measured ({tempo['deviation_percent']:+.2f} %)"
+
+
+def _joins(joins: dict[str, Any], repetition: dict[str, Any]) -> str:
+    clips = f"{repetition['distinct']} different clips of {repetition['clips']}"
+    if not joins["count"]:
+        return clips
+    worst = joins["level_step_db_worst"]
+    return f"{joins['count']} joins, the worst steps by {worst:+.2f} dB; {clips}"
+
+
+def _summary_lines(track: Track) -> list[str]:
+    """What is said at the end of a render."""
+    result, report = track.result, track.report
+    lines = [f"{path}" for path in track.files]
+    if result.others:
+        lines.append("with " + ", ".join(path.name for path in result.others))
+    first = report["outputs"][0]
+    lines.append(
+        f"{_clock(result.seconds)}, {_figure(first['integrated_lufs'], 'LUFS')}, "
+        f"true peak {_figure(first['true_peak_dbtp'], 'dBTP')}, {_tempo(report['tempo'])}"
+    )
+    lines.append(_joins(report["joins"], report["repetition"]))
+    work = (
+        f"{len(result.rendered)} clips rendered, {len(result.cached)} from the store, "
+        f"{result.decoded[0]} of {result.decoded[1]} passages decoded"
+        if result.mastered
+        else f"up to date: all {len(result.cached)} clips and all files are there"
+    )
+    total = result.stage_seconds.get("total", 0.0)
+    parts = ", ".join(
+        f"{stage} {seconds:.1f}"
+        for stage, seconds in result.stage_seconds.items()
+        if stage != "total" and seconds >= 0.05
+    )
+    lines.append(
+        f"{work}; {total:.1f} s, {result.realtime_factor:.1f}x real time" + (f" ({parts})" if parts else "")
+    )
+    return lines
+
+
+def _misses(report: dict[str, Any]) -> str:
+    """What a listener should know of the master, or an empty string."""
+    wanted, got = report["target"]["integrated_lufs"], report["outputs"][0]["integrated_lufs"]
+    if got is None:
+        return "the track is silent"
+    if abs(got - wanted) > LOUDNESS_SLACK_LU:
+        return (
+            f"the loudness is {got:.1f} LUFS, not {wanted:g}: the peaks leave no room under the ceiling; "
+            "lower master.integrated_lufs or add a compressor to master.chain"
+        )
+    return ""
+
+
+def _as_json(track: Track) -> dict[str, Any]:
+    result = track.result
+    return {
+        "title": track.title,
+        "files": [str(path) for path in track.files],
+        "others": [str(path) for path in result.others],
+        "seconds": result.seconds,
+        "clips_rendered": len(result.rendered),
+        "clips_cached": len(result.cached),
+        "passages_decoded": result.decoded[0],
+        "passages": result.decoded[1],
+        "mastered": result.mastered,
+        "realtime_factor": result.realtime_factor,
+        "stage_seconds": result.stage_seconds,
+        "report": track.report,
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+
+    @app.command()
+    def render(
+        songs: Annotated[list[Path], typer.Argument(metavar="SONG...", help="Song files (YAML).")],
+        out: Annotated[
+            Path | None,
+            typer.Option(
+                "--out", "-o", metavar="DIR", help="Folder for the files. Default: renders/ by the song."
+            ),
+        ] = None,
+        formats: Annotated[
+            str | None,
+            typer.Option(metavar="LIST", help="wav, flac, mp3, ogg, separated by commas."),
+        ] = None,
+        only: Annotated[
+            str | None, typer.Option(metavar="SECTION", help="Render this section alone.")
+        ] = None,
+        draft: Annotated[
+            bool,
+            typer.Option("--draft", help="Same seeds and grid, few steps, fast decoder; writes NAME.draft.*"),
+        ] = False,
+        stems: Annotated[
+            bool,
+            typer.Option("--stems", help="Also write each section, and its share of the dry mix, as files."),
+        ] = False,
+        locked: Annotated[
+            bool, typer.Option("--locked", help="Fail if the song's lock file would change.")
+        ] = False,
+        offline: Annotated[
+            bool, typer.Option("--offline", help="Use no network (a render never fetches models anyway).")
+        ] = False,
+        device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+        force: Annotated[
+            bool, typer.Option("--force", help="Make everything again, whatever the store has.")
+        ] = False,
+        jobs_limit: JobsLimit = None,
+        minutes_limit: MinutesLimit = None,
+        disk_limit: DiskLimit = None,
+        memory_limit: MemoryLimit = None,
+        allow: Allow = None,
+        progress_style: Annotated[
+            str,
+            typer.Option("--progress", metavar="STYLE", help="auto, live, plain, json or none; on stderr."),
+        ] = "auto",
+        as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    ) -> None:
+        """Render songs into finished tracks; what is already made is not made again."""
+        from riffcomposer.api import prepare
+        from riffcomposer.api import render as render_song
+        from riffcomposer.cli.progress import STYLES, progress
+        from riffcomposer.render.settings import RenderSettings
+        from riffcomposer.render.stopping import StopFlag, stop_on_signals
+        from riffcomposer.store.store import Store, default_root
+
+        if progress_style not in STYLES:
+            raise UsageError(f"--progress {progress_style}: give one of {', '.join(STYLES)}")
+        settings = RenderSettings(
+            out=out,
+            formats=_formats(formats),
+            only=only,
+            draft=draft,
+            stems=stems,
+            locked=locked,
+            force=force,
+            device=device,
+        )
+        budget = limits(jobs_limit, minutes_limit, disk_limit, memory_limit)
+        store = Store(default_root(), warn=print_warning)
+        if offline:
+            os.environ["HF_HUB_OFFLINE"] = "1"
+        results: list[dict[str, Any]] = []
+        failed: list[RiffcomposerError] = []
+        with stop_on_signals(StopFlag()) as stop:
+            for path in songs:
+                try:
+                    prepared = prepare(
+                        path, settings, store, limits=budget, allowed_folders=tuple(allow or ())
+                    )
+                    for warning in prepared.warnings:
+                        _print_diagnostic(warning)
+                    with progress(progress_style) as observer:
+                        track = render_song(
+                            prepared.song,
+                            settings=settings,
+                            store=store,
+                            observer=observer,
+                            stop=stop,
+                            prepared=prepared,
+                        )
+                except Cancelled:
+                    raise
+                except RiffcomposerError as error:
+                    if len(songs) == 1:
+                        raise
+                    print_error(error)
+                    failed.append(error)
+                    continue
+                if missed := _misses(track.report):
+                    print_warning(missed)
+                if as_json:
+                    results.append(_as_json(track))
+                else:
+                    for line in _summary_lines(track):
+                        stdout().print(plain(line))
+        if as_json:
+            print_json(results[0] if len(songs) == 1 else results)
+        if failed:
+            raise typer.Exit(max(error.exit_code for error in failed))
+
+
+def _print_diagnostic(diagnostic: Any) -> None:
+    from riffcomposer.cli.console import stderr
+    from riffcomposer.song.diagnostics import format_text
+
+    stderr().print(plain(format_text([diagnostic])))

@@ -1,0 +1,173 @@
+"""The second stage: each passage that the store lacks is decoded from its clips' mels into sound.
+
+A passage's audio is stored as float32 `[channels, samples]` in numpy's own format, so that the
+mix can map it into memory instead of reading an hour of sound.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riffcomposer.errors import RenderError
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.plan.keys import passage_key
+from riffcomposer.plan.model import Passage, Plan
+from riffcomposer.render.clip_stage import load_level
+from riffcomposer.render.events import Observer, StageClock
+from riffcomposer.render.stopping import StopFlag
+from riffcomposer.store.store import Store
+
+if TYPE_CHECKING:
+    from riffcomposer.mix.mel_timeline import MelTimeline
+    from riffcomposer.spectrogram.decoder import Decoder
+
+PASSAGE_KIND = "passage"
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """What decides a passage's sound besides its clips.
+
+    Attributes:
+        preset: `fast`, `default` or `best`.
+        version: Version of the decoding code.
+        phase_seed: Seed of the phase.
+        device: Where it runs; its class enters the key, since results differ between devices.
+    """
+
+    preset: str
+    version: int
+    phase_seed: int
+    device: str = "cpu"
+
+
+def passage_keys(plan: Plan, settings: DecodeSettings) -> tuple[str, ...]:
+    """The key of every passage's audio, in order."""
+    return tuple(
+        passage_key(
+            plan,
+            passage,
+            decoder=settings.preset,
+            decoder_version=settings.version,
+            phase_seed=settings.phase_seed,
+            extra=(settings.device.partition(":")[0],),
+        )
+        for passage in plan.passages
+    )
+
+
+def passage_timeline(
+    plan: Plan, passage: Passage, store: Store, parameters: SpectrogramParameters
+) -> MelTimeline:
+    """The passage's clips laid on the grid; levels are read from the store when they are needed."""
+    from riffcomposer.mix.mel_timeline import MelClip, MelTimeline
+
+    def loader(key: str) -> Callable[[], np.ndarray]:
+        return lambda: load_level(store, key)
+
+    loaders = {clip.key: loader(clip.key) for clip in plan.clips[slice(*passage.clips)]}
+    return MelTimeline(
+        [
+            MelClip(clip.start_sample, clip.slot_samples, loaders[clip.key], clip.key)
+            for clip in plan.clips[slice(*passage.clips)]
+        ],
+        start_sample=passage.start_sample,
+        body_samples=passage.body_samples,
+        tail_samples=passage.tail_samples,
+        params=parameters,
+        join_samples=plan.grid.join_samples,
+        wraps=passage.wraps,
+    )
+
+
+def decode_passages(
+    plan: Plan,
+    keys: tuple[str, ...],
+    store: Store,
+    parameters: SpectrogramParameters,
+    settings: DecodeSettings,
+    observer: Observer,
+    stop: StopFlag,
+    force: bool = False,
+) -> tuple[str, ...]:
+    """Decodes the passages that the store lacks and returns their keys.
+
+    Raises:
+        Cancelled: The flag was raised; finished passages are stored.
+        RenderError: A passage came out with the wrong length or with numbers that are not finite.
+        StoreError: A passage could not be stored.
+    """
+    missing = [
+        (key, passage)
+        for key, passage in zip(keys, plan.passages, strict=True)
+        if force or store.path(PASSAGE_KIND, key) is None
+    ]
+    if not missing:
+        return ()
+    rate = plan.grid.sample_rate
+    total = sum(passage.body_samples + passage.tail_samples for _, passage in missing) / rate
+    clock = StageClock(observer, "decode", total, "seconds", 1.0)
+    decoder = _decoder(parameters, settings)
+    lock, done = threading.Lock(), 0
+
+    def decode(key: str, passage: Passage) -> None:
+        nonlocal done
+        name = plan.sections[passage.sections[0]].name
+        timeline = passage_timeline(plan, passage, store, parameters)
+        samples = passage.body_samples + passage.tail_samples
+        channels = timeline.channels
+        with (
+            store.put_file(PASSAGE_KIND, key, needed_bytes=4 * channels * samples) as temporary,
+            open(temporary, "wb") as file,
+        ):
+            header = {"descr": "<f4", "fortran_order": False, "shape": (channels, samples)}
+            np.lib.format.write_array_header_1_0(file, header)
+            start, filled = file.tell(), 0
+            for block in decoder.decode_stream(
+                lambda first, count: timeline.read(first, first + count),
+                timeline.frames,
+                samples,
+                wraps=passage.wraps,
+            ):
+                stop.check()
+                if not np.isfinite(block).all():
+                    raise RenderError(f"section {name}: the decoder returned numbers that are not finite")
+                # Written, not mapped: pages of a map count as memory of this process.
+                for channel, row in enumerate(block.astype("<f4", copy=False)):
+                    file.seek(start + 4 * (channel * samples + filled))
+                    file.write(row.tobytes())
+                filled += block.shape[1]
+                with lock:
+                    done += block.shape[1]
+                    clock.tell(done / rate, name)
+            if filled != samples:
+                raise RenderError(f"section {name}: decoded {filled} samples instead of {samples}")
+
+    # The decoder works in one thread, so passages share the cores; longest first, to end together.
+    order = sorted(dict(missing).items(), key=lambda entry: -entry[1].body_samples)
+    workers = 1 if settings.device != "cpu" else min(len(order), available_cores())
+    with ThreadPoolExecutor(workers) as pool:
+        for future in [pool.submit(decode, key, passage) for key, passage in order]:
+            future.result()
+    return tuple(key for key, _ in missing)
+
+
+@lru_cache(maxsize=2)
+def _decoder(parameters: SpectrogramParameters, settings: DecodeSettings) -> Decoder:
+    """The decoder, built once for several songs: it holds matrices, no state."""
+    from riffcomposer.spectrogram.decoder import Decoder
+
+    return Decoder(parameters, settings.preset, device=settings.device, seed=settings.phase_seed)
+
+
+def available_cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,170 @@
+"""The report of a finished track: figures for a program, a picture for people.
+
+Nothing in it depends on the clock or on what came from the store, so two renders of one song have
+equal reports and equal pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from riffcomposer.errors import RenderError
+from riffcomposer.files import write_text
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.plan.model import Plan
+from riffcomposer.render.clip_stage import load_level
+from riffcomposer.render.passage_stage import PASSAGE_KIND, passage_timeline
+from riffcomposer.song.resolved import ResolvedMaster
+from riffcomposer.store.store import Store
+
+if TYPE_CHECKING:
+    from riffcomposer.mix.report import JoinFigures
+    from riffcomposer.render.track_stage import FinishedTrack, TrackFiles
+
+
+def measure_track(
+    plan: Plan,
+    keys: tuple[str, ...],
+    store: Store,
+    parameters: SpectrogramParameters,
+    track: FinishedTrack,
+) -> tuple[dict[str, Any], list[JoinFigures]]:
+    """Everything that can be said of a track in figures, and its joins one by one.
+
+    Args:
+        plan: What was rendered.
+        keys: Key of each passage's audio.
+        store: Where clips and passages lie.
+        parameters: The spectrogram's format.
+        track: The finished files; the first one is listened to.
+    """
+    from riffcomposer.mix.blocks import npy_reader
+    from riffcomposer.mix.files import SoundFileReader
+    from riffcomposer.mix.report import (
+        measure_joins,
+        measure_repetition,
+        measure_transitions,
+        summarise_joins,
+    )
+    from riffcomposer.mix.tempo import measure_tempo
+
+    rate = plan.grid.sample_rate
+    # 1. Joins inside passages: what was decoded against what should have been.
+    joins: list[JoinFigures] = []
+    for key, passage in zip(keys, plan.passages, strict=True):
+        path = store.path(PASSAGE_KIND, key)
+        if path is None:
+            raise RenderError(
+                f"decoded audio vanished from the store at {store.root}; run the same command again"
+            )
+        joins += measure_joins(
+            npy_reader(path),
+            passage_timeline(plan, passage, store, parameters),
+            parameters,
+            start_sample=passage.start_sample,
+            wraps=passage.wraps,
+        )
+    # 2. Borders between passages, and the tempo, in the finished file.
+    starts = [passage.start_sample for passage in plan.passages if not passage.wraps]
+    with SoundFileReader(track.outputs[0].path) as audio:
+        transitions = measure_transitions(audio, starts, rate, loop=plan.loop)
+        tempo = measure_tempo(audio, rate, float(plan.grid.tempo))
+    # 3. How much the song repeats itself.
+    clips = [(clip.key, _loader(store, clip.key)) for clip in plan.clips if clip.kind != "tail"]
+    report = {
+        "title": plan.title,
+        "seconds": round(plan.total_samples / rate, 6),
+        "samples": plan.total_samples,
+        "outputs": [output.as_dict() for output in track.outputs],
+        "mix": track.mix_loudness.as_dict(),
+        "sections": [
+            {"name": section.name, "start_sample": section.start_sample, **loudness.as_dict()}
+            for section, loudness in zip(plan.sections, track.sections, strict=True)
+        ],
+        "tempo": tempo.as_dict(),
+        "repetition": measure_repetition(clips),
+        "joins": {**summarise_joins(joins), "each": [join.as_dict() for join in joins]},
+        "transitions": [figures.as_dict() for figures in transitions],
+    }
+    return report, joins
+
+
+def _loader(store: Store, key: str) -> Any:
+    return lambda: load_level(store, key)
+
+
+def write_quality_report(
+    plan: Plan,
+    keys: tuple[str, ...],
+    store: Store,
+    parameters: SpectrogramParameters,
+    files: TrackFiles,
+    track: FinishedTrack,
+    master: ResolvedMaster,
+) -> tuple[list[Path], dict[str, Any]]:
+    """Writes `NAME.report.json` and `NAME.timeline.png`; gives their paths and the report."""
+    from riffcomposer.mix.blocks import Buffered
+    from riffcomposer.mix.files import SoundFileReader
+    from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
+
+    report, joins = measure_track(plan, keys, store, parameters, track)
+    # 1. The figures. Silence has no loudness in decibels: what is not finite becomes null.
+    report["target"] = {
+        "integrated_lufs": master.integrated_lufs,
+        "true_peak_dbtp": master.true_peak_dbtp,
+    }
+    report = finite(report)
+    report_path = files.beside("report.json")
+    write_text(report_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    # 2. The picture.
+    sections = [
+        TimelineSection(
+            section.name,
+            section.start_sample,
+            section.end_sample,
+            note=_loudness(loudness.integrated_lufs),
+            group=str(section.source),
+        )
+        for section, loudness in zip(plan.sections, track.sections, strict=True)
+    ]
+    timeline_path = files.beside("timeline.png")
+    with SoundFileReader(track.outputs[0].path) as audio:
+        write_timeline(
+            timeline_path,
+            Buffered(audio),
+            plan.grid.sample_rate,
+            sections,
+            [join.start_sample for join in joins],
+            title=plan.title,
+            subtitle=_subtitle(report),
+            loop=plan.loop,
+        )
+    return [report_path, timeline_path], report
+
+
+def _subtitle(report: dict[str, Any]) -> str:
+    first, tempo = report["outputs"][0], report["tempo"]
+    parts = [f"{tempo['declared_bpm']:g} BPM"]
+    if first["integrated_lufs"] is not None:
+        parts.append(f"{first['integrated_lufs']:.1f} LUFS")
+    if first["true_peak_dbtp"] is not None:
+        parts.append(f"{first['true_peak_dbtp']:.1f} dBTP")
+    return ", ".join([*parts, f"{report['repetition']['distinct']} clips"])
+
+
+def _loudness(lufs: float) -> str:
+    return f"{lufs:.1f} LUFS" if math.isfinite(lufs) else "silent"
+
+
+def finite(value: Any) -> Any:
+    """The same with None for every number that JSON cannot hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return value

@@ -1,0 +1,58 @@
+"""The recipe inside every output: what it was made of, and how to make it again.
+
+The song is kept as its content, not as its text: comments and formatting decide nothing, so that
+editing them changes no file. `riffcompose inspect --song-out` writes it back as YAML.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from riffcomposer import __version__
+from riffcomposer.models.profile import LocatedModel
+from riffcomposer.plan.keys import digest
+from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION, Plan
+
+_LIBRARIES = ("torch", "torchaudio", "diffusers", "transformers", "pedalboard", "numpy", "soundfile")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that decide samples; read without importing them."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def clips_digest(plan: Plan) -> str:
+    """One digest over the keys of all clips in order: two tracks with the same one hold the same clips."""
+    return digest([clip.key for clip in plan.clips])
+
+
+def make_recipe(plan: Plan, song_content: Any, model: LocatedModel, *, draft: bool) -> dict[str, Any]:
+    """What goes into an output's tags.
+
+    Args:
+        plan: The plan that was rendered.
+        song_content: The song as plain data, as the user wrote it.
+        model: The checkpoint.
+        draft: Whether it was a draft.
+    """
+    return {
+        "riffcomposer": __version__,
+        "song": song_content,
+        "song_file": plan.song_path.name,
+        "draft": draft,
+        "clips_digest": clips_digest(plan),
+        "model": {"reference": model.reference, "name": model.profile.name, "digest": model.digest},
+        "versions": {
+            "sampler": SAMPLER_VERSION,
+            "decoder": DECODER_VERSION,
+            "mix": MIX_VERSION,
+            **library_versions(),
+        },
+    }

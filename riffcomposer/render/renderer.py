@@ -1,0 +1,268 @@
+"""Runs a plan: clips, passages, track, report; whatever the store has is not made again.
+
+The stages and their keys are in `docs/architecture.md`. Stopped at any instant, the same command
+goes on from what the store holds and ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from riffcomposer.files import sweep_stale
+from riffcomposer.models.profile import LocatedModel
+from riffcomposer.plan.keys import digest
+from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, Plan
+from riffcomposer.render.clip_stage import ClipEngine, missing_clips, render_missing
+from riffcomposer.render.events import Observer, StageClock, ignore
+from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys
+from riffcomposer.render.recipe import make_recipe
+from riffcomposer.render.stopping import StopFlag
+from riffcomposer.render.track_stage import TrackFiles, finish_track
+from riffcomposer.song.resolved import ResolvedSong
+from riffcomposer.store.store import Store
+
+TRACK_KIND = "track"
+PHASE_SEED = 0
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """All that one render needs to know.
+
+    Attributes:
+        plan: What to render.
+        song: The song, everything filled in.
+        song_content: The song as plain data, for the recipe.
+        model: The checkpoint.
+        files: Where the outputs go.
+        draft: Use the fast decoder; the plan already has the few steps.
+        force: Make everything again.
+        decode_device: Where passages are decoded, `cpu` or `cuda`.
+    """
+
+    plan: Plan
+    song: ResolvedSong
+    song_content: Any
+    model: LocatedModel
+    files: TrackFiles
+    draft: bool = False
+    force: bool = False
+    decode_device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What a render did.
+
+    Attributes:
+        outputs: The finished files, one for each format.
+        others: Labels, report, timeline, stems.
+        report: Content of `report.json`.
+        rendered, cached: Keys of clips.
+        decoded: How many passages were decoded, of how many.
+        mastered: Whether the track was mixed, mastered and written.
+        seconds: Length of the track.
+        passage_keys, track_key: Where the store has what was made.
+        stage_seconds: Time that each stage took, `total` among them.
+    """
+
+    outputs: tuple[Path, ...]
+    others: tuple[Path, ...]
+    report: dict[str, Any]
+    rendered: tuple[str, ...]
+    cached: tuple[str, ...]
+    decoded: tuple[int, int]
+    mastered: bool
+    seconds: float
+    passage_keys: tuple[str, ...] = ()
+    track_key: str = ""
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def realtime_factor(self) -> float:
+        """Seconds of track for each second of work."""
+        return self.seconds / max(1e-9, self.stage_seconds.get("total", 0.0))
+
+
+class _Stopwatch:
+    """Time by stage."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self.seconds["total"] = now - self._began
+        self._last = now
+
+
+def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> str:
+    """The key of the finished files: passages, arrangement, mix, master, names, tags and formats."""
+    plan, song = job.plan, job.song
+    return digest(
+        {
+            "stage": "track",
+            "mix_version": MIX_VERSION,
+            "passages": list(keys),
+            "sections": [
+                {
+                    "name": section.name,
+                    "start": section.start_sample,
+                    "body": section.body_start_sample,
+                    "end": section.end_sample,
+                    "transition": [section.transition.type, section.transition.length_samples],
+                    "gain_db": section.gain_db,
+                    "fades": [section.fade_in_samples, section.fade_out_samples],
+                    "chain": _chain(song.sections[section.source].chain),
+                }
+                for section in plan.sections
+            ],
+            "total_samples": plan.total_samples,
+            "loop": plan.loop,
+            "master": [_chain(song.master.chain), song.master.integrated_lufs, song.master.true_peak_dbtp],
+            "stereo_width": song.output.stereo_width,
+            "files": [job.files.name, list(job.files.formats), job.files.stems],
+            "recipe": recipe,
+        }
+    )
+
+
+def _chain(chain: tuple[Any, ...]) -> list[Any]:
+    return [[effect.name, [list(pair) for pair in effect.parameters]] for effect in chain]
+
+
+def run(
+    job: RenderJob,
+    store: Store,
+    *,
+    engine: Callable[[], ClipEngine],
+    observer: Observer = ignore,
+    stop: StopFlag | None = None,
+) -> RenderResult:
+    """Renders a track.
+
+    Args:
+        job: What to do.
+        store: Where clips and passages are kept.
+        engine: Makes the engine; called only if there are clips to render.
+        observer: Told of progress.
+        stop: Looked at between steps.
+
+    Raises:
+        Cancelled: The flag was raised; finished work is kept.
+        RenderError: Clips failed twice, or something came out wrong.
+        StoreError: The store or the output folder cannot be written.
+        ModelError: The checkpoint cannot be loaded.
+    """
+    stop = stop or StopFlag()
+    watch = _Stopwatch()
+    plan = job.plan
+    settings = DecodeSettings(
+        preset="fast" if job.draft else job.song.output.decoder,
+        version=DECODER_VERSION,
+        phase_seed=PHASE_SEED,
+        device=job.decode_device,
+    )
+    keys = passage_keys(plan, settings)
+    recipe = make_recipe(plan, job.song_content, job.model, draft=job.draft)
+    key = track_key(job, keys, recipe)
+    all_clips = tuple(plan.jobs)
+    # 1. Nothing to do: the files of this very track are there, whole.
+    common: dict[str, Any] = {
+        "seconds": plan.total_samples / plan.grid.sample_rate,
+        "passage_keys": keys,
+        "track_key": key,
+        "stage_seconds": watch.seconds,
+    }
+    known = None if job.force else _finished(store, key, job.files)
+    watch.lap("look")
+    if known is not None:
+        return RenderResult(
+            **known, rendered=(), cached=all_clips, decoded=(0, len(keys)), mastered=False, **common
+        )
+    store.sweep()
+    sweep_stale(job.files.folder)
+    # 2. Clips.
+    missing = missing_clips(plan, store, job.force)
+    watch.lap("plan")
+    rendered: tuple[str, ...] = ()
+    if missing:
+        clock = StageClock(observer, "load", 0, "files")
+        loaded = engine()
+        clock.tell(0, f"in {clock.elapsed_s:.1f} s")
+        watch.lap("load")
+        rendered = render_missing(plan, store, missing, loaded, observer, stop).rendered
+        del loaded
+        watch.lap("clips")
+    cached = tuple(name for name in all_clips if name not in set(rendered))
+    # 3. Passages.
+    parameters = job.model.profile.spectrogram
+    decoded = decode_passages(plan, keys, store, parameters, settings, observer, stop, job.force)
+    watch.lap("decode")
+    # 4. The track and what goes with it.
+    from riffcomposer.mix.tags import Tags
+    from riffcomposer.render.quality import write_quality_report
+
+    tags = Tags(title=plan.title, comment="made with riffcomposer", recipe=recipe)
+    track = finish_track(plan, job.song, keys, store, job.files, tags, observer, stop)
+    watch.lap("mix")
+    extra, report = write_quality_report(plan, keys, store, parameters, job.files, track, job.song.master)
+    watch.lap("report")
+    names = [
+        *(output.path for output in track.outputs),
+        job.files.beside("labels.txt"),
+        *extra,
+        *track.extra,
+    ]
+    _note(store, key, names, len(track.outputs))
+    outputs = len(track.outputs)
+    return RenderResult(
+        outputs=tuple(names[:outputs]),
+        others=tuple(names[outputs:]),
+        report=report,
+        rendered=rendered,
+        cached=cached,
+        decoded=(len(decoded), len(keys)),
+        mastered=True,
+        **common,
+    )
+
+
+def _hash_file(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _note(store: Store, key: str, paths: list[Path], outputs: int) -> None:
+    """Writes down which files a track came out as, so that the next run can compare them."""
+    entries = [[path.name, path.stat().st_size, _hash_file(path)] for path in paths]
+    content = {"outputs": outputs, "files": entries}
+    store.put(TRACK_KIND, key, json.dumps(content, separators=(",", ":")).encode())
+
+
+def _finished(store: Store, key: str, files: TrackFiles) -> dict[str, Any] | None:
+    """The files of a finished track, if all are there and whole, else None."""
+    payload = store.get(TRACK_KIND, key)
+    if payload is None:
+        return None
+    content = json.loads(payload)
+    paths = []
+    for name, size, sha256 in content["files"]:
+        path = files.folder / name
+        try:
+            if path.stat().st_size != size or _hash_file(path) != sha256:
+                return None
+        except OSError:
+            return None
+        paths.append(path)
+    report = json.loads(files.beside("report.json").read_text(encoding="utf-8"))
+    outputs = content["outputs"]
+    return {"outputs": tuple(paths[:outputs]), "others": tuple(paths[outputs:]), "report": report}

@@ -1,0 +1,50 @@
+"""What a user may say about one render, apart from the song itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from riffcomposer.errors import UsageError
+from riffcomposer.song.diagnostics import did_you_mean
+from riffcomposer.song.reader import LoadedSong
+from riffcomposer.song.resolved import TransitionSpec
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """Options of one render; the song decides everything else.
+
+    Attributes:
+        out: Folder for the files; None is `renders/` beside the song.
+        formats: Instead of the song's own.
+        only: Render this section alone.
+        draft: Few steps and the fast decoder, same seeds and grid; files are named `NAME.draft.*`.
+        stems: Also write each section and the dry mix as files of their own.
+        locked: Fail if the plan differs from the lock file.
+        force: Render and decode everything again, whatever the store has.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+    """
+
+    out: Path | None = None
+    formats: tuple[str, ...] | None = None
+    only: str | None = None
+    draft: bool = False
+    stems: bool = False
+    locked: bool = False
+    force: bool = False
+    device: str = "auto"
+
+
+def section_alone(song: LoadedSong, name: str) -> LoadedSong:
+    """The song with one section only: the same clips, on a grid that starts with it.
+
+    Raises:
+        UsageError: The song has no section of that name.
+    """
+    sections = {section.name: section for section in song.resolved.sections}
+    if name not in sections:
+        known = ", ".join(sections)
+        raise UsageError(f"--only {name}: no such section{did_you_mean(name, sections)}; there are {known}")
+    alone = replace(sections[name], transition=TransitionSpec("cut"))
+    return replace(song, resolved=replace(song.resolved, sections=(alone,), loop=False, length=None))

@@ -1,0 +1,58 @@
+"""Stopping on purpose: SIGINT and SIGTERM become a flag that the stages look at between steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from riffcomposer.errors import Cancelled
+
+
+class StopFlag:
+    """A flag that is raised once and then says with which exit code to stop."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._exit_code = 130
+
+    def raise_flag(self, exit_code: int = 130) -> None:
+        """Asks the render to stop at the next step."""
+        self._exit_code = exit_code
+        self._event.set()
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raises `Cancelled` if the flag is up."""
+        if self._event.is_set():
+            raise Cancelled(exit_code=self._exit_code)
+
+
+@contextmanager
+def stop_on_signals(flag: StopFlag) -> Iterator[StopFlag]:
+    """Raises `flag` on SIGINT (130) and SIGTERM (143); a second signal stops at once.
+
+    Does nothing outside the main thread, where Python allows no handlers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        if flag():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        flag.raise_flag(128 + number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

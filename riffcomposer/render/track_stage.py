@@ -1,0 +1,230 @@
+"""The last stage: passages are mixed, mastered, written as files and looked at for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from riffcomposer.errors import RenderError
+from riffcomposer.files import scratch_folder
+from riffcomposer.plan.model import Plan
+from riffcomposer.render.events import Observer, StageClock
+from riffcomposer.render.passage_stage import PASSAGE_KIND
+from riffcomposer.render.stopping import StopFlag
+from riffcomposer.song.resolved import ResolvedSong
+from riffcomposer.store.store import Store
+
+if TYPE_CHECKING:
+    from riffcomposer.mix.blocks import AudioReader
+    from riffcomposer.mix.loudness import Loudness
+    from riffcomposer.mix.mixdown import MixPassage
+    from riffcomposer.mix.output import OutputFile
+    from riffcomposer.mix.tags import Tags
+
+
+@dataclass(frozen=True)
+class TrackFiles:
+    """Where a track's files go.
+
+    Attributes:
+        folder: The output folder.
+        name: First part of every file name.
+        formats: One finished file each.
+        stems: Also one file of the dry mix for each section, and one of each section mastered.
+    """
+
+    folder: Path
+    name: str
+    formats: tuple[str, ...]
+    stems: bool
+
+    def track(self, format: str) -> Path:
+        """The finished file of a format."""
+        return self.folder / f"{self.name}.{format}"
+
+    def beside(self, ending: str) -> Path:
+        """A file that goes with the track: `labels.txt`, `report.json`, `timeline.png`."""
+        return self.folder / f"{self.name}.{ending}"
+
+
+@dataclass(frozen=True)
+class FinishedTrack:
+    """What came out of the track stage.
+
+    Attributes:
+        outputs: The finished files.
+        extra: Stems and section files.
+        sections: Loudness of each section, measured on the first output, in order.
+        mix_loudness: Of the mix before mastering.
+    """
+
+    outputs: tuple[OutputFile, ...]
+    extra: tuple[Path, ...]
+    sections: tuple[Loudness, ...]
+    mix_loudness: Loudness
+
+
+def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Store) -> list[MixPassage]:
+    """The plan's passages as the mix sees them, their audio read from the store block by block.
+
+    Raises:
+        RenderError: A passage's audio vanished from the store.
+    """
+    from riffcomposer.mix.blocks import npy_reader
+    from riffcomposer.mix.mixdown import MixPassage, MixSection
+
+    passages = []
+    for key, passage in zip(keys, plan.passages, strict=True):
+        path = store.path(PASSAGE_KIND, key)
+        if path is None:
+            raise RenderError(
+                f"decoded audio vanished from the store at {store.root}; run the same command again"
+            )
+        sections = tuple(
+            MixSection(
+                name=section.name,
+                start_sample=section.start_sample,
+                end_sample=section.end_sample,
+                transition=section.transition.type,
+                transition_samples=section.transition.length_samples
+                or section.body_start_sample - section.start_sample,
+                gain_db=section.gain_db,
+                fade_in_samples=section.fade_in_samples,
+                fade_out_samples=section.fade_out_samples,
+                chain=song.sections[section.source].chain,
+            )
+            for section in plan.sections[slice(*passage.sections)]
+        )
+        passages.append(
+            MixPassage(
+                audio=npy_reader(path),
+                start_sample=passage.start_sample,
+                body_samples=passage.body_samples,
+                sections=sections,
+                tail_samples=passage.tail_samples,
+                wraps=passage.wraps,
+            )
+        )
+    return passages
+
+
+def finish_track(
+    plan: Plan,
+    song: ResolvedSong,
+    keys: Sequence[str],
+    store: Store,
+    files: TrackFiles,
+    tags: Tags,
+    observer: Observer,
+    stop: StopFlag,
+) -> FinishedTrack:
+    """Mixes, masters and writes the files of a track.
+
+    Args:
+        plan: The plan.
+        song: The song, for chains and targets.
+        keys: Key of each passage's audio.
+        store: Where the audio lies.
+        files: What to write.
+        tags: What goes into the files.
+        observer: Told of progress.
+        stop: Looked at between blocks.
+
+    Raises:
+        Cancelled: The flag was raised; no output was touched, or the finished ones are whole.
+        DiskFullError, StoreError: A file cannot be written.
+    """
+    from riffcomposer.mix.markers import Marker, write_labels
+    from riffcomposer.mix.master import Mastering, MasterSettings
+    from riffcomposer.mix.mixdown import mixdown
+    from riffcomposer.mix.output import write_track
+
+    rate = plan.grid.sample_rate
+    markers = [Marker(section.name, section.start_sample) for section in plan.sections]
+    with scratch_folder(files.folder, f"{files.name}-mix") as scratch:
+        # 1. One dry mix, and with stems one file for each section of it.
+        names = [f"stem-{index}.f32" for index in range(len(plan.sections))] if files.stems else []
+        mix, stems = mixdown(
+            mix_passages(plan, song, keys, store),
+            total_samples=plan.total_samples,
+            sample_rate=rate,
+            stereo_width=song.output.stereo_width,
+            loop=plan.loop,
+            path=scratch / "mix.f32",
+            stem_paths=[scratch / name for name in names],
+            progress=_progress(observer, "mix", plan, stop),
+        )
+        # 2. One gain and one ceiling for the whole track.
+        mastering = Mastering(
+            mix,
+            MasterSettings(song.master.chain, song.master.integrated_lufs, song.master.true_peak_dbtp),
+            sample_rate=rate,
+            loop=plan.loop,
+            folder=scratch,
+            progress=_progress(observer, "master", plan, stop),
+        )
+        master = mastering.render()
+        # 3. Files, each measured after encoding.
+        clock = StageClock(observer, "write", len(files.formats), "files")
+        parts = [(section.start_sample, section.end_sample) for section in plan.sections]
+        outputs = []
+        for number, format in enumerate(files.formats, 1):
+            stop.check()
+            outputs.append(write_track(files.track(format), mastering, master, tags, markers, parts=parts))
+            clock.tell(number, files.track(format).name)
+        write_labels(files.beside("labels.txt"), markers, plan.total_samples, rate)
+        extra: list[Path] = []
+        if files.stems:
+            extra += _write_parts(plan, files, tags, master.audio, stems, stop)
+    return FinishedTrack(tuple(outputs), tuple(extra), outputs[0].parts, mastering.unlimited)
+
+
+def _write_parts(
+    plan: Plan,
+    files: TrackFiles,
+    tags: Tags,
+    master: AudioReader,
+    stems: Sequence[AudioReader],
+    stop: StopFlag,
+) -> list[Path]:
+    """Each section mastered, and its share of the dry mix, as files of their own."""
+    from riffcomposer.mix.blocks import Part
+    from riffcomposer.mix.output import write_part, write_stems
+
+    format = next((name for name in files.formats if name in ("wav", "flac")), "flac")
+    rate = plan.grid.sample_rate
+    labels = [f"{index:02d}-{slug(section.name)}" for index, section in enumerate(plan.sections, 1)]
+    wholes = [files.folder / f"{files.name}.section-{label}.{format}" for label in labels]
+    for path, section in zip(wholes, plan.sections, strict=True):
+        stop.check()
+        named = replace(tags, title=f"{tags.title}: {section.name}")
+        write_part(path, Part(master, section.start_sample, section.end_sample), rate, named)
+    stop.check()
+    stem_paths = [files.folder / f"{files.name}.stem-{label}.{format}" for label in labels]
+    stem_tags = [replace(tags, title=f"{tags.title}: {section.name}, stem") for section in plan.sections]
+    write_stems(stem_paths, stems, rate, stem_tags, loop=plan.loop)
+    return [*wholes, *stem_paths]
+
+
+def slug(name: str) -> str:
+    """A part of a file name that every file system takes: letters, digits, `-` and `_`, at most 60."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.lower())
+    kept = "-".join(part for part in kept.split("-") if part)[:60].strip("-")
+    reserved = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+    return f"song-{kept}" if kept in reserved else kept or "song"
+
+
+def _progress(
+    observer: Observer, stage: Literal["mix", "master"], plan: Plan, stop: StopFlag
+) -> Callable[[int, int], None]:
+    rate = plan.grid.sample_rate
+    clock = StageClock(observer, stage, plan.total_samples / rate, "seconds", 1.0)
+
+    def tell(done: int, total: int) -> None:
+        del total
+        stop.check()
+        clock.tell(done / rate)
+
+    return tell

@@ -1,0 +1,123 @@
+"""`riffcompose new`: a song to start from, which passes `check`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from riffcomposer.cli.check import examine
+from riffcomposer.cli.main import main
+from riffcomposer.cli.new import STYLES, starter_song
+from riffcomposer.models import locate
+from riffcomposer.models.profile import LocatedModel, ModelProfile
+from riffcomposer.seeds import catalogue as seeds
+from riffcomposer.seeds.catalogue import Catalogue, SeedClip
+from riffcomposer.song.reader import load_song
+
+Run = Callable[..., tuple[int, str, str]]
+
+CATALOGUE = Catalogue(
+    {
+        name: SeedClip(name, style, "", Fraction(375, 4), 2, "4/4", "", (), Path("x.png"), "0" * 64)
+        for name, style in (
+            ("techno-drums", "techno"),
+            ("lofi-keys", "lo-fi hip hop"),
+            ("lofi-beat", "lo-fi hip hop"),
+        )
+    },
+    {},
+)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.setattr(seeds, "catalogue", lambda: CATALOGUE)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(list(arguments))
+        captured = capsys.readouterr()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_a_starter_song(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("new", "my-first_song")
+    assert code == 0
+    assert "my-first_song.yaml" in out
+    text = (tmp_path / "my-first_song.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=schemas/song.schema.json\n")
+    schema = json.loads((tmp_path / "schemas" / "song.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(yaml.safe_load(text), schema)
+    song = load_song(tmp_path / "my-first_song.yaml")
+    assert song.resolved.title == "My First Song"
+    assert {section.init.name for section in song.resolved.sections if section.init} == {"lofi-keys"}
+    assert text.count(" # ") > 10
+
+
+@pytest.mark.parametrize("shipped", [True, False], ids=["with seeds", "without seeds"])
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_passes_check(
+    style: str, shipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even a warning, from the song or from its plan; with the shipped seeds and without any."""
+    catalogue = seeds.catalogue() if shipped else Catalogue({}, {})
+    model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
+    monkeypatch.setattr(seeds, "catalogue", lambda: catalogue)
+    monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
+    path = tmp_path / "song.yaml"
+    path.write_text(starter_song("It's: 'new' #1", STYLES[style], "x.json", catalogue), encoding="utf-8")
+    assert examine(path) == []
+    song = load_song(path).resolved
+    assert song.title == "It's: 'new' #1"
+    assert (song.sections[0].init is not None) is shipped
+
+
+def test_it_fits_the_style(run: Run, tmp_path: Path) -> None:
+    assert run("new", "beat.yaml", "--style", "techno", "--title", "Beat: one")[0] == 0
+    song = load_song(tmp_path / "beat.yaml").resolved
+    assert song.title == "Beat: one"
+    assert song.sections[0].init is not None
+    assert song.sections[0].init.name == "techno-drums"
+
+
+def test_a_schema_above_is_used(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "song.schema.json").write_text("{}", encoding="utf-8")
+    assert run("new", "songs/a/b.yaml")[0] == 0
+    text = (tmp_path / "songs" / "a" / "b.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=../../schemas/song.schema.json\n")
+    assert (tmp_path / "schemas" / "song.schema.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("mine", encoding="utf-8")
+    code, _, err = run("new", "mine")
+    assert code == 2
+    assert "--force" in err
+    assert (tmp_path / "mine.yaml").read_text(encoding="utf-8") == "mine"
+    assert run("new", "mine", "--force")[0] == 0
+    assert load_song(tmp_path / "mine.yaml").resolved.title == "Mine"
+
+
+def test_an_unknown_style(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("new", "a", "--style", "tecno")
+    assert code == 2
+    assert "did you mean 'techno'?" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_title_that_cannot_be(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("new", "a", "--title", "x" * 201)
+    assert code == 1
+    assert "title must have at most 200 characters" in err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,195 @@
+"""What a render makes again after an edit, and what it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from small_song import FakeEngine, Studio
+
+from riffcomposer.errors import Cancelled, RenderError, SongError, UsageError
+from riffcomposer.render.settings import RenderSettings
+from riffcomposer.render.stopping import StopFlag
+
+
+def made(track: Any) -> tuple[int, int, bool]:
+    """Clips rendered, passages decoded, mastered."""
+    return len(track.result.rendered), track.result.decoded[0], track.result.mastered
+
+
+def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
+    track = studio.render()
+    audio, rate = track.audio()
+    assert rate == 44100
+    assert audio.shape == (2, round(track.result.seconds * 44100))
+    assert np.abs(audio).max() > 0.1
+    names = {path.name for path in (studio.folder / "out").iterdir()}
+    assert names == {"song.flac", "song.labels.txt", "song.report.json", "song.timeline.png"}
+    assert abs(track.report["outputs"][0]["integrated_lufs"] + 14) < 0.5
+
+
+def test_an_unchanged_song_is_not_touched(studio: Studio) -> None:
+    first = studio.render()
+    before = studio.outputs()
+    again = studio.render(FakeEngine(failures={"any": 1}))
+    assert made(again) == (0, 0, False)
+    assert studio.outputs() == before
+    assert again.report == first.report
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "clips", "passages", "mastered"),
+    [
+        ("title:", "# a comment\ntitle:", 0, 0, False),
+        ("title: Small Song", "title: Another", 0, 0, True),
+        ("name: second", "name: zwei", 0, 0, True),
+        ("gain_db: -3", "gain_db: -4", 0, 0, True),
+        ("fade_in: 1 beat", "fade_in: 2 beats", 0, 0, True),
+        ("output: {", "master: {integrated_lufs: -18}\noutput: {", 0, 0, True),
+        ("output: {", "output: {stereo_width: 0.7, ", 0, 0, True),
+        ("output: {", "output: {decoder: fast, ", 0, 2, True),
+        ("prompt: low hum", "prompt: high hum", 2, 1, True),
+        ("seed: 9", "seed: 19", 3, 1, True),
+        ("tempo: 400", "tempo: 398", 8, 2, True),
+    ],
+)
+def test_an_edit_makes_again_exactly_what_it_decides(
+    studio: Studio, old: str, new: str, clips: int, passages: int, mastered: bool
+) -> None:
+    studio.render()
+    studio.edit(old, new)
+    assert made(studio.render()) == (clips, passages, mastered)
+
+
+def test_removing_an_output_masters_again_into_the_same_bytes(studio: Studio) -> None:
+    studio.render()
+    before = studio.outputs()
+    (studio.folder / "out" / "song.flac").write_bytes(b"half")
+    assert made(studio.render()) == (0, 0, True)
+    assert studio.outputs() == before
+
+
+def test_two_renders_from_nothing_are_equal_byte_for_byte(studio: Studio) -> None:
+    studio.render()
+    before = studio.outputs()
+    studio.render(settings=RenderSettings(force=True))
+    assert studio.outputs() == before
+
+
+def test_a_clip_that_fails_once_is_tried_again(studio: Studio) -> None:
+    first = FakeEngine()
+    studio.render(first, settings=RenderSettings(only="third"))
+    unlucky = FakeEngine(failures=dict.fromkeys(first.rendered, 1))
+    track = studio.render(unlucky, settings=RenderSettings(only="third", force=True))
+    assert sorted(track.result.rendered) == sorted(first.rendered)
+
+
+def test_a_clip_that_fails_twice_is_reported_and_the_others_are_kept(studio: Studio) -> None:
+    probe = FakeEngine()
+    studio.render(probe, settings=RenderSettings(only="first"))
+    bad = probe.rendered[1]
+    again = FakeEngine(failures={bad: 2})
+    (studio.folder / "store").rename(studio.folder / "old-store")
+    with pytest.raises(RenderError, match=r"1 of 8 clips failed twice.*first clip 2.*out of luck"):
+        studio.render(again)
+    assert not list((studio.folder / "out").glob("song.flac"))
+    healthy = FakeEngine()
+    studio.render(healthy)
+    assert healthy.rendered == [bad]
+
+
+def test_a_raised_flag_stops_and_keeps_finished_clips(studio: Studio) -> None:
+    stop = StopFlag()
+    seen: list[float] = []
+
+    def observer(event: Any) -> None:
+        if event.stage == "clips":
+            seen.append(event.done)
+            if event.done >= 2:
+                stop.raise_flag(143)
+
+    with pytest.raises(Cancelled) as stopped:
+        studio.render(observer=observer, stop=stop)
+    assert stopped.value.exit_code == 143
+    rest = FakeEngine()
+    studio.render(rest)
+    assert 0 < len(rest.rendered) <= 6
+
+
+def test_one_section_alone_uses_the_songs_clips(studio: Studio) -> None:
+    studio.render()
+    track = studio.render(settings=RenderSettings(only="third"))
+    assert made(track) == (0, 0, True), "its passage is the same, and decoded already"
+    assert track.files[0].name == "song.third.flac"
+    with pytest.raises(UsageError, match="did you mean"):
+        studio.render(settings=RenderSettings(only="thirt"))
+
+
+def test_a_draft_takes_fewer_steps_and_its_own_names(studio: Studio) -> None:
+    engine = FakeEngine()
+    track = studio.render(engine, settings=RenderSettings(draft=True))
+    assert track.files[0].name == "song.draft.flac"
+    assert not studio.song.with_suffix(".lock").exists()
+    full = FakeEngine()
+    studio.render(full)
+    assert not set(full.rendered) & set(engine.rendered)
+
+
+def test_locked_accepts_the_same_song_and_refuses_another(studio: Studio) -> None:
+    with pytest.raises(SongError, match="lock"):
+        studio.render(settings=RenderSettings(locked=True))
+    studio.render()
+    studio.render(settings=RenderSettings(locked=True))
+    studio.edit("seed: 9", "seed: 10")
+    with pytest.raises(SongError, match="lock"):
+        studio.render(settings=RenderSettings(locked=True))
+
+
+def test_stems_add_up_to_the_mix_and_sections_to_the_track(studio: Studio) -> None:
+    track = studio.render(settings=RenderSettings(stems=True, formats=("wav",)))
+    names = [path.name for path in track.result.others]
+    assert "song.stem-01-first.wav" in names
+    assert "song.section-03-third.wav" in names
+    import soundfile
+
+    frames = sum(soundfile.info(str(path)).frames for path in track.result.others if ".section-" in path.name)
+    assert frames == track.audio()[0].shape[1]
+
+
+def test_another_device_than_guessed_is_planned_anew(studio: Studio) -> None:
+    track = studio.render(FakeEngine(compute="mps-float16"))
+    again = studio.render(FakeEngine(compute="mps-float16"), settings=RenderSettings(device="mps"))
+    assert len(track.result.rendered) == 8
+    assert made(again) == (0, 0, False)
+
+
+def test_a_damaged_clip_is_made_again(studio: Studio) -> None:
+    studio.render()
+    before = studio.outputs()
+    victim = next((studio.folder / "store" / "clip").rglob("*.npy"))
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+    (studio.folder / "out" / "song.flac").unlink()
+    engine = FakeEngine()
+    studio.render(engine)
+    assert len(engine.rendered) == 1
+    assert studio.outputs() == before
+
+
+def test_the_recipe_says_what_was_rendered(studio: Studio) -> None:
+    from riffcomposer.mix.tags import read_recipe
+
+    track = studio.render()
+    recipe = read_recipe(track.files[0])
+    assert recipe is not None
+    assert recipe["song"]["sections"][1]["seed"] == 9
+    assert recipe["model"]["name"] == "test"
+    assert {"sampler", "decoder", "mix", "torch"} <= set(recipe["versions"])
+
+
+def test_settings_are_values() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RenderSettings().draft = True  # type: ignore[misc]
