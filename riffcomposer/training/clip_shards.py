@@ -1,0 +1,73 @@
+"""The rendered clips on disk: `shard_0000.npz` with the levels and `shard_0000.json` with the captions.
+
+Conventions: `levels` is uint8 [clips, 512, 512], row 0 the lowest band, 255 the loudest. Networks see
+*images* in -1..1: Riffusion's picture, dark where loud, low frequencies at the bottom.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from riffcomposer.errors import ModelError
+
+HELD_OUT = 40
+"""One piece in this many is never trained on."""
+
+
+@dataclass(frozen=True)
+class ClipShard:
+    """One shard: where it lies, and what is said of each clip."""
+
+    path: Path
+    clips: list[dict[str, Any]]
+
+    def levels(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """uint8 [clips, 512, 512]."""
+        with np.load(self.path) as content:
+            return np.asarray(content["levels"])
+
+
+def find_shards(folder: Path) -> list[Path]:
+    """The complete shards in a folder, in order: both files are there."""
+    return [path for path in sorted(folder.glob("shard_*.npz")) if path.with_suffix(".json").is_file()]
+
+
+def read_shard(path: Path) -> ClipShard:
+    """Reads what is said of a shard's clips; the levels are read when asked for."""
+    content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    return ClipShard(path, content["clips"] if isinstance(content, dict) else content)
+
+
+def first_shards(folder: Path, at_least: int = 1) -> list[Path]:
+    """The shards in a folder.
+
+    Raises:
+        ModelError: There are too few; the data stage has to run first.
+    """
+    shards = find_shards(folder)
+    if len(shards) < at_least:
+        raise ModelError(f"{folder}: no rendered clips; run the data stage first")
+    return shards
+
+
+def held_out(clip: dict[str, Any]) -> bool:
+    """Whether a clip's piece is kept from training (all clips of one piece go the same way)."""
+    return zlib.crc32(str(clip.get("piece", "")).encode()) % HELD_OUT == 0
+
+
+def images(levels: np.ndarray[Any, Any] | torch.Tensor) -> torch.Tensor:
+    """Levels in 8 bits as the networks see them: float32 [clips, 1, 512, width] in -1..1."""
+    tensor = levels if isinstance(levels, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(levels))
+    return 1 - tensor.flip(1).float()[:, None] / 127.5
+
+
+def levels_of(pictures: torch.Tensor) -> torch.Tensor:
+    """The inverse of `images`: float [clips, 512, width] in 0..1, row 0 the lowest band."""
+    return ((1 - pictures[:, 0]) / 2).clamp(0, 1).flip(1)

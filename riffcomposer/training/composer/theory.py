@@ -1,0 +1,187 @@
+"""Keys, chords from roman numerals, and voice leading.
+
+Chords are written relative to the major scale of the tonic, whatever the mode: a minor key's usual
+chords are `i bVI bIII bVII`. Lower case numerals are minor, a suffix names the colour: `ii9`,
+`V7`, `Imaj7`, `IVadd9`, `bVII`, `iio`, `I5`, `Isus2`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import NamedTuple
+
+PITCH_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+SCALES: dict[str, tuple[int, ...]] = {
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "lydian": (0, 2, 4, 6, 7, 9, 11),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
+    "blues": (0, 3, 5, 6, 7, 10),
+    "minor pentatonic": (0, 3, 5, 7, 10),
+    "major pentatonic": (0, 2, 4, 7, 9),
+}
+
+# Which five- or six-note scale sits over each mode when a lead should sound pentatonic.
+PENTATONIC = {
+    "major": "major pentatonic",
+    "lydian": "major pentatonic",
+    "mixolydian": "major pentatonic",
+    "minor": "minor pentatonic",
+    "dorian": "minor pentatonic",
+    "phrygian": "minor pentatonic",
+    "harmonic minor": "minor pentatonic",
+}
+
+_DEGREES = {"i": 0, "ii": 2, "iii": 4, "iv": 5, "v": 7, "vi": 9, "vii": 11}
+_NUMERAL = re.compile(r"([b#]?)(vii|iii|vi|iv|ii|v|i|VII|III|VI|IV|II|V|I)(.*)")
+_COLOURS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    # suffix: (intervals over a major numeral, over a minor one)
+    "": ((0, 4, 7), (0, 3, 7)),
+    "5": ((0, 7), (0, 7)),
+    "6": ((0, 4, 7, 9), (0, 3, 7, 9)),
+    "7": ((0, 4, 7, 10), (0, 3, 7, 10)),
+    "9": ((0, 4, 7, 10, 14), (0, 3, 7, 10, 14)),
+    "11": ((0, 7, 10, 14, 17), (0, 3, 7, 10, 17)),
+    "13": ((0, 4, 10, 14, 21), (0, 3, 10, 14, 21)),
+    "maj7": ((0, 4, 7, 11), (0, 3, 7, 11)),
+    "maj9": ((0, 4, 7, 11, 14), (0, 3, 7, 11, 14)),
+    "add9": ((0, 4, 7, 14), (0, 3, 7, 14)),
+    "6/9": ((0, 4, 7, 9, 14), (0, 3, 7, 9, 14)),
+    "sus2": ((0, 2, 7), (0, 2, 7)),
+    "sus4": ((0, 5, 7), (0, 5, 7)),
+    "7sus4": ((0, 5, 7, 10), (0, 5, 7, 10)),
+    "7b9": ((0, 4, 7, 10, 13), (0, 3, 7, 10, 13)),
+    "maj7#11": ((0, 4, 7, 11, 18), (0, 3, 7, 11, 18)),
+    "o": ((0, 3, 6), (0, 3, 6)),
+    "o7": ((0, 3, 6, 9), (0, 3, 6, 9)),
+    "h7": ((0, 3, 6, 10), (0, 3, 6, 10)),
+}
+
+
+class Note(NamedTuple):
+    """One note: start and length in quarter notes, MIDI pitch, velocity 1..127.
+
+    `bend` is the distance in semitones that the pitch glides from at its start (0: none).
+    """
+
+    start: float
+    length: float
+    pitch: int
+    velocity: int
+    bend: float = 0.0
+
+
+@dataclass(frozen=True)
+class Chord:
+    """A chord: root pitch class and intervals above it in semitones."""
+
+    root: int
+    intervals: tuple[int, ...]
+
+    @property
+    def pitch_classes(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys((self.root + interval) % 12 for interval in self.intervals))
+
+    @property
+    def third(self) -> int:
+        """Semitones from the root to the third (4 where there is none)."""
+        return 3 if 3 in self.intervals else 4
+
+    @property
+    def fifth(self) -> int:
+        """Semitones from the root to the fifth: 6 in a diminished chord, else 7."""
+        return 6 if 6 in self.intervals and 7 not in self.intervals else 7
+
+
+def parse_chord(numeral: str, tonic: int) -> Chord:
+    """Reads one roman numeral in the key of `tonic` (pitch class).
+
+    Raises:
+        ValueError: Not a numeral with a known colour.
+    """
+    match = _NUMERAL.fullmatch(numeral)
+    if match is None or match[3] not in _COLOURS:
+        raise ValueError(
+            f"{numeral!r} is not a chord: write a roman numeral with one of {', '.join(_COLOURS)}"
+        )
+    accidental = {"": 0, "b": -1, "#": 1}[match[1]]
+    root = (tonic + _DEGREES[match[2].lower()] + accidental) % 12
+    return Chord(root, _COLOURS[match[3]][match[2].islower()])
+
+
+def scale_pitches(tonic: int, scale: str, low: int, high: int) -> list[int]:
+    """All pitches of a scale from `low` to `high`, both included, rising."""
+    steps = {(tonic + step) % 12 for step in SCALES[scale]}
+    return [pitch for pitch in range(low, high + 1) if pitch % 12 in steps]
+
+
+def at_or_above(pitch_class: int, low: int) -> int:
+    """The lowest pitch of a class that is not below `low`."""
+    return low + (pitch_class - low) % 12
+
+
+def nearest(pitch: int, choices: Sequence[int]) -> int:
+    """The choice closest to `pitch` (the lower of two equally close ones)."""
+    return min(choices, key=lambda choice: (abs(choice - pitch), choice))
+
+
+def voicings(chord: Chord, low: int, high: int, voices: int, rootless: bool = False) -> list[tuple[int, ...]]:
+    """Close and open voicings of a chord within a range, each tuple rising.
+
+    Five-note chords drop the fifth and then the root before they drop a colour tone.
+    """
+    classes = list(chord.pitch_classes)
+    if rootless and len(classes) > 3:
+        classes.remove(chord.root)
+    fifth = (chord.root + 7) % 12
+    while len(classes) > voices:
+        classes.remove(fifth if fifth in classes and len(classes) > 2 else classes[0])
+    lists = [[pitch for pitch in range(low, high + 1) if pitch % 12 == each] for each in classes]
+    found = {tuple(sorted(choice)) for choice in product(*lists)}
+    return sorted(v for v in found if len(set(v)) == len(classes) and v[-1] - v[0] <= 19 and _clear(v))
+
+
+def _clear(voicing: tuple[int, ...]) -> bool:
+    """No semitone clash at the bottom and no muddy close interval below C3."""
+    gaps = [upper - lower for lower, upper in pairwise(voicing)]
+    return all(gap > (4 if lower < 48 else 1) for lower, gap in zip(voicing, gaps, strict=False))
+
+
+def lead_voices(
+    chords: Sequence[Chord],
+    low: int,
+    high: int,
+    voices: int = 4,
+    rootless: bool = False,
+    centre: int | None = None,
+) -> list[tuple[int, ...]]:
+    """Voices a progression so that each chord moves as little as possible from the one before.
+
+    The first chord is the one nearest `centre` (the middle of the range if None), and every later
+    one is pulled weakly to it, so that a long progression does not drift out of its register.
+    """
+    middle = (low + high) / 2 if centre is None else centre
+    result: list[tuple[int, ...]] = []
+    for chord in chords:
+        choices = voicings(chord, low, high, voices, rootless) or [
+            tuple(sorted(at_or_above(each, low) for each in chord.pitch_classes[:voices]))
+        ]
+
+        def cost(voicing: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
+            pull = abs(sum(voicing) / len(voicing) - middle)
+            if not result:
+                return pull, voicing
+            last = result[-1]
+            motion = sum(min(abs(pitch - other) for other in last) for pitch in voicing)
+            motion += sum(min(abs(pitch - other) for pitch in voicing) for other in last)
+            return motion + 0.35 * pull + 1.5 * (voicing[-1] == last[-1] and voicing[0] == last[0]), voicing
+
+        result.append(min(choices, key=cost))
+    return result

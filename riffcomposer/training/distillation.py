@@ -1,0 +1,198 @@
+"""Stage *distillation*: guidance in one pass, and fewer, longer steps.
+
+The student starts as the averaged teacher with an input for the guidance scale w (as in Meng et al. 2023,
+`time_cond_proj_dim`, embedded as diffusers' latent consistency pipelines do). It learns the mean velocity of
+one long step of the guided teacher, made of two half steps, so that it needs half as many.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from riffcomposer.diffusion.sampler import guidance_embedding
+from riffcomposer.errors import ModelError
+from riffcomposer.training.autoencoder import channel_weights
+from riffcomposer.training.diffusion import choose_rows, flow_samples, weighted_error
+from riffcomposer.training.latents import LatentSet
+from riffcomposer.training.networks import GUIDANCE_WIDTH, build_unet
+from riffcomposer.training.schedule import (
+    Clock,
+    Series,
+    average_into,
+    learning_rate_share,
+    load_checkpoint,
+    save_checkpoint,
+    step_generator,
+)
+from riffcomposer.training.settings import Setting
+
+log = logging.getLogger(__name__)
+
+
+def guided_velocity(
+    teacher: Any,
+    noisy: torch.Tensor,
+    times: torch.Tensor,
+    states: torch.Tensor,
+    empty: torch.Tensor,
+    scale: torch.Tensor,
+) -> torch.Tensor:
+    """u + w (c - u), both passes in one batch."""
+    both = teacher(
+        torch.cat([noisy, noisy]),
+        torch.cat([times, times]) * 1000,
+        torch.cat([states, empty.expand_as(states)]),
+    ).sample.float()
+    with_caption, without = both.chunk(2)
+    return without + scale[:, None, None, None] * (with_caption - without)
+
+
+def two_step_velocity(
+    teacher: Any,
+    noisy: torch.Tensor,
+    times: torch.Tensor,
+    states: torch.Tensor,
+    empty: torch.Tensor,
+    scale: torch.Tensor,
+    step: torch.Tensor,
+) -> torch.Tensor:
+    """Mean velocity over a step of length `step` toward clean, made by two of half that length.
+
+    Args:
+        step: [batch], at most `times`; 0 gives the plain guided velocity.
+    """
+    first = guided_velocity(teacher, noisy, times, states, empty, scale)
+    half = (step / 2)[:, None, None, None]
+    middle = noisy - half * first
+    second = guided_velocity(teacher, middle, times - step / 2, states, empty, scale)
+    return (first + second) / 2
+
+
+def start_student(setting: Setting, teacher_weights: dict[str, torch.Tensor]) -> Any:
+    """The teacher with a guidance input that starts without effect."""
+    student = build_unet(setting, guidance_embedding=True)
+    student.load_state_dict(teacher_weights, strict=False)
+    torch.nn.init.zeros_(student.time_embedding.cond_proj.weight)
+    return student
+
+
+def train_student(
+    setting: Setting,
+    read: Callable[[], tuple[LatentSet, LatentSet, int]],
+    deviations: torch.Tensor,
+    out: Path,
+    budget_seconds: float,
+    *,
+    steps: int = 6,
+    seed: int = 3,
+    device: str = "cpu",
+) -> None:
+    """Distils `diffusion.pt`; writes `distillation.pt`.
+
+    Args:
+        steps: Number of steps from noise that the student is made for.
+
+    Raises:
+        ModelError: There is no teacher, or there are no latents.
+    """
+    teacher_state = load_checkpoint(out / "diffusion.pt")
+    clips, _, _ = read()
+    if teacher_state is None or not len(clips):
+        raise ModelError(f"{out}: no trained UNet or no latents; run the diffusion stage first")
+    clips = clips.to(device)
+    weights = channel_weights(deviations, setting.whitening).to(device)
+    teacher = build_unet(setting)
+    teacher.load_state_dict(teacher_state["network"])
+    teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    torch.manual_seed(seed)
+    student = start_student(setting, teacher_state["network"])
+    average = copy.deepcopy(student).requires_grad_(False)
+    state = load_checkpoint(out / "distillation_state.pt")
+    if state is not None:
+        student.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+    for network in (student, average):
+        network.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        student.parameters(), lr=setting.distillation_learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+    )
+    if state is not None:
+        optimizer.load_state_dict(state["optimizer"])
+    series = Series(state["series"] if state else ())
+    clock = Clock(budget_seconds, state["used_seconds"] if state else 0.0)
+    step, samples = (state["step"], state["samples"]) if state else (0, 0)
+    on_gpu = device.startswith("cuda")
+    compiled = setting.compiled and on_gpu
+    run, run_teacher = (torch.compile(student), torch.compile(teacher)) if compiled else (student, teacher)
+    last_saved = clock.used_seconds
+    losses: list[torch.Tensor] = []
+
+    def save() -> None:
+        save_checkpoint(
+            out / "distillation_state.pt",
+            {
+                "network": student.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "series": series.rows,
+                "step": step,
+                "samples": samples,
+                "used_seconds": clock.used_seconds,
+            },
+        )
+
+    low, high = setting.guidance_range
+    while (used := clock.tick()) < 1:
+        generator = step_generator(seed, step, device)
+        wide = bool(torch.rand((), generator=step_generator(seed + 1, step)) < setting.wide_share)
+        rows = choose_rows(clips, setting.batch, generator, on_grid=wide)
+        batch = flow_samples(clips, rows, setting, generator, wide=wide)
+        scale = low + (high - low) * torch.rand(len(rows), generator=generator, device=device)
+        length = (batch.times * torch.rand(len(rows), generator=generator, device=device)).clamp(
+            max=1 / steps
+        )
+        empty = clips.states[:1].float()
+        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+            with torch.no_grad():
+                wanted = two_step_velocity(
+                    run_teacher, batch.noisy, batch.times, batch.states, empty, scale, length
+                )
+            predicted = run(
+                batch.noisy,
+                batch.times * 1000,
+                batch.states,
+                timestep_cond=guidance_embedding(scale, GUIDANCE_WIDTH),
+            ).sample
+        loss = weighted_error(predicted.float(), wanted, weights)
+        for group in optimizer.param_groups:
+            group["lr"] = setting.distillation_learning_rate * learning_rate_share(step, used, 20)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        average_into(average, student, step)
+        losses.append(loss.detach())
+        step += 1
+        samples += len(rows)
+        if clock.used_seconds - last_saved > min(120.0, budget_seconds / 4):
+            last_saved = clock.used_seconds
+            series.add(step=step, seconds=clock.used_seconds, loss=float(torch.stack(losses).mean()))
+            losses.clear()
+            save()
+    save()
+    save_checkpoint(
+        out / "distillation.pt",
+        {
+            "network": {name: value.cpu() for name, value in average.state_dict().items()},
+            "series": teacher_state["series"],
+            "distillation_series": series.rows,
+            "steps": step,
+            "samples": teacher_state["samples"],
+        },
+    )

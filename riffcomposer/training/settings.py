@@ -1,0 +1,115 @@
+"""The sizes of a training run: a toy for tests, two CPU cores, one GPU.
+
+Time is given to the stages by share, so that one number (minutes in all) decides a run. Every network
+of every setting fits the shipped folder's 100 MB in half precision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+StageName = Literal[
+    "gather", "data", "autoencoder", "latents", "diffusion", "distillation", "export", "evaluate"
+]
+STAGES: tuple[StageName, ...] = (
+    "gather",
+    "data",
+    "autoencoder",
+    "latents",
+    "diffusion",
+    "distillation",
+    "export",
+    "evaluate",
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One size of the recipe.
+
+    Attributes:
+        name: `toy`, `cpu` or `gpu`.
+        clips: Training clips to render, at most (the data stage also has a time budget).
+        patch: Side in pixels of the squares that become one latent column (`latent_scale`).
+        latent_channels: Components kept of each square.
+        whitening: Exponent p of std^p by which each component is divided: 1 makes all channels
+            equal, 0 leaves a picture's own fall-off (coarse detail survives noise longer).
+        autoencoder_width, autoencoder_blocks: Channels, and (encoder, decoder) residual blocks.
+        autoencoder_batch: Clips in a step.
+        unet_channels, unet_layers: Channels by level, and residual blocks in a level.
+        batch, learning_rate, warmup_steps: Of the diffusion stage.
+        wide_share: Share of batches that are wrapped to a clip and one beat more, the width
+            that renders have.
+        timbre_share: Share of samples that start from another clip's timbre (see `flow_samples`).
+        empty_caption: Share of captions replaced by nothing, for guidance.
+        distillation_learning_rate: Of the student.
+        compiled: Compile the UNet (pays on a GPU only).
+        clips_a_shard: Clips in one file.
+        first_shards: Shards to wait for when later stages run while clips are still rendered; 0 to
+            render all of them first.
+        shares: Share of the whole time for each stage that can be cut short.
+    """
+
+    name: str
+    clips: int
+    patch: int = 16
+    latent_channels: int = 32
+    whitening: float = 0.75
+    autoencoder_width: int = 128
+    autoencoder_blocks: tuple[int, int] = (1, 2)
+    autoencoder_batch: int = 4
+    autoencoder_learning_rate: float = 3e-4
+    unet_channels: tuple[int, ...] = (64, 128, 192)
+    unet_layers: int = 1
+    unet_groups: int = 16
+    batch: int = 8
+    learning_rate: float = 7e-4
+    warmup_steps: int = 50
+    wide_share: float = 0.25
+    timbre_share: float = 0.5
+    empty_caption: float = 0.1
+    distillation_learning_rate: float = 1e-4
+    guidance_range: tuple[float, float] = (1.0, 7.0)
+    compiled: bool = False
+    clips_a_shard: int = 256
+    first_shards: int = 0
+    shares: dict[str, float] = field(
+        default_factory=lambda: {"data": 0.12, "autoencoder": 0.15, "diffusion": 0.6, "distillation": 0.13}
+    )
+
+
+SETTINGS = {
+    "toy": Setting(
+        name="toy",
+        clips=16,
+        clips_a_shard=8,
+        latent_channels=8,
+        autoencoder_width=32,
+        autoencoder_blocks=(1, 1),
+        autoencoder_batch=2,
+        unet_channels=(16, 32),
+        unet_groups=8,
+        batch=2,
+        warmup_steps=2,
+    ),
+    # Distillation would take a tenth of too little time, and two passes for guidance are cheap at this size.
+    "cpu": Setting(
+        name="cpu",
+        clips=12_000,
+        shares={"data": 0.25, "autoencoder": 0.1, "diffusion": 0.65, "distillation": 0.0},
+    ),
+    "gpu": Setting(
+        name="gpu",
+        clips=50_000,
+        autoencoder_width=160,
+        autoencoder_batch=32,
+        unet_channels=(96, 192, 256),
+        unet_groups=32,
+        batch=256,
+        learning_rate=5e-4,
+        warmup_steps=300,
+        compiled=True,
+        first_shards=16,
+    ),
+}
