@@ -18,7 +18,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riffcomposer.errors import SongError
+from riffcomposer.errors import SongError, StoreError
+from riffcomposer.files import sweep_stale
 from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.model import Plan
@@ -165,6 +166,8 @@ def render(
             f"{lock_path(prepared.song.path)}: the lock does not match the song ({different[0]}, "
             f"{len(different)} in all); render without --locked to bring it up to date"
         )
+    # The lock is the only thing written beside the song; what a killed run left of it goes.
+    sweep_stale(prepared.song.path.parent)
     made: ClipEngine | None = None
 
     def attempt(ready: PreparedSong) -> RenderResult:
@@ -186,8 +189,13 @@ def render(
     if not settings.draft and settings.only is None:
         path = lock_path(prepared.song.path)
         write_lock(path, prepared.plan, result.passage_keys)
-        if result.mastered:
+        try:
+            # Also when there was nothing to do: the run that made the track may have died before this line.
             store.remember_lock(path, {"passage": result.passage_keys, "track": [result.track_key]})
+        except StoreError:
+            # A read-only store that has the whole track: nothing can be evicted from it either.
+            if result.mastered:
+                raise
     if result.mastered:
         store.gc(named_by_locks(store)[0])
     return Track(prepared.plan.title, result.outputs, result.report, result)

@@ -175,6 +175,9 @@ def run(
     recipe = make_recipe(plan, job.song_content, job.model, draft=job.draft)
     key = track_key(job, keys, recipe)
     all_clips = tuple(plan.jobs)
+    # What killed runs left half written goes first, also if there is nothing else to do.
+    store.sweep()
+    sweep_stale(job.files.folder)
     # 1. Nothing to do: the files of this very track are there, whole.
     common: dict[str, Any] = {
         "seconds": plan.total_samples / plan.grid.sample_rate,
@@ -188,8 +191,6 @@ def run(
         return RenderResult(
             **known, rendered=(), cached=all_clips, decoded=(0, len(keys)), mastered=False, **common
         )
-    store.sweep()
-    sweep_stale(job.files.folder)
     # 2. Clips.
     missing = missing_clips(plan, store, job.force)
     watch.lap("plan")
