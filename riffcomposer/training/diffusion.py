@@ -7,7 +7,6 @@ columns], rows from the highest band down, columns of 160 ms.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,18 +17,10 @@ import torch
 
 from riffcomposer.errors import ModelError
 from riffcomposer.training.autoencoder import channel_weights
+from riffcomposer.training.averaged import AveragedTraining
 from riffcomposer.training.latents import LatentSet
 from riffcomposer.training.networks import build_unet
-from riffcomposer.training.schedule import (
-    Clock,
-    Series,
-    average_into,
-    finite,
-    learning_rate_share,
-    load_checkpoint,
-    save_checkpoint,
-    step_generator,
-)
+from riffcomposer.training.schedule import finite, save_checkpoint, step_generator
 from riffcomposer.training.settings import Setting
 
 log = logging.getLogger(__name__)
@@ -185,101 +176,70 @@ def train_diffusion(
         raise ModelError(f"{out}: no latents to train on; run the stages before diffusion first")
     clips, test = clips.to(device), (test if len(test) >= 4 else clips).to(device)
     weights = channel_weights(deviations, setting.whitening).to(device)
-    state = load_checkpoint(out / "diffusion_state.pt")
     torch.manual_seed(seed)
-    unet = build_unet(setting)
-    average = copy.deepcopy(unet).requires_grad_(False)
-    if state is not None:
-        unet.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-    unet.to(device, memory_format=torch.channels_last)
-    average.to(device, memory_format=torch.channels_last)
-    on_gpu = device.startswith("cuda")
-    optimizer = torch.optim.AdamW(
-        unet.parameters(), lr=setting.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=on_gpu
+    training = AveragedTraining(
+        build_unet(setting),
+        out / "diffusion_state.pt",
+        budget_seconds,
+        learning_rate=setting.learning_rate,
+        warmup_steps=setting.warmup_steps,
+        weight_decay=0.01,
+        compiled=setting.compiled,
+        device=device,
     )
-    if state is not None:
-        optimizer.load_state_dict(state["optimizer"])
-    series = Series(state["series"] if state else ())
-    clock = Clock(budget_seconds, state["used_seconds"] if state else 0.0)
-    step, samples = (state["step"], state["samples"]) if state else (0, 0)
-    run = torch.compile(unet) if setting.compiled and on_gpu else unet
-    last_saved = last_measured = clock.used_seconds
+    clock = training.clock
+    last_measured = clock.used_seconds
     losses: list[torch.Tensor] = []
 
-    def save() -> None:
-        save_checkpoint(
-            out / "diffusion_state.pt",
-            {
-                "network": unet.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "series": series.rows,
-                "step": step,
-                "samples": samples,
-                "used_seconds": clock.used_seconds,
-            },
-        )
-
     def measure() -> None:
-        average.eval()
-        right, wrong = validation_losses(average, test, weights)
-        mean = float(torch.stack(losses[-200:]).mean()) if losses else float("nan")
-        if losses and not finite(mean):
+        training.average.eval()
+        right, wrong = validation_losses(training.average, test, weights)
+        mean = float(torch.stack(losses[-200:]).mean())
+        if not finite(mean):
             raise ModelError(
                 f"{out}: the loss is no longer a number; lower the learning rate and start again"
             )
-        series.add(
-            step=step,
-            samples=samples,
+        training.series.add(
+            step=training.step,
+            samples=training.samples,
             seconds=clock.used_seconds,
             loss=mean,
             held_out=right,
             wrong_minus_right=wrong - right,
             clips=len(clips),
-            samples_per_second=samples / max(clock.used_seconds, 1e-9),
+            samples_per_second=training.samples / max(clock.used_seconds, 1e-9),
         )
         losses.clear()
 
     while (used := clock.tick()) < 1:
-        generator = step_generator(seed, step, device)
+        generator = step_generator(seed, training.step, device)
         # Which width a batch has is drawn on the host: asking the device would make it wait.
-        wide = bool(torch.rand((), generator=step_generator(seed + 1, step)) < setting.wide_share)
+        wide = bool(torch.rand((), generator=step_generator(seed + 1, training.step)) < setting.wide_share)
         rows = choose_rows(clips, setting.batch, generator, on_grid=wide)
         batch = flow_samples(clips, rows, setting, generator, wide=wide)
-        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+        with training.autocast():
             noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
-            predicted = run(noisy, batch.times * 1000, batch.states).sample
+            predicted = training.run(noisy, batch.times * 1000, batch.states).sample
         loss = weighted_error(predicted.float(), batch.velocity, weights)
-        rate = setting.learning_rate * learning_rate_share(step, used, setting.warmup_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
-        average_into(average, unet, step)
+        training.learn(loss, used, len(rows))
         losses.append(loss.detach())
-        step += 1
-        samples += len(rows)
         if clock.used_seconds - last_measured > budget_seconds / 24:
             last_measured = clock.used_seconds
             measure()
-        if clock.used_seconds - last_saved > min(180.0, budget_seconds / 4):
-            last_saved = clock.used_seconds
-            save()
+        if training.save_is_due(180.0):
+            training.save()
             if refresh is not None and refresh():
                 clips, test, _ = read()
                 clips, test = clips.to(device), (test if len(test) >= 4 else clips).to(device)
     if losses:
         measure()
-    save()
+    training.save()
     save_checkpoint(
         out / "diffusion.pt",
         {
-            "network": {name: value.cpu() for name, value in average.state_dict().items()},
-            "series": series.rows,
-            "steps": step,
-            "samples": samples,
+            "network": training.averaged_weights(),
+            "series": training.series.rows,
+            "steps": training.step,
+            "samples": training.samples,
         },
     )

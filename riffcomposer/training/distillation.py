@@ -7,7 +7,6 @@ one long step of the guided teacher, made of two half steps, so that it needs ha
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -18,18 +17,11 @@ import torch
 from riffcomposer.diffusion.sampler import guidance_embedding
 from riffcomposer.errors import ModelError
 from riffcomposer.training.autoencoder import channel_weights
+from riffcomposer.training.averaged import AveragedTraining
 from riffcomposer.training.diffusion import choose_rows, flow_samples, weighted_error
 from riffcomposer.training.latents import LatentSet
 from riffcomposer.training.networks import GUIDANCE_WIDTH, build_unet
-from riffcomposer.training.schedule import (
-    Clock,
-    Series,
-    average_into,
-    learning_rate_share,
-    load_checkpoint,
-    save_checkpoint,
-    step_generator,
-)
+from riffcomposer.training.schedule import load_checkpoint, save_checkpoint, step_generator
 from riffcomposer.training.settings import Setting
 
 log = logging.getLogger(__name__)
@@ -111,46 +103,28 @@ def train_student(
     teacher.load_state_dict(teacher_state["network"])
     teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     torch.manual_seed(seed)
-    student = start_student(setting, teacher_state["network"])
-    average = copy.deepcopy(student).requires_grad_(False)
-    state = load_checkpoint(out / "distillation_state.pt")
-    if state is not None:
-        student.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-    for network in (student, average):
-        network.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        student.parameters(), lr=setting.distillation_learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+    training = AveragedTraining(
+        start_student(setting, teacher_state["network"]),
+        out / "distillation_state.pt",
+        budget_seconds,
+        learning_rate=setting.distillation_learning_rate,
+        warmup_steps=20,
+        weight_decay=0.0,
+        compiled=setting.compiled,
+        device=device,
     )
-    if state is not None:
-        optimizer.load_state_dict(state["optimizer"])
-    series = Series(state["series"] if state else ())
-    clock = Clock(budget_seconds, state["used_seconds"] if state else 0.0)
-    step, samples = (state["step"], state["samples"]) if state else (0, 0)
-    on_gpu = device.startswith("cuda")
-    compiled = setting.compiled and on_gpu
-    run, run_teacher = (torch.compile(student), torch.compile(teacher)) if compiled else (student, teacher)
-    last_saved = clock.used_seconds
+    run_teacher = torch.compile(teacher) if setting.compiled and device.startswith("cuda") else teacher
     losses: list[torch.Tensor] = []
 
-    def save() -> None:
-        save_checkpoint(
-            out / "distillation_state.pt",
-            {
-                "network": student.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "series": series.rows,
-                "step": step,
-                "samples": samples,
-                "used_seconds": clock.used_seconds,
-            },
-        )
+    def measure() -> None:
+        mean = float(torch.stack(losses).mean())
+        training.series.add(step=training.step, seconds=training.clock.used_seconds, loss=mean)
+        losses.clear()
 
     low, high = setting.guidance_range
-    while (used := clock.tick()) < 1:
-        generator = step_generator(seed, step, device)
-        wide = bool(torch.rand((), generator=step_generator(seed + 1, step)) < setting.wide_share)
+    while (used := training.clock.tick()) < 1:
+        generator = step_generator(seed, training.step, device)
+        wide = bool(torch.rand((), generator=step_generator(seed + 1, training.step)) < setting.wide_share)
         rows = choose_rows(clips, setting.batch, generator, on_grid=wide)
         batch = flow_samples(clips, rows, setting, generator, wide=wide)
         scale = low + (high - low) * torch.rand(len(rows), generator=generator, device=device)
@@ -158,41 +132,33 @@ def train_student(
             max=1 / steps
         )
         empty = clips.states[:1].float()
-        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+        with training.autocast():
             with torch.no_grad():
                 wanted = two_step_velocity(
                     run_teacher, batch.noisy, batch.times, batch.states, empty, scale, length
                 )
-            predicted = run(
+            predicted = training.run(
                 batch.noisy,
                 batch.times * 1000,
                 batch.states,
                 timestep_cond=guidance_embedding(scale, GUIDANCE_WIDTH),
             ).sample
         loss = weighted_error(predicted.float(), wanted, weights)
-        for group in optimizer.param_groups:
-            group["lr"] = setting.distillation_learning_rate * learning_rate_share(step, used, 20)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimizer.step()
-        average_into(average, student, step)
+        training.learn(loss, used, len(rows))
         losses.append(loss.detach())
-        step += 1
-        samples += len(rows)
-        if clock.used_seconds - last_saved > min(120.0, budget_seconds / 4):
-            last_saved = clock.used_seconds
-            series.add(step=step, seconds=clock.used_seconds, loss=float(torch.stack(losses).mean()))
-            losses.clear()
-            save()
-    save()
+        if training.save_is_due(120.0):
+            measure()
+            training.save()
+    if losses:
+        measure()
+    training.save()
     save_checkpoint(
         out / "distillation.pt",
         {
-            "network": {name: value.cpu() for name, value in average.state_dict().items()},
+            "network": training.averaged_weights(),
             "series": teacher_state["series"],
-            "distillation_series": series.rows,
-            "steps": step,
+            "distillation_series": training.series.rows,
+            "steps": training.step,
             "samples": teacher_state["samples"],
         },
     )

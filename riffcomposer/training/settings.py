@@ -97,6 +97,8 @@ SETTINGS = {
     "cpu": Setting(
         name="cpu",
         clips=12_000,
+        batch=16,
+        learning_rate=9e-4,
         shares={"data": 0.25, "autoencoder": 0.1, "diffusion": 0.65, "distillation": 0.0},
     ),
     "gpu": Setting(

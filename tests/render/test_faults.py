@@ -26,7 +26,7 @@ from riffcomposer.errors import RiffcomposerError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
 
-KILLS_AT_CALLS = int(os.environ.get("RIFFCOMPOSER_TEST_KILLS", "12"))  # 1000: at every call
+KILLS_AT_CALLS = int(os.environ.get("RIFFCOMPOSER_TEST_KILLS", "12"))  # at most the number of calls, about 130
 KILLS_AT_TIMES = 6
 
 

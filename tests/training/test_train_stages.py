@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from riffcomposer.errors import ModelError
-from riffcomposer.training import diffusion as diffusion_stage
+from riffcomposer.training import averaged
 from riffcomposer.training.run import Run, run_stages
 from riffcomposer.training.schedule import load_checkpoint
 from riffcomposer.training.settings import SETTINGS
@@ -62,14 +62,14 @@ def test_train_diffusion_goes_on_after_a_kill(
     class Killed(Exception):
         pass
 
-    save, saves = diffusion_stage.save_checkpoint, []
+    save, saves = averaged.save_checkpoint, []
 
     def save_and_die(path: Path, state: dict[str, object]) -> None:
         save(path, state)
         saves.append(path)
         raise Killed
 
-    monkeypatch.setattr(diffusion_stage, "save_checkpoint", save_and_die)
+    monkeypatch.setattr(averaged, "save_checkpoint", save_and_die)
     with pytest.raises(Killed):
         run_stages(run, ["diffusion"])
     monkeypatch.undo()
