@@ -6,8 +6,9 @@ itself this errs by -42 to -45 dB and 0.3 of 255 in level at half a frame (four 
 -38 to -42 dB, 0.4; linear: -33 to -37 dB, 0.75).
 
 Where a clip meets the next one, its surplus is crossfaded with it in mel *power*, by weights that add
-up to one: the power in the join is what lies between the two neighbours' powers, and the decoder
-makes one sound of it. Fading decoded sounds instead loses 2 dB where they are unrelated.
+up to one, band by band (`riffcomposer.mix.hand_over`): the power in the join is what lies between the
+two neighbours' powers, and the decoder makes one sound of it. Fading decoded sounds instead loses 2 dB
+where they are unrelated.
 
 Conventions: frame `j` of the timeline is centred on sample `j * hop_length` after its start. Levels
 and mels as in `riffcomposer.models.spectrogram_parameters`.
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffcomposer.errors import AudioError
+from riffcomposer.mix.hand_over import JOIN_FRAMES, HandOver, plan_hand_over
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 
 Mel = NDArray[np.float32]
@@ -35,12 +37,6 @@ CACHED_CLIPS = 4
 """Mels kept: neighbours in a join, and the last ones for a decoder that reads stretches that overlap."""
 
 INTERPOLATION_FRAMES = 6
-
-JOIN_FRAMES = 32
-"""Length of a crossfade, if the surplus is long enough. Over joins of six different images the sound
-agrees with the mel within 0.03 dB in level at every length; its spectral convergence is 0.4 dB better
-than around the join with 32 frames, 0.1 dB with 16, and worse by 0.9 dB with 64 (two sounds at once for
-long) and 0.8 dB with 8 (a hard edge). Half a cosine is 0.6 dB better than a line."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class MelTimeline:
         body_samples: Its length.
         tail_samples: How much it sounds on.
         params: The spectrogram's format (its hop, level and power).
-        join_samples: Length of the crossfades where the surplus allows it; None for `JOIN_FRAMES`.
+        join_samples: Length of the joins where the surplus allows it; at least `JOIN_FRAMES` are used.
         wraps: The passage is a loop of exactly `body_samples`: any frame can be read, also before
             0 and behind the end, where the clips come round again.
 
@@ -85,7 +81,7 @@ class MelTimeline:
         body_samples: int,
         tail_samples: int,
         params: SpectrogramParameters,
-        join_samples: int | None = None,
+        join_samples: int = 0,
         wraps: bool = False,
     ) -> None:
         if not clips:
@@ -98,13 +94,14 @@ class MelTimeline:
                 )
         self._clips, self._params = tuple(clips), params
         self._hop = params.hop_length
-        self._join_samples = JOIN_FRAMES * self._hop if join_samples is None else join_samples
+        self._join_samples = max(JOIN_FRAMES * self._hop, join_samples)
         self._starts = [clip.start_sample - start_sample for clip in clips]
         self._period = body_samples if wraps else None
         self.samples = body_samples + tail_samples
         self.frames = -(-self.samples // self._hop) + 1
         self._cache: OrderedDict[Hashable, Mel] = OrderedDict()
         self._widths: dict[Hashable, int] = {}
+        self._hand_overs: dict[int, HandOver] = {}
         self.channels = self._mel(0).shape[0]
 
     def read(self, start_frame: int, end_frame: int) -> Mel:
@@ -149,12 +146,12 @@ class MelTimeline:
         mel = read_between(self._mel(index), Fraction(first * self._hop - start, self._hop), last - first)
         # 3. Rising over the previous clip's surplus, falling over its own.
         samples = np.arange(first, last) * self._hop - start
-        weight = np.ones(last - first)
-        if index > 0 or self._period:
-            weight = _rise(samples, self._overlap_into(index))
-        if not is_last:
-            weight = weight * (1 - _rise(samples - slot, overlap_out))
-        power[:, :, first - start_frame : last - start_frame] += np.square(mel) * weight.astype(np.float32)
+        added = np.square(mel)
+        if (index > 0 or self._period) and samples[0] < self._overlap_into(index):
+            added *= self._hand_over_into(index).rise(samples).astype(np.float32)
+        if not is_last and samples[-1] >= slot:
+            added *= (1 - self._hand_over_into(following).rise(samples - slot)).astype(np.float32)
+        power[:, :, first - start_frame : last - start_frame] += added
 
     def _overlap_into(self, index: int) -> int:
         """Samples over which a clip fades in: at most the surplus of the one before, and its own slot."""
@@ -166,6 +163,17 @@ class MelTimeline:
                 f"{before.slot_samples} samples"
             )
         return max(0, min(surplus, self._join_samples, self._clips[index].slot_samples))
+
+    def _hand_over_into(self, index: int) -> HandOver:
+        """How a clip takes over from the one before."""
+        if index not in self._hand_overs:
+            length = self._overlap_into(index)
+            frames = -(-length // self._hop)
+            leaving = Fraction(self._clips[index - 1].slot_samples, self._hop)
+            falling = read_between(self._mel(index - 1), leaving, frames)
+            rising = self._mel(index)[:, :, :frames]
+            self._hand_overs[index] = plan_hand_over(falling, rising, length, self._hop)
+        return self._hand_overs[index]
 
     def _width(self, index: int) -> int:
         key = self._clips[index].key
@@ -209,10 +217,3 @@ def read_between(mel: Mel, start: Fraction, frames: int) -> Mel:
         begin = offset + half - 1
         result += weight * around[:, :, begin : begin + frames]
     return np.maximum(result, 0, out=result)
-
-
-def _rise(samples: NDArray[np.int64], length: int) -> NDArray[np.float64]:
-    """A weight in power that rises from 0 to 1 over `length` samples: half a cosine."""
-    if length <= 0:
-        return (samples >= 0).astype(float)
-    return 0.5 - 0.5 * np.cos(np.pi * np.clip(samples / length, 0, 1))

@@ -16,7 +16,7 @@ from typing import Literal
 SAMPLER_VERSION = 1
 """Version of the sampling code that decides samples; raising it makes every clip new."""
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Version of the decoding code; raising it decodes every passage again."""
 
 MIX_VERSION = 1
@@ -222,7 +222,7 @@ class Grid:
         width_frames: Width of every render in frames.
         overlap_frames: Surplus of a render over its slot (the smallest over the track; slots differ by
             up to a frame).
-        join_samples: How much of the surplus is crossfaded with the next clip.
+        join_samples: How much of the surplus is crossfaded with the next clip, at least.
     """
 
     tempo: Fraction

@@ -78,7 +78,7 @@ def write_tiny_font(path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> Sampler:
-    pytest.importorskip("tinysoundfont", reason="the renderer comes with the extra `train`")
+    pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
     return Sampler([write_tiny_font(tmp_path_factory.mktemp("font") / "tiny.sf2")])
 
 
@@ -211,7 +211,7 @@ def test_onsets_stand_on_the_beat(sampler: Sampler) -> None:
 
 
 def test_a_collection_is_cut_into_shards_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    pytest.importorskip("tinysoundfont", reason="the renderer comes with the extra `train`")
+    pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
     font = write_tiny_font(tmp_path / "tiny.sf2")
     out = tmp_path / "clips"
     assert write_collection(out, [font], 4, 6, clips_a_shard=3, processes=1) == 2
