@@ -80,6 +80,7 @@ def measure_joins(
     *,
     start_sample: int = 0,
     wraps: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> list[JoinFigures]:
     """Looks at every join of a passage.
 
@@ -88,6 +89,7 @@ def measure_joins(
         timeline: What it was decoded from.
         start_sample: Absolute start of the passage.
         wraps: The passage is a loop.
+        check: Called before each join; may raise to end it all.
     """
     import torch
 
@@ -96,6 +98,7 @@ def measure_joins(
     hop = params.hop_length
     figures = []
     for first, last in timeline.joins():
+        check()
         inside = max(1, (last - first) // hop)
         begin = first // hop - NEIGHBOUR_FRAMES
         end = first // hop + inside + NEIGHBOUR_FRAMES

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.plan.model import Plan
 from riffcomposer.render.clip_stage import load_level
 from riffcomposer.render.passage_stage import PASSAGE_KIND, passage_timeline
+from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.resolved import ResolvedMaster
 from riffcomposer.store.store import Store
 
@@ -25,34 +27,38 @@ if TYPE_CHECKING:
     from riffcomposer.render.track_stage import FinishedTrack, TrackFiles
 
 
-def measure_track(
-    plan: Plan,
-    keys: tuple[str, ...],
-    store: Store,
-    parameters: SpectrogramParameters,
-    track: FinishedTrack,
-) -> tuple[dict[str, Any], list[JoinFigures]]:
-    """Everything that can be said of a track in figures, and its joins one by one.
+@dataclass(frozen=True)
+class PassageFigures:
+    """What can be said of a track before it is mixed.
+
+    Attributes:
+        joins: Of all passages: what was decoded against what should have been.
+        repetition: How much the song repeats itself.
+    """
+
+    joins: list[JoinFigures]
+    repetition: dict[str, Any]
+
+
+def measure_passages(
+    plan: Plan, keys: tuple[str, ...], store: Store, parameters: SpectrogramParameters, stop: StopFlag
+) -> PassageFigures:
+    """Looks at the decoded passages and the clips; needs no mix, so it can run beside it.
 
     Args:
         plan: What was rendered.
         keys: Key of each passage's audio.
         store: Where clips and passages lie.
         parameters: The spectrogram's format.
-        track: The finished files; the first one is listened to.
+        stop: Looked at between joins.
+
+    Raises:
+        Cancelled: The flag was raised.
+        RenderError: A passage's audio vanished from the store.
     """
     from riffcomposer.mix.blocks import npy_reader
-    from riffcomposer.mix.files import SoundFileReader
-    from riffcomposer.mix.report import (
-        measure_joins,
-        measure_repetition,
-        measure_transitions,
-        summarise_joins,
-    )
-    from riffcomposer.mix.tempo import measure_tempo
+    from riffcomposer.mix.report import measure_joins, measure_repetition
 
-    rate = plan.grid.sample_rate
-    # 1. Joins inside passages: what was decoded against what should have been.
     joins: list[JoinFigures] = []
     for key, passage in zip(keys, plan.passages, strict=True):
         path = store.path(PASSAGE_KIND, key)
@@ -66,15 +72,30 @@ def measure_track(
             parameters,
             start_sample=passage.start_sample,
             wraps=passage.wraps,
+            check=stop.check,
         )
-    # 2. Borders between passages, and the tempo, in the finished file.
+    clips = [(clip.key, _loader(store, clip.key)) for clip in plan.clips if clip.kind != "tail"]
+    return PassageFigures(joins, measure_repetition(clips))
+
+
+def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) -> dict[str, Any]:
+    """Everything that can be said of a track in figures.
+
+    Args:
+        plan: What was rendered.
+        passages: From `measure_passages`.
+        track: The finished files; the first one is listened to.
+    """
+    from riffcomposer.mix.files import SoundFileReader
+    from riffcomposer.mix.report import measure_transitions, summarise_joins
+    from riffcomposer.mix.tempo import measure_tempo
+
+    rate = plan.grid.sample_rate
     starts = [passage.start_sample for passage in plan.passages if not passage.wraps]
     with SoundFileReader(track.outputs[0].path) as audio:
         transitions = measure_transitions(audio, starts, rate, loop=plan.loop)
         tempo = measure_tempo(audio, rate, float(plan.grid.tempo))
-    # 3. How much the song repeats itself.
-    clips = [(clip.key, _loader(store, clip.key)) for clip in plan.clips if clip.kind != "tail"]
-    report = {
+    return {
         "title": plan.title,
         "seconds": round(plan.total_samples / rate, 6),
         "samples": plan.total_samples,
@@ -85,11 +106,10 @@ def measure_track(
             for section, loudness in zip(plan.sections, track.sections, strict=True)
         ],
         "tempo": tempo.as_dict(),
-        "repetition": measure_repetition(clips),
-        "joins": {**summarise_joins(joins), "each": [join.as_dict() for join in joins]},
+        "repetition": passages.repetition,
+        "joins": {**summarise_joins(passages.joins), "each": [join.as_dict() for join in passages.joins]},
         "transitions": [figures.as_dict() for figures in transitions],
     }
-    return report, joins
 
 
 def _loader(store: Store, key: str) -> Any:
@@ -97,20 +117,14 @@ def _loader(store: Store, key: str) -> Any:
 
 
 def write_quality_report(
-    plan: Plan,
-    keys: tuple[str, ...],
-    store: Store,
-    parameters: SpectrogramParameters,
-    files: TrackFiles,
-    track: FinishedTrack,
-    master: ResolvedMaster,
+    plan: Plan, passages: PassageFigures, files: TrackFiles, track: FinishedTrack, master: ResolvedMaster
 ) -> tuple[list[Path], dict[str, Any]]:
     """Writes `NAME.report.json` and `NAME.timeline.png`; gives their paths and the report."""
     from riffcomposer.mix.blocks import Buffered
     from riffcomposer.mix.files import SoundFileReader
     from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
 
-    report, joins = measure_track(plan, keys, store, parameters, track)
+    report = measure_track(plan, passages, track)
     # 1. The figures. Silence has no loudness in decibels: what is not finite becomes null.
     report["target"] = {
         "integrated_lufs": master.integrated_lufs,
@@ -137,7 +151,7 @@ def write_quality_report(
             Buffered(audio),
             plan.grid.sample_rate,
             sections,
-            [join.start_sample for join in joins],
+            [join.start_sample for join in passages.joins],
             title=plan.title,
             subtitle=_subtitle(report),
             loop=plan.loop,

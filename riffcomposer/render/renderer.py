@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -210,12 +211,21 @@ def run(
     watch.lap("decode")
     # 4. The track and what goes with it.
     from riffcomposer.mix.tags import Tags
-    from riffcomposer.render.quality import write_quality_report
+    from riffcomposer.render.quality import measure_passages, write_quality_report
 
     tags = Tags(title=plan.title, comment="made with riffcomposer", recipe=recipe)
-    track = finish_track(plan, job.song, keys, store, job.files, tags, observer, stop)
-    watch.lap("mix")
-    extra, report = write_quality_report(plan, keys, store, parameters, job.files, track, job.song.master)
+    needless = StopFlag()
+    with ThreadPoolExecutor(1, "joins") as beside:
+        # Mixing and mastering keep one core busy; the other one looks at the joins meanwhile.
+        measured = beside.submit(measure_passages, plan, keys, store, parameters, needless)
+        try:
+            track = finish_track(plan, job.song, keys, store, job.files, tags, observer, stop)
+        except BaseException:
+            needless.raise_flag()
+            raise
+        watch.lap("mix")
+        passages = measured.result()
+    extra, report = write_quality_report(plan, passages, job.files, track, job.song.master)
     watch.lap("report")
     names = [
         *(output.path for output in track.outputs),

@@ -122,6 +122,7 @@ def train_autoencoder(
     Args:
         clips: Folder of rendered shards.
         out: Folder of the run; `autoencoder_state.pt` there is the resumable state.
+        budget_seconds: Time for training; with 0 the components are taken as they are.
     """
     paths = first_shards(clips)
     test = _read(paths, held=True, most=64)
@@ -203,10 +204,12 @@ def train_autoencoder(
         if clock.used_seconds - last_saved > 60:
             last_saved = clock.used_seconds
             save()
-    save()
-    trained = measure(network, test, setting.patch)
-    log.info("trained %d steps: error %.2f, convergence %.2f dB", step, *trained)
-    better = trained[1] < plain[1] and trained[0] <= plain[0] + 0.1
+    trained, better = plain, True
+    if step:
+        save()
+        trained = measure(network, test, setting.patch)
+        log.info("trained %d steps: error %.2f, convergence %.2f dB", step, *trained)
+        better = trained[1] < plain[1] and trained[0] <= plain[0] + 0.1
     if not better:
         log.warning("training did not beat the plain components; they are kept")
         network.load_state_dict(start_weights)

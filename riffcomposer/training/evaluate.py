@@ -19,10 +19,7 @@ import json
 import logging
 import re
 import sys
-import time
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,170 +28,14 @@ import torch
 
 from riffcomposer import files
 from riffcomposer.errors import RiffcomposerError
-from riffcomposer.models.locate import locate_model
 from riffcomposer.training import measures
-from riffcomposer.training.clip_shards import first_shards, held_out, read_shard
+from riffcomposer.training.evaluation_chain import Chain, clip_seconds
+from riffcomposer.training.evaluation_clips import EvaluationClips, coarse, read_evaluation_clips, style_of
 from riffcomposer.training.latents import captions_of, two_bars
 from riffcomposer.training.scorer import Scorer, reduced, sentence_embeddings, train_scorer
 
 log = logging.getLogger("riffcomposer.training")
 STRENGTHS = (0.3, 0.5, 0.7)
-
-
-@dataclass
-class EvaluationClips:
-    """The clips that a model is compared with.
-
-    Attributes:
-        held: Levels of held-out clips, float32 [clips, 512, 512].
-        entries: What is said of each.
-        training: Training clips averaged 16 x 16, [clips, 32, 32].
-        classes: Average spectrum of each style, [64].
-    """
-
-    held: np.ndarray[Any, Any]
-    entries: list[dict[str, Any]]
-    training: np.ndarray[Any, Any]
-    classes: dict[str, np.ndarray[Any, Any]]
-
-
-def style_of(entry: dict[str, Any]) -> str:
-    """A clip's style, or its instrument if it is a solo piece."""
-    return str(entry.get("style") or "solo " + str((entry.get("instruments") or ["clip"])[0]))
-
-
-def coarse(levels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Levels averaged 16 x 16 over their first 512 frames."""
-    clips = levels[:, :, :512].astype(np.float32)
-    return clips.reshape(len(clips), 32, 16, 32, 16).mean((2, 4))
-
-
-def read_evaluation_clips(folder: Path, most: int) -> EvaluationClips:
-    """Reads held-out clips, and of the training clips what is needed to compare with.
-
-    A collection too small to hold any (the toy's) gives its last clips instead, with a warning.
-
-    Raises:
-        ModelError: There are no clips at all.
-    """
-    held, entries, training = [], [], []
-    spectra: dict[str, list[np.ndarray[Any, Any]]] = defaultdict(list)
-    for path in first_shards(folder):
-        shard = read_shard(path)
-        levels = shard.levels()
-        training_rows = [index for index, clip in enumerate(shard.clips) if not held_out(clip)]
-        training.append(coarse(levels[training_rows]) / 255)
-        for index in training_rows:
-            spectra[style_of(shard.clips[index])].append(measures.timbre(levels[index] / 255.0))
-        for index, clip in enumerate(shard.clips):
-            if held_out(clip):
-                held.append(levels[index].astype(np.float32) / 255)
-                entries.append(clip)
-    if len(held) < 2:
-        log.warning("%s: no held-out pieces; the last clips are used, which the model has heard", folder)
-        held, entries = list(levels[-most:].astype(np.float32) / 255), shard.clips[-most:]
-    enough = {style: found for style, found in spectra.items() if len(found) >= 6} or spectra
-    chosen = np.linspace(0, len(held) - 1, min(most, len(held))).astype(int)
-    return EvaluationClips(
-        np.stack([held[index] for index in chosen]),
-        [entries[index] for index in chosen],
-        np.concatenate(training),
-        {style: np.mean(found, 0) for style, found in enough.items()},
-    )
-
-
-class Chain:
-    """The model and our decoder, as a render uses them.
-
-    Args:
-        folder: The exported model.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        from riffcomposer.diffusion.loading import load_checkpoint
-        from riffcomposer.diffusion.prompts import PromptEncoder
-        from riffcomposer.spectrogram.decoder import Decoder
-
-        self.located = locate_model(str(folder))
-        self.checkpoint = load_checkpoint(self.located)
-        profile = self.located.profile
-        self.decoder = Decoder(profile.spectrogram, "default", seed=0)
-        self.prompts = PromptEncoder(
-            self.checkpoint.tokenizer, self.checkpoint.text_encoder, profile.text_length
-        )
-
-    def render(
-        self,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
-        *,
-        init: np.ndarray[Any, Any] | None = None,
-        strength: float = 1.0,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        batch: int = 4,
-    ) -> np.ndarray[Any, Any]:
-        """Renders clips of 512 frames.
-
-        Args:
-            init: Seed clips, [clips, 512, 512]; None starts from noise.
-
-        Returns:
-            Levels float32 [clips, 512, 512].
-        """
-        from riffcomposer.diffusion.latents import decode, encode
-        from riffcomposer.diffusion.noise import ClipNoise
-        from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
-        from riffcomposer.diffusion.schedulers import steps_to_run
-
-        profile = self.located.profile
-        steps = steps or profile.num_inference_steps
-        scale = profile.guidance_scale if guidance_scale is None else guidance_scale
-        pure = init is None
-        side = 512 // profile.latent_scale
-        settings = BatchSettings(profile.scheduler, steps, steps_to_run(steps, strength), pure, scale != 1)
-        empty = self.prompts.encode("", 1)
-        rendered = []
-        for start in range(0, len(prompts), batch):
-            part = slice(start, start + batch)
-            cleans = (
-                [None] * len(prompts[part]) if init is None else encode(self.checkpoint, init[part][:, None])
-            )
-            clips = [
-                SamplerClip(
-                    text_a=(states := self.prompts.encode(prompt, 1)[: profile.text_length]),
-                    text_b=states,
-                    negative=empty,
-                    alpha=0.0,
-                    guidance_scale=scale,
-                    model_strength=profile.model_strength(strength),
-                    noise=ClipNoise(seed, seed, 0.0, (self.checkpoint.latent_channels, side, side)),
-                    clean=clean,
-                )
-                for prompt, seed, clean in zip(prompts[part], seeds[part], cleans, strict=True)
-            ]
-            rendered.append(decode(self.checkpoint, sample(self.checkpoint, clips, settings))[:, 0])
-        return np.concatenate(rendered)
-
-    def sound(self, level: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Audio of one clip, float32 [samples]."""
-        from riffcomposer.spectrogram.mel import mel_from_levels
-
-        tensor = torch.from_numpy(np.ascontiguousarray(level))[None]
-        mel = mel_from_levels(tensor, self.located.profile.spectrogram)
-        return np.asarray(self.decoder.decode(mel), np.float32).reshape(-1)
-
-    def heard(self, levels: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[np.ndarray[Any, Any]]]:
-        """Clips as they are after our decoder: levels of the sound, and the sound."""
-        from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
-
-        parameters = self.located.profile.spectrogram
-        sounds = [self.sound(level) for level in levels]
-        again = [
-            levels_from_mel(mel_from_audio(torch.from_numpy(sound)[None], parameters, fast=True), parameters)
-            for sound in sounds
-        ]
-        return np.stack([level[0, :, : levels.shape[2]].numpy() for level in again]), sounds
 
 
 class Listener:
@@ -241,7 +82,7 @@ def text_figures(
     made, audio = chain.heard(made)
     truth, true_audio = chain.heard(reference.held)
     save_sounds(sounds, "text", captions, audio)
-    save_sounds(sounds, "truth", captions[:6], true_audio[:6])
+    save_sounds(sounds, "truth", captions, true_audio)
     sheet += [(f"truth: {caption}", level) for caption, level in zip(captions[:6], truth[:6], strict=True)]
     sheet += [(f"text: {caption}", level) for caption, level in zip(captions[:12], made[:12], strict=True)]
 
@@ -368,25 +209,6 @@ def img2img_figures(
             sheet.append((f"{seeds[index][0]} -> {prompts[index]} {strength:g}", made[index]))
     figures["seed_level_db"] = float(np.mean([measures.level_db(level) for level in heard_seeds]))
     return figures
-
-
-def clip_seconds(chain: Chain, seed: np.ndarray[Any, Any], clips: int = 4) -> dict[str, float]:
-    """Seconds a clip takes at the profile's defaults, sampling (autoencoder included) and decoding."""
-    strength = chain.located.profile.strength
-    init = np.stack([seed] * clips)
-    chain.render(["jazz piano trio"], [0], init=init[:1], strength=strength)
-    chain.sound(seed)
-    begun = time.perf_counter()
-    made = chain.render(["jazz piano trio"] * clips, range(clips), init=init, strength=strength)
-    sampled = time.perf_counter()
-    for level in made:
-        chain.sound(level)
-    decoded = time.perf_counter()
-    return {
-        "seconds_sampling": (sampled - begun) / clips,
-        "seconds_decoding": (decoded - sampled) / clips,
-        "seconds_a_clip": (decoded - begun) / clips,
-    }
 
 
 def save_sounds(

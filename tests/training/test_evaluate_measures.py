@@ -9,15 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riffcomposer.training import measures
+from riffcomposer.training import measures, tagger
 from riffcomposer.training.clip_shards import read_shard
-from riffcomposer.training.evaluate import (
-    EvaluationClips,
-    between,
-    coarse,
-    contact_sheet,
-    read_evaluation_clips,
-)
+from riffcomposer.training.evaluate import between, contact_sheet
+from riffcomposer.training.evaluation_clips import EvaluationClips, coarse, read_evaluation_clips
 from riffcomposer.training.scorer import reduced, sentence_embeddings, train_scorer
 from riffcomposer.training.text_states import load_encoder
 
@@ -102,9 +97,9 @@ def test_evaluate_share_from_floor_to_ceiling() -> None:
 
 
 def test_evaluate_keeps_held_out_pieces_apart(tiny_clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from riffcomposer.training import evaluate
+    from riffcomposer.training import evaluation_clips
 
-    monkeypatch.setattr(evaluate, "held_out", lambda clip: clip["piece"] in ("1-2", "1-5"))
+    monkeypatch.setattr(evaluation_clips, "held_out", lambda clip: clip["piece"] in ("1-2", "1-5"))
     clips = read_evaluation_clips(tiny_clips, 10)
     assert isinstance(clips, EvaluationClips)
     assert [entry["piece"] for entry in clips.entries] == ["1-2", "1-5"]
@@ -115,9 +110,9 @@ def test_evaluate_keeps_held_out_pieces_apart(tiny_clips: Path, monkeypatch: pyt
 def test_evaluate_without_held_out_pieces_says_so(
     tiny_clips: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from riffcomposer.training import evaluate
+    from riffcomposer.training import evaluation_clips
 
-    monkeypatch.setattr(evaluate, "held_out", lambda clip: False)
+    monkeypatch.setattr(evaluation_clips, "held_out", lambda clip: False)
     with caplog.at_level("WARNING"):
         clips = read_evaluation_clips(tiny_clips, 3)
     assert [entry["piece"] for entry in clips.entries] == ["1-13", "1-14", "1-15"]
@@ -148,3 +143,28 @@ def test_evaluate_contact_sheet_holds_every_clip(tmp_path: Path) -> None:
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.size == (520, 548)
         assert np.asarray(sheet)[20:270, 5:255].std() > 10
+
+
+def test_evaluate_tagger_tells_the_right_clip_from_others() -> None:
+    rng = np.random.default_rng(0)
+    truth = [tagger.Heard(rng.random(50), rng.standard_normal((3, 8))) for _ in range(6)]
+    near = [tagger.Heard(heard.tags + 0.05 * rng.standard_normal(50), heard.features) for heard in truth]
+    far = [tagger.Heard(rng.random(50), heard.features + 3) for heard in truth]
+    good, bad = tagger.compare(near, truth), tagger.compare(far, truth)
+    assert good["tag_agreement"] > 0.9 > 0.3 > good["tag_agreement_floor"]
+    assert good["tag_rank"] == 1
+    assert abs(bad["tag_agreement"] - bad["tag_agreement_floor"]) < 0.3
+    assert bad["frechet"] == pytest.approx(good["frechet"] + 8 * 9, rel=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 3.1, 5.12])
+def test_evaluate_tagger_input_has_its_shape(seconds: float) -> None:
+    audio = np.sin(np.arange(round(44100 * seconds)) * 0.05).astype(np.float32)
+    pictures = tagger.patches(audio, 44100)
+    assert pictures.shape[1:] == (187, 96)
+    assert len(pictures) == max(1, (round(seconds * 62.5) + 1 - 187) // 31 + 1)
+
+
+def test_evaluate_tagger_wants_an_evaluation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert tagger.main([str(tmp_path)]) == 2
+    assert "riffcomposer.training.evaluate" in caplog.text

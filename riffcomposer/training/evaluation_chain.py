@@ -1,0 +1,126 @@
+"""A model and our decoder as evaluation uses them: clips from captions or seed clips, and their sound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from riffcomposer.models.locate import locate_model
+
+
+class Chain:
+    """The model and our decoder, as a render uses them.
+
+    Args:
+        folder: The exported model.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from riffcomposer.diffusion.loading import load_checkpoint
+        from riffcomposer.diffusion.prompts import PromptEncoder
+        from riffcomposer.spectrogram.decoder import Decoder
+
+        self.located = locate_model(str(folder))
+        self.checkpoint = load_checkpoint(self.located)
+        profile = self.located.profile
+        self.decoder = Decoder(profile.spectrogram, "default", seed=0)
+        self.prompts = PromptEncoder(
+            self.checkpoint.tokenizer, self.checkpoint.text_encoder, profile.text_length
+        )
+
+    def render(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        init: np.ndarray[Any, Any] | None = None,
+        strength: float = 1.0,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        batch: int = 4,
+    ) -> np.ndarray[Any, Any]:
+        """Renders clips of 512 frames.
+
+        Args:
+            init: Seed clips, [clips, 512, 512]; None starts from noise.
+
+        Returns:
+            Levels float32 [clips, 512, 512].
+        """
+        from riffcomposer.diffusion.latents import decode, encode
+        from riffcomposer.diffusion.noise import ClipNoise
+        from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
+        from riffcomposer.diffusion.schedulers import steps_to_run
+
+        profile = self.located.profile
+        steps = steps or profile.num_inference_steps
+        scale = profile.guidance_scale if guidance_scale is None else guidance_scale
+        pure = init is None
+        side = 512 // profile.latent_scale
+        settings = BatchSettings(profile.scheduler, steps, steps_to_run(steps, strength), pure, scale != 1)
+        empty = self.prompts.encode("", 1)
+        rendered = []
+        for start in range(0, len(prompts), batch):
+            part = slice(start, start + batch)
+            cleans = (
+                [None] * len(prompts[part]) if init is None else encode(self.checkpoint, init[part][:, None])
+            )
+            clips = [
+                SamplerClip(
+                    text_a=(states := self.prompts.encode(prompt, 1)[: profile.text_length]),
+                    text_b=states,
+                    negative=empty,
+                    alpha=0.0,
+                    guidance_scale=scale,
+                    model_strength=profile.model_strength(strength),
+                    noise=ClipNoise(seed, seed, 0.0, (self.checkpoint.latent_channels, side, side)),
+                    clean=clean,
+                )
+                for prompt, seed, clean in zip(prompts[part], seeds[part], cleans, strict=True)
+            ]
+            rendered.append(decode(self.checkpoint, sample(self.checkpoint, clips, settings))[:, 0])
+        return np.concatenate(rendered)
+
+    def sound(self, level: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Audio of one clip, float32 [samples]."""
+        from riffcomposer.spectrogram.mel import mel_from_levels
+
+        tensor = torch.from_numpy(np.ascontiguousarray(level))[None]
+        mel = mel_from_levels(tensor, self.located.profile.spectrogram)
+        return np.asarray(self.decoder.decode(mel), np.float32).reshape(-1)
+
+    def heard(self, levels: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[np.ndarray[Any, Any]]]:
+        """Clips as they are after our decoder: levels of the sound, and the sound."""
+        from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
+
+        parameters = self.located.profile.spectrogram
+        sounds = [self.sound(level) for level in levels]
+        again = [
+            levels_from_mel(mel_from_audio(torch.from_numpy(sound)[None], parameters, fast=True), parameters)
+            for sound in sounds
+        ]
+        return np.stack([level[0, :, : levels.shape[2]].numpy() for level in again]), sounds
+
+
+def clip_seconds(chain: Chain, seed: np.ndarray[Any, Any], clips: int = 4) -> dict[str, float]:
+    """Seconds a clip takes at the profile's defaults, sampling (autoencoder included) and decoding."""
+    strength = chain.located.profile.strength
+    init = np.stack([seed] * clips)
+    chain.render(["jazz piano trio"], [0], init=init[:1], strength=strength)
+    chain.sound(seed)
+    begun = time.perf_counter()
+    made = chain.render(["jazz piano trio"] * clips, range(clips), init=init, strength=strength)
+    sampled = time.perf_counter()
+    for level in made:
+        chain.sound(level)
+    decoded = time.perf_counter()
+    return {
+        "seconds_sampling": (sampled - begun) / clips,
+        "seconds_decoding": (decoded - sampled) / clips,
+        "seconds_a_clip": (decoded - begun) / clips,
+    }
