@@ -19,17 +19,16 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import stat
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from riffcomposer.errors import StoreError
 from riffcomposer.files import replacing, sweep_stale, write_bytes
+from riffcomposer.store.entries import Collected, Entry, StoreInfo, Verification, listed, remove, walk
 from riffcomposer.store.sealed_file import (
     DAMAGE,
     SEAL_BYTES,
@@ -67,65 +66,6 @@ def default_root() -> Path:
         configured = os.environ.get("XDG_CACHE_HOME", "")
         cache = Path(configured) if os.path.isabs(configured) else Path.home() / ".cache"
     return cache / "riffcomposer" / "store"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry on disk, as found by walking the store; not verified."""
-
-    kind: str
-    key: str
-    path: Path
-    size_bytes: int
-    used_at: float
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """What lies in the store: counts and bytes.
-
-    Attributes:
-        entries: kind -> (count, bytes).
-        trash: What `gc` collected and has not yet removed.
-        bad: Entries set aside.
-    """
-
-    root: Path
-    size_cap_bytes: int
-    entries: dict[str, tuple[int, int]]
-    trash: tuple[int, int]
-    bad: tuple[int, int]
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of all entries; the cap is compared with this."""
-        return sum(size for _, size in self.entries.values())
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `verify` found: how much it read, and (path, reason) of each entry that was bad."""
-
-    checked: int
-    checked_bytes: int
-    bad: tuple[tuple[Path, str], ...]
-
-
-@dataclass(frozen=True)
-class Collected:
-    """What `gc` did, or would do.
-
-    Attributes:
-        trashed: Entries moved to the trash, least recently used first.
-        kept_bytes: What stays.
-        named_bytes: How much of that stays because a lock names it.
-        removed: Count and bytes of what left the disk for good: old trash and old bad entries.
-    """
-
-    trashed: tuple[Entry, ...]
-    kept_bytes: int
-    named_bytes: int
-    removed: tuple[int, int]
 
 
 class Store:
@@ -240,7 +180,7 @@ class Store:
     def remembered_locks(self) -> dict[Path, dict[str, set[str]]]:
         """Locks that used this store and still exist, each with the keys noted for it."""
         locks: dict[Path, dict[str, set[str]]] = {}
-        for note in _listed(self.root / "locks"):
+        for note in listed(self.root / "locks"):
             with suppress(OSError):
                 place, *lines = os.fsdecode(note.read_bytes()).split("\0")
                 if place and Path(place).is_file():
@@ -253,9 +193,9 @@ class Store:
 
     def entries(self) -> Iterator[Entry]:
         """All entries, unverified, kind by kind."""
-        for kind in _listed(self.root):
+        for kind in listed(self.root):
             if _KIND.fullmatch(kind.name):
-                for item in (item for folder in _listed(kind) for item in _listed(folder)):
+                for item in (item for folder in listed(kind) for item in listed(folder)):
                     key = item.parent.name + item.name.removesuffix(_SUFFIX)
                     if item.suffix == _SUFFIX and _KEY.fullmatch(key):
                         with suppress(OSError):
@@ -341,7 +281,7 @@ class Store:
             for path, status in [*self._trash(), *self._bad()]:
                 if status.st_mtime <= oldest:
                     if not dry_run:
-                        _remove(path)
+                        remove(path)
                     removed.append(status.st_size)
         except OSError as error:
             raise StoreError(f"{path}: cannot be collected ({error.strerror or error})") from error
@@ -412,13 +352,13 @@ class Store:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            _remove(entry.path)
+            remove(entry.path)
 
     def _trash(self) -> Iterator[tuple[Path, os.stat_result]]:
-        yield from _walk(self.root / "trash", lambda name: not name.endswith(".bad"))
+        yield from walk(self.root / "trash", lambda name: not name.endswith(".bad"))
 
     def _bad(self) -> Iterator[tuple[Path, os.stat_result]]:
-        yield from _walk(self.root, lambda name: name.endswith(".bad"))
+        yield from walk(self.root, lambda name: name.endswith(".bad"))
 
 
 def _damage(path: Path, problem: OSError | Damaged) -> str:
@@ -428,32 +368,3 @@ def _damage(path: Path, problem: OSError | Damaged) -> str:
     if problem.errno in DAMAGE:
         return problem.strerror or str(problem)
     raise StoreError(f"{path}: cannot be read ({problem.strerror or problem})") from problem
-
-
-def _listed(folder: Path) -> list[Path]:
-    """What lies in a real folder, in order; nothing where there is none."""
-    try:
-        return [] if folder.is_symlink() else sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be read ({error.strerror or error})") from error
-
-
-def _walk(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below `folder` with a wanted name that is a file, or a folder set aside."""
-    for parent, folders, names in os.walk(folder):
-        for name in sorted(names) + [name for name in folders if name.endswith(".bad")]:
-            if wanted(name) and not name.startswith(".tmp-"):
-                with suppress(OSError):
-                    path = Path(parent, name)
-                    yield path, path.lstat()
-        folders[:] = sorted(name for name in folders if not name.endswith(".bad"))
-
-
-def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -1,0 +1,101 @@
+"""What lies in a store: entries and what is said of them, and the walk over its folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from riffcomposer.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry on disk, as found by walking the store; not verified."""
+
+    kind: str
+    key: str
+    path: Path
+    size_bytes: int
+    used_at: float
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What lies in the store: counts and bytes.
+
+    Attributes:
+        entries: kind -> (count, bytes).
+        trash: What `gc` collected and has not yet removed.
+        bad: Entries set aside.
+    """
+
+    root: Path
+    size_cap_bytes: int
+    entries: dict[str, tuple[int, int]]
+    trash: tuple[int, int]
+    bad: tuple[int, int]
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all entries; the cap is compared with this."""
+        return sum(size for _, size in self.entries.values())
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found: how much it read, and (path, reason) of each entry that was bad."""
+
+    checked: int
+    checked_bytes: int
+    bad: tuple[tuple[Path, str], ...]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What `gc` did, or would do.
+
+    Attributes:
+        trashed: Entries moved to the trash, least recently used first.
+        kept_bytes: What stays.
+        named_bytes: How much of that stays because a lock names it.
+        removed: Count and bytes of what left the disk for good: old trash and old bad entries.
+    """
+
+    trashed: tuple[Entry, ...]
+    kept_bytes: int
+    named_bytes: int
+    removed: tuple[int, int]
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a real folder, in order; nothing where there is none."""
+    try:
+        return [] if folder.is_symlink() else sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be read ({error.strerror or error})") from error
+
+
+def walk(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below `folder` with a wanted name that is a file, or a folder set aside."""
+    for parent, folders, names in os.walk(folder):
+        for name in sorted(names) + [name for name in folders if name.endswith(".bad")]:
+            if wanted(name) and not name.startswith(".tmp-"):
+                with suppress(OSError):
+                    path = Path(parent, name)
+                    yield path, path.lstat()
+        folders[:] = sorted(name for name in folders if not name.endswith(".bad"))
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder; one that is gone already is no matter."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
