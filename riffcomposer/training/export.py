@@ -69,7 +69,7 @@ def default_profile(setting: Setting, *, distilled: bool, figures: dict[str, flo
         schedulers=("euler", "dpmpp_2m", "lcm"),
         scheduler="euler",
         num_inference_steps=10,
-        guidance_scale=7.0,
+        guidance_scale=5.0,
         strength=0.55,
         strength_map=STRENGTH_MAP,
         beat_keeping_strength=0.75,
