@@ -187,7 +187,7 @@ def starter_song(title: str, style: Style, schema: str, catalogue: Catalogue) ->
         )
     return f"""\
 # yaml-language-server: $schema={schema}
-# Hear it:        riffcompose render {{this file}}
+# Hear it:        riffcompose render THIS_FILE
 # Before that:    riffcompose check and plan; seed clips: riffcompose seeds
 title: {_quoted(title)}
 tempo: {tempo:g}                  # BPM; seed clips are fitted to it, their pitch stays
