@@ -16,7 +16,7 @@ from typing import Literal
 SAMPLER_VERSION = 1
 """Version of the sampling code that decides samples; raising it makes every clip new."""
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Version of the decoding code; raising it decodes every passage again."""
 
 MIX_VERSION = 1

@@ -6,7 +6,6 @@ mix can map it into memory instead of reading an hour of sound.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +104,8 @@ def decode_passages(
         RenderError: A passage came out with the wrong length or with numbers that are not finite.
         StoreError: A passage could not be stored.
     """
+    from riffcomposer.spectrogram.threads import available_cores
+
     missing = [
         (key, passage)
         for key, passage in zip(keys, plan.passages, strict=True)
@@ -115,7 +116,10 @@ def decode_passages(
     rate = plan.grid.sample_rate
     total = sum(passage.body_samples + passage.tail_samples for _, passage in missing) / rate
     clock = StageClock(observer, "decode", total, "seconds", 1.0)
-    decoder = _decoder(parameters, settings)
+    # Passages share the cores; what they leave over is shared by each decoder's operations.
+    cores = available_cores() if settings.device == "cpu" else 1
+    workers = min(len(missing), cores)
+    decoder = _decoder(parameters, settings, cores // workers)
     lock, done = threading.Lock(), 0
 
     def decode(key: str, passage: Passage) -> None:
@@ -151,9 +155,8 @@ def decode_passages(
             if filled != samples:
                 raise RenderError(f"section {name}: decoded {filled} samples instead of {samples}")
 
-    # The decoder works in one thread, so passages share the cores; longest first, to end together.
+    # The longest first, so that they end together.
     order = sorted(dict(missing).items(), key=lambda entry: -entry[1].body_samples)
-    workers = 1 if settings.device != "cpu" else min(len(order), available_cores())
     with ThreadPoolExecutor(workers) as pool:
         for future in [pool.submit(decode, key, passage) for key, passage in order]:
             future.result()
@@ -161,13 +164,10 @@ def decode_passages(
 
 
 @lru_cache(maxsize=2)
-def _decoder(parameters: SpectrogramParameters, settings: DecodeSettings) -> Decoder:
+def _decoder(parameters: SpectrogramParameters, settings: DecodeSettings, threads: int) -> Decoder:
     """The decoder, built once for several songs: it holds matrices, no state."""
     from riffcomposer.spectrogram.decoder import Decoder
 
-    return Decoder(parameters, settings.preset, device=settings.device, seed=settings.phase_seed)
-
-
-def available_cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Decoder(
+        parameters, settings.preset, device=settings.device, seed=settings.phase_seed, threads=threads
+    )

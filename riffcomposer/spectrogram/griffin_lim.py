@@ -1,7 +1,7 @@
 """Mel-consistent fast Griffin-Lim.
 
-Each iteration analyses the wave, pushes the spectra on by momentum (Perraudin, Balazs and Sondergaard,
-*A fast Griffin-Lim algorithm*, 2013), keeps their phase, moves their magnitude onto the mel (see
+Each iteration pushes the wave on by momentum (Perraudin, Balazs and Sondergaard, *A fast Griffin-Lim
+algorithm*, 2013), analyses it, keeps the phase of its spectra, moves their magnitude onto the mel (see
 `riffcomposer.spectrogram.mel_inversion`) and takes the least-squares wave of the result (Griffin and
 Lim 1984). The state between iterations is the wave itself, so transforms of different lengths can
 follow one another, and stretches of the wave that are already decided can be held.
@@ -38,26 +38,22 @@ def refine(
     Returns:
         A wave of the same shape.
     """
-    channels, frames, _ = target.shape
+    frames = target.shape[1]
     envelope = transform.envelope(frames)
-    original = wave
-    last: list[torch.Tensor] = []
-    for iteration in range(iterations):
-        padded = transform.padded(wave)
-        total = transform.accumulator(channels, frames)
-        for number, block in enumerate(transform.blocks(frames)):
+    original = last = wave
+    for _ in range(iterations):
+        # Spectra are linear in the wave, so the momentum that acts on them can act on it.
+        padded = transform.padded(torch.lerp(last, wave, 1.0 + momentum))
+        last, parts = wave, []
+        for block in transform.blocks(frames):
             spectra = transform.analyse(padded, block)
-            if iteration == 0:
-                pushed = spectra
-                last.append(spectra)
-            else:
-                pushed = last[number].mul_(-momentum).add_(spectra, alpha=1.0 + momentum)
-                last[number] = spectra
-            parts = torch.view_as_real(pushed)
-            size = parts[..., 0].square().addcmul_(parts[..., 1], parts[..., 1]).sqrt_()
-            wanted = constraint.project(size, target[:, block])
-            transform.overlap_add(total, pushed * wanted.div_(size.add_(1e-9)), block)
-        wave = transform.wave_of(total, envelope)
+            real, imaginary = spectra.real, spectra.imag
+            size = real.square().addcmul_(imaginary, imaginary).sqrt_()
+            ratio = constraint.project(size, target[:, block]).div_(size.add_(1e-9))
+            real.mul_(ratio)
+            imaginary.mul_(ratio)
+            parts.append(transform.overlapped(spectra))
+        wave = transform.wave_of(parts, frames, envelope)
         if held is not None:
             wave = torch.lerp(wave, original, held)
     return wave

@@ -46,16 +46,17 @@ class BandedMatrix:
             if len(columns):
                 span = slice(int(columns[0]), int(columns[-1]) + 1)
                 self._blocks.append((rows, span, dense[rows, span].T.contiguous()))
-        self._is_full = len(self._blocks) == -(-self.rows // block_rows)
 
     def apply(self, vectors: torch.Tensor) -> torch.Tensor:
         """`dense @ vector` for every vector, `[..., columns]` to `[..., rows]`."""
         shape = (*vectors.shape[:-1], self.rows)
-        out = (torch.empty if self._is_full else torch.zeros)(
-            shape, dtype=vectors.dtype, device=vectors.device
-        )
+        return self.add_to(vectors.new_zeros(shape), vectors)
+
+    def add_to(self, out: torch.Tensor, vectors: torch.Tensor, factor: float = 1.0) -> torch.Tensor:
+        """Adds `factor * dense @ vector` for every vector to `out`, `[..., rows]`, and returns it."""
+        wide, flat = out.view(-1, self.rows), vectors.reshape(-1, self.columns)
         for rows, columns, block in self._blocks:
-            out[..., rows] = vectors[..., columns] @ block
+            wide[:, rows].addmm_(flat[:, columns], block, alpha=factor)
         return out
 
 
@@ -134,11 +135,11 @@ class MelConstraint:
 
     def misfit(self, magnitude: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """`target - bank @ magnitude`, `[channels, frames, bands]`."""
-        return target - self._bank.apply(magnitude)
+        return self._bank.add_to(target.clone(), magnitude, -1.0)
 
     def project(self, magnitude: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The nearest magnitudes that fit `target`, clamped at zero."""
-        return self._inverse.apply(self.misfit(magnitude, target)).add_(magnitude).clamp_min_(0.0)
+        return self._inverse.add_to(magnitude.clone(), self.misfit(magnitude, target)).clamp_min_(0.0)
 
 
 class FirstGuess:

@@ -13,7 +13,6 @@ the phase measured at the start of the frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -64,28 +63,31 @@ class WorkGrid:
 
 
 class ShortTimeTransform:
-    """STFT and inverse on a work grid, in blocks of frames that stay in the processor's cache.
-
-    On a CPU the blocks are what makes it fast: whole-clip tensors of some 8 MB go through memory at
-    every elementwise step and cost four times as much.
+    """STFT and inverse on a work grid, in blocks of frames that a processor's cache can hold.
 
     Args:
         grid: Hop and window.
         n_fft: Length of the transform, at least `grid.support`.
-        block_frames: Frames handled at once.
+        block_frames: About how many frames to handle at once; all by default.
     """
 
     def __init__(
-        self, grid: WorkGrid, n_fft: int, *, block_frames: int = 64, device: torch.device | str = "cpu"
+        self,
+        grid: WorkGrid,
+        n_fft: int,
+        *,
+        block_frames: int | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
-        self.grid, self.n_fft, self.bins, self.block_frames = grid, n_fft, n_fft // 2 + 1, block_frames
+        self.grid, self.n_fft, self.bins = grid, n_fft, n_fft // 2 + 1
+        self._block_frames = block_frames
         self.device = torch.device(device)
         self.window = hann(grid.window, grid.support, device=device)
 
-    def blocks(self, frames: int) -> Iterator[slice]:
-        """Slices that cover `frames` frames."""
-        for first in range(0, frames, self.block_frames):
-            yield slice(first, min(first + self.block_frames, frames))
+    def blocks(self, frames: int) -> list[slice]:
+        """Slices of about equal length that cover `frames` frames."""
+        count = max(1, round(frames / self._block_frames)) if self._block_frames else 1
+        return [slice(frames * part // count, frames * (part + 1) // count) for part in range(count)]
 
     def padded(self, wave: torch.Tensor) -> torch.Tensor:
         """The wave mirrored at both ends by half a frame, as every frame's samples need it."""
@@ -107,19 +109,43 @@ class ShortTimeTransform:
             total[part * hop : (part + frames) * hop].view(frames, hop).add_(row)
         return self._folded(total[None])[0].clamp_min(1e-3)
 
-    def overlap_add(self, total: torch.Tensor, spectra: torch.Tensor, block: slice) -> None:
-        """Adds the inverse transforms of a block's spectra into `total`, an `accumulator`."""
-        hop, support = self.grid.hop, self.grid.support
-        count = block.stop - block.start
-        frames = torch.fft.irfft(spectra, n=self.n_fft)[..., :support] * self.window
-        parts = frames.view(len(spectra), count, support // hop, hop)
-        rows = total.view(len(total), -1, hop)
-        for part in range(support // hop):
-            rows[:, block.start + part : block.stop + part].add_(parts[:, :, part])
+    def overlapped(self, spectra: torch.Tensor) -> torch.Tensor:
+        """The inverse transforms of successive frames, windowed and overlapped.
 
-    def accumulator(self, channels: int, frames: int) -> torch.Tensor:
-        """Zeros for `overlap_add`."""
-        return torch.zeros(channels, frames * self.grid.hop + self.grid.support, device=self.device)
+        Args:
+            spectra: `[channels, frames, bins]`.
+
+        Returns:
+            `[channels, frames * hop + support - hop]`, from the first frame's first sample on.
+        """
+        hop, support = self.grid.hop, self.grid.support
+        channels, count, _ = spectra.shape
+        frames = torch.fft.irfft(spectra, n=self.n_fft)
+        total = torch.zeros(channels, count * hop + support - hop, device=self.device)
+        rows = total.view(channels, -1, hop)
+        for part, window in enumerate(self.window.view(-1, hop)):
+            rows[:, part : part + count].addcmul_(frames[..., part * hop : (part + 1) * hop], window)
+        return total
+
+    def wave_of(
+        self, parts: list[torch.Tensor], frames: int, envelope: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The least-squares wave of all blocks' `overlapped` frames (Griffin and Lim 1984).
+
+        Least squares among waves that are mirrored at their ends, as `padded` takes them to be.
+
+        Args:
+            parts: In the order of `blocks(frames)`.
+            envelope: `envelope(frames)`, if it is at hand.
+
+        Returns:
+            `[channels, frames * hop]`.
+        """
+        hop, support = self.grid.hop, self.grid.support
+        total = torch.zeros(len(parts[0]), frames * hop + support, device=self.device)
+        for block, part in zip(self.blocks(frames), parts, strict=True):
+            total[:, block.start * hop : block.start * hop + part.shape[1]] += part
+        return self._folded(total).div_(self.envelope(frames) if envelope is None else envelope)
 
     def _folded(self, total: torch.Tensor) -> torch.Tensor:
         """Sums over the wave's own samples, what lies beyond its ends added at its mirror image."""
@@ -129,20 +155,10 @@ class ShortTimeTransform:
         inside[:, -half - 1 : -1] += total[:, -half:].flip(1)
         return inside
 
-    def wave_of(self, total: torch.Tensor, envelope: torch.Tensor) -> torch.Tensor:
-        """The least-squares wave of what `overlap_add` has summed (Griffin and Lim 1984).
-
-        Least squares among waves that are mirrored at their ends, as `padded` takes them to be.
-        """
-        return self._folded(total) / envelope
-
     def inverse(self, spectra: torch.Tensor) -> torch.Tensor:
         """The least-squares wave of spectra, `[channels, frames * hop]`."""
-        channels, frames, _ = spectra.shape
-        total = self.accumulator(channels, frames)
-        for block in self.blocks(frames):
-            self.overlap_add(total, spectra[:, block], block)
-        return self.wave_of(total, self.envelope(frames))
+        frames = spectra.shape[1]
+        return self.wave_of([self.overlapped(spectra[:, block]) for block in self.blocks(frames)], frames)
 
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
         """All spectra of a wave, `[channels, frames, bins]`."""

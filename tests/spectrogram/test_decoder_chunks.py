@@ -88,18 +88,18 @@ def test_a_loop_runs_into_its_start(samples: int) -> None:
     assert abs(_level_db(got[..., seam], wanted[..., seam])) < 0.1
 
 
-def test_the_seed_decides_and_threads_do_not(mel: torch.Tensor) -> None:
-    short = mel[:, :, :40]
-    first = Decoder(PARAMS, "fast", seed=1).decode(short)
+@pytest.mark.parametrize("preset", ["fast", "default"])
+@pytest.mark.parametrize("frames", [40, 77, 260])
+def test_the_seed_decides_and_threads_do_not(mel: torch.Tensor, preset: str, frames: int) -> None:
+    part = mel[:, :, :frames]
     threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        again = Decoder(PARAMS, "fast", seed=1).decode(short)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads)
-    assert torch.equal(first, again)
-    assert not torch.equal(first, Decoder(PARAMS, "fast", seed=2).decode(short))
+    first, two, four, many = (
+        Decoder(PARAMS, preset, seed=1, threads=count).decode(part) for count in (1, 2, 4, 7)
+    )
+    assert torch.get_num_threads() == threads
+    for again in (two, four, many):
+        assert torch.equal(first, again)
+    assert not torch.equal(first, Decoder(PARAMS, preset, seed=2).decode(part))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 23])
