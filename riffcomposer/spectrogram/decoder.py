@@ -45,6 +45,7 @@ BLOCK_FRAMES = 512
 CONTEXT_FRAMES = 40
 RELEASE_FRAMES = 12
 _SHORTEST_FRAMES = 12
+START_FRAMES, START_DRAWS, START_ITERATIONS = 32, 8, 12
 _SETTLED_FRAMES = 16
 """A wave's last frames, whose future is unknown to it, are no base to carry phases on from."""
 
@@ -196,7 +197,7 @@ class Decoder:
         target = whole.constraint.target(mel)
         magnitude = self._guess.magnitude(target)
         # 2. Phases: carried on from the neighbours, or from a start of their own.
-        phase = self._first_phases(magnitude, neighbours)
+        phase = self._first_phases(magnitude, target, neighbours)
         known, held = neighbours.laid_on(frames, whole.grid)
         if neighbours.seam is not None:
             phase = self._joined_to_beginning(phase, magnitude, known, math.ceil(neighbours.seam))
@@ -215,21 +216,45 @@ class Decoder:
             wave = wave + resample(refined - low, band.grid.hop, whole.grid.hop, rolloff=band.rolloff)
         return wave if held is None else torch.where(held == 1.0, known, wave)
 
-    def _first_phases(self, magnitude: torch.Tensor, neighbours: _Neighbours) -> torch.Tensor:
+    def _first_phases(
+        self, magnitude: torch.Tensor, target: torch.Tensor, neighbours: _Neighbours
+    ) -> torch.Tensor:
         """Phases for a chunk's magnitudes, `[channels, frames, bins]`."""
         whole = self._whole
         n_fft = whole.transform.n_fft
         if neighbours.past is None:
-            # A wave mirrored at its start is real there: every phase is 0 or pi at the frame's centre.
-            generator = torch.Generator().manual_seed(self.seed)
-            signs = torch.randint(0, 2, (magnitude.shape[0], magnitude.shape[2]), generator=generator)
-            centre = torch.arange(magnitude.shape[2]) * (math.pi * whole.grid.support / n_fft)
-            return peak_locked_phase(magnitude, whole.grid, n_fft, (math.pi * signs - centre).to(self.device))
+            return self._best_start(magnitude, target)
         past = whole.transform.forward(neighbours.past)
         settled = min(past.shape[1], magnitude.shape[1]) - _SETTLED_FRAMES
         past = torch.angle(past[:, : settled + 1])
         onward = peak_locked_phase(magnitude[:, settled:], whole.grid, n_fft, past[:, settled])
         return torch.cat([past[:, :settled], onward], dim=1)
+
+    def _best_start(self, magnitude: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Phases from a song's beginning on, `[channels, frames, bins]`.
+
+        A wave mirrored at its start is real there: every phase is 0 or pi at the frame's centre. Which of
+        the two it is decides how well the first frames can fit; so several draws are tried on them.
+        """
+        whole, (channels, frames, bins) = self._whole, magnitude.shape
+        n_fft, head = whole.transform.n_fft, min(frames, START_FRAMES)
+        generator = torch.Generator().manual_seed(self.seed)
+        signs = torch.randint(0, 2, (channels, START_DRAWS, bins), generator=generator)
+        centre = torch.arange(bins) * (math.pi * whole.grid.support / n_fft)
+        starts = (math.pi * signs - centre).to(self.device)
+        if head >= _SHORTEST_FRAMES:
+            tried, wanted = (
+                part[:, :head].repeat_interleave(START_DRAWS, dim=0) for part in (magnitude, target)
+            )
+            phase = peak_locked_phase(tried, whole.grid, n_fft, starts.flatten(0, 1))
+            wave = whole.transform.inverse(torch.polar(tried, phase))
+            wave = refine(wave, wanted, whole.transform, whole.constraint, START_ITERATIONS)
+            misfit = whole.constraint.misfit(whole.transform.forward(wave).abs(), wanted)
+            misfit = misfit[:, : head // 2].square().sum((1, 2)).view(channels, START_DRAWS)
+            starts = starts[torch.arange(channels), misfit.argmin(1)]
+        else:
+            starts = starts[:, 0]
+        return peak_locked_phase(magnitude, whole.grid, n_fft, starts)
 
     def _joined_to_beginning(
         self, phase: torch.Tensor, magnitude: torch.Tensor, known: torch.Tensor, seam: int

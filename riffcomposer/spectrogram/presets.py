@@ -29,8 +29,8 @@ class Stage:
 
 PRESETS: dict[str, tuple[Stage, ...]] = {
     "fast": (Stage(1.0, 1, 8), Stage(1 / 8, 2, 12)),
-    "default": (Stage(1.0, 1, 12), Stage(1 / 4, 2, 16), Stage(1 / 8, 4, 40)),
-    "best": (Stage(1.0, 1, 12), Stage(1.0, 2, 40), Stage(1 / 4, 2, 40), Stage(1 / 8, 4, 100)),
+    "default": (Stage(1.0, 1, 16), Stage(1 / 2, 2, 12), Stage(1 / 4, 2, 20), Stage(1 / 8, 4, 40)),
+    "best": (Stage(1.0, 1, 12), Stage(1.0, 2, 100), Stage(1 / 4, 4, 60), Stage(1 / 8, 4, 150)),
 }
 
 

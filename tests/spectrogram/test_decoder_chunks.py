@@ -88,6 +88,25 @@ def test_a_loop_runs_into_its_start(samples: int) -> None:
     assert abs(_level_db(got[..., seam], wanted[..., seam])) < 0.1
 
 
+def test_a_loud_beginning_is_tried_several_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tones so close that they beat within a window: their signs at the start matter.
+    time = torch.arange(72 * HOP) / 44100
+    generator = torch.Generator().manual_seed(3)
+    tones = [
+        torch.sin(
+            2 * math.pi * (100.0 + 7.0 * number) * time + 6.3 * float(torch.rand((), generator=generator))
+        )
+        for number in range(60)
+    ]
+    mel = mel_from_audio(0.02 * torch.stack(tones).sum(0)[None], PARAMS)[:, :, 8:64]
+    errors = []
+    for draws in (1, 8):
+        monkeypatch.setattr(decoder_module, "START_DRAWS", draws)
+        decoded = [Decoder(PARAMS, "fast", seed=seed).decode(mel) for seed in range(4)]
+        errors.append([_sc(mel_from_audio(audio, PARAMS)[:, :, :16], mel[:, :, :16]) for audio in decoded])
+    assert np.mean(errors[1]) < np.mean(errors[0]) - 1.0
+
+
 @pytest.mark.parametrize("preset", ["fast", "default"])
 @pytest.mark.parametrize("frames", [40, 77, 260])
 def test_the_seed_decides_and_threads_do_not(mel: torch.Tensor, preset: str, frames: int) -> None:
