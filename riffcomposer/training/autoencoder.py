@@ -30,6 +30,7 @@ from riffcomposer.training.schedule import (
     step_generator,
 )
 from riffcomposer.training.settings import Setting
+from riffcomposer.training.start_from import start_autoencoder
 
 log = logging.getLogger(__name__)
 TYPICAL_WEIGHT = 0.03
@@ -223,6 +224,23 @@ def train_autoencoder(
             "steps": step,
         },
     )
+
+
+def take_autoencoder(setting: Setting, clips: Path, out: Path, folder: Path) -> None:
+    """Takes over an exported folder's autoencoder as it is; writes `autoencoder.pt`.
+
+    Raises:
+        ModelError: The folder has none, or one of another size.
+    """
+    weights, deviations = start_autoencoder(setting, folder)
+    network = build_autoencoder(setting)
+    network.load_state_dict(weights)
+    paths = first_shards(clips)
+    test = _read(paths, held=True, most=64)
+    figures = measure(network, test if len(test) else _read(paths, held=False, most=8), setting.patch)
+    log.info("autoencoder of %s: error %.2f, convergence %.2f dB", folder, *figures)
+    state = {"network": weights, "deviations": deviations, "figures": list(figures), "steps": 0}
+    save_checkpoint(out / "autoencoder.pt", state)
 
 
 def load_autoencoder(setting: Setting, out: Path) -> Any:

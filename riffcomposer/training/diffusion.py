@@ -158,6 +158,7 @@ def train_diffusion(
     *,
     seed: int = 2,
     device: str = "cpu",
+    start: tuple[dict[str, torch.Tensor], int] | None = None,
     refresh: Callable[[], int] | None = None,
 ) -> None:
     """Trains the UNet; writes `diffusion.pt` (averaged weights and the loss curve).
@@ -166,6 +167,7 @@ def train_diffusion(
         read: Reads the latents (training set, held-out set, files).
         deviations: Of the image components, for the channels' weights.
         out: Folder of the run; `diffusion_state.pt` there is the resumable state.
+        start: Weights to start from instead of nothing, and how many samples they have seen.
         refresh: Called now and then; if it says that there are new latents, they are read.
 
     Raises:
@@ -177,8 +179,11 @@ def train_diffusion(
     clips, test = clips.to(device), (test if len(test) >= 4 else clips).to(device)
     weights = channel_weights(deviations, setting.whitening).to(device)
     torch.manual_seed(seed)
+    network = build_unet(setting)
+    if start is not None:
+        network.load_state_dict(start[0])
     training = AveragedTraining(
-        build_unet(setting),
+        network,
         out / "diffusion_state.pt",
         budget_seconds,
         learning_rate=setting.learning_rate,
@@ -188,6 +193,8 @@ def train_diffusion(
         device=device,
     )
     clock = training.clock
+    if start is not None and training.step == 0:
+        training.samples = start[1]
     last_measured = clock.used_seconds
     losses: list[torch.Tensor] = []
 
@@ -207,7 +214,7 @@ def train_diffusion(
             held_out=right,
             wrong_minus_right=wrong - right,
             clips=len(clips),
-            samples_per_second=training.samples / max(clock.used_seconds, 1e-9),
+            samples_per_second=training.step * setting.batch / max(clock.used_seconds, 1e-9),
         )
         losses.clear()
 

@@ -46,6 +46,7 @@ class Run:
         inputs: Folder of fonts, text encoder and wheel.
         device: `cpu` or `cuda`.
         seed: Of everything.
+        start_from: Exported folder to train on from; None to start from nothing.
         beside: Processes that render clips while later stages run.
     """
 
@@ -56,6 +57,7 @@ class Run:
     inputs: Path
     device: str
     seed: int = 1
+    start_from: Path | None = None
     beside: list[BaseProcess] = field(default_factory=list)
 
     def budget(self, stage: str) -> float:
@@ -111,9 +113,12 @@ def data(run: Run) -> None:
 
 
 def autoencoder(run: Run) -> None:
-    """Trains the autoencoder."""
-    from riffcomposer.training.autoencoder import train_autoencoder
+    """Trains the autoencoder, or takes over that of the folder to start from."""
+    from riffcomposer.training.autoencoder import take_autoencoder, train_autoencoder
 
+    if run.start_from is not None:
+        take_autoencoder(run.setting, run.clips, run.out, run.start_from)
+        return
     train_autoencoder(
         run.setting, run.clips, run.out, run.budget("autoencoder"), seed=run.seed + 1, device=run.device
     )
@@ -160,6 +165,7 @@ def diffusion(run: Run) -> None:
     from riffcomposer.training.autoencoder import load_autoencoder
     from riffcomposer.training.diffusion import train_diffusion
     from riffcomposer.training.latents import write_latents
+    from riffcomposer.training.start_from import start_unet
 
     network = load_autoencoder(run.setting, run.out)
     train_diffusion(
@@ -170,6 +176,7 @@ def diffusion(run: Run) -> None:
         run.budget("diffusion"),
         seed=run.seed + 2,
         device=run.device,
+        start=start_unet(run.setting, run.start_from) if run.start_from is not None else None,
         refresh=lambda: write_latents(network, run.setting.patch, run.clips, run.latents, run.device),
     )
 
@@ -277,6 +284,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stage", choices=STAGES, action="append", help="run this stage only (repeatable)")
     parser.add_argument("--clips", type=Path, help="folder of rendered clips (default: OUT/clips)")
     parser.add_argument("--inputs", type=Path, help="folder of gathered inputs (default: OUT/inputs)")
+    parser.add_argument("--start-from", type=Path, help="exported folder to train on from")
     parser.add_argument("--seed", type=int, default=1, help="seed of everything")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     chosen = parser.parse_args(arguments)
@@ -301,6 +309,7 @@ def main(arguments: list[str] | None = None) -> int:
             inputs=chosen.inputs or chosen.out / "inputs",
             device="cuda" if on_gpu else "cpu",
             seed=chosen.seed,
+            start_from=chosen.start_from,
         )
         run_stages(run, chosen.stage or list(STAGES), again=bool(chosen.stage))
     except RiffcomposerError as error:

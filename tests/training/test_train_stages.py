@@ -114,3 +114,39 @@ def test_train_packed_encoder_speaks_like_the_original(tiny_encoder: Path, tmp_p
     assert packed.shape == (2, 32, 384)
     cosine = torch.cosine_similarity(packed.float(), exact.float(), dim=-1)
     assert float(cosine[:, :4].mean()) > 0.995
+
+
+def test_train_goes_on_from_an_exported_folder(finished: Run, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    teacher.mkdir()
+    for name in ("autoencoder.pt", "diffusion.pt"):
+        (teacher / name).write_bytes((finished.out / name).read_bytes())
+    run_stages(replace(finished, out=teacher), ["export"])
+    first = load_checkpoint(teacher / "diffusion.pt")
+    assert first is not None
+
+    on = replace(finished, out=tmp_path / "on", start_from=teacher / "model")
+    run_stages(on, ["autoencoder", "latents", "diffusion"])
+    second, taken = load_checkpoint(on.out / "diffusion.pt"), load_checkpoint(on.out / "autoencoder.pt")
+    original = load_checkpoint(teacher / "autoencoder.pt")
+    assert second is not None
+    assert taken is not None
+    assert original is not None
+    for name, weights in original["network"].items():
+        torch.testing.assert_close(taken["network"][name], weights, atol=1e-3, rtol=1e-3)
+    ratio = taken["deviations"] / original["deviations"]
+    torch.testing.assert_close(ratio / ratio.mean(), torch.ones_like(ratio), atol=0.02, rtol=0)
+    assert second["samples"] == first["samples"] + TOY.batch * second["steps"]
+    moved = sum(float((second["network"][name] - first["network"][name]).norm()) for name in first["network"])
+    size = sum(float(weights.norm()) for weights in first["network"].values())
+    assert 0 < moved < 0.5 * size
+
+
+def test_train_starts_from_nothing_that_does_not_fit(finished: Run, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="distilled"):
+        run_stages(replace(finished, start_from=finished.out / "model"), ["diffusion"], again=True)
+    wider = replace(finished, out=tmp_path, setting=replace(TOY, autoencoder_width=48))
+    with pytest.raises(ModelError, match="same setting"):
+        run_stages(replace(wider, start_from=finished.out / "model"), ["autoencoder"])
+    with pytest.raises(ModelError, match="not there"):
+        run_stages(replace(wider, start_from=tmp_path), ["autoencoder"])
