@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from riffcomposer.models.locate import locate_model
+
+if TYPE_CHECKING:
+    from riffcomposer.spectrogram.decoder import Decoder
 
 
 class Chain:
@@ -29,6 +33,7 @@ class Chain:
         self.checkpoint = load_checkpoint(self.located)
         profile = self.located.profile
         self.decoder = Decoder(profile.spectrogram, "default", seed=0)
+        self._in_parallel = Decoder(profile.spectrogram, "default", seed=0, threads=1)
         self.prompts = PromptEncoder(
             self.checkpoint.tokenizer, self.checkpoint.text_encoder, profile.text_length
         )
@@ -86,25 +91,30 @@ class Chain:
             rendered.append(decode(self.checkpoint, sample(self.checkpoint, clips, settings))[:, 0])
         return np.concatenate(rendered)
 
-    def sound(self, level: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def sound(self, level: np.ndarray[Any, Any], decoder: Decoder | None = None) -> np.ndarray[Any, Any]:
         """Audio of one clip, float32 [samples]."""
         from riffcomposer.spectrogram.mel import mel_from_levels
 
         tensor = torch.from_numpy(np.ascontiguousarray(level))[None]
         mel = mel_from_levels(tensor, self.located.profile.spectrogram)
-        return np.asarray(self.decoder.decode(mel), np.float32).reshape(-1)
+        return np.asarray((decoder or self.decoder).decode(mel), np.float32).reshape(-1)
 
     def heard(self, levels: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[np.ndarray[Any, Any]]]:
         """Clips as they are after our decoder: levels of the sound, and the sound."""
         from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
+        from riffcomposer.spectrogram.threads import available_cores
 
         parameters = self.located.profile.spectrogram
-        sounds = [self.sound(level) for level in levels]
-        again = [
-            levels_from_mel(mel_from_audio(torch.from_numpy(sound)[None], parameters, fast=True), parameters)
-            for sound in sounds
-        ]
-        return np.stack([level[0, :, : levels.shape[2]].numpy() for level in again]), sounds
+
+        def there_and_back(level: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+            sound = self.sound(level, self._in_parallel)
+            mel = mel_from_audio(torch.from_numpy(sound)[None], parameters, fast=True)
+            again = levels_from_mel(mel, parameters)[0, :, : level.shape[1]]
+            return again.numpy(), sound
+
+        with ThreadPoolExecutor(available_cores()) as pool:
+            pairs = list(pool.map(there_and_back, levels))
+        return np.stack([again for again, _ in pairs]), [sound for _, sound in pairs]
 
 
 def clip_seconds(chain: Chain, seed: np.ndarray[Any, Any], clips: int = 4) -> dict[str, float]:
