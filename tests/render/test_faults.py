@@ -113,8 +113,11 @@ def no_temporaries(folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def calls(forkserver: Any, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """How many calls an undisturbed render makes that change the disk."""
+def calls(forkserver: Any, tmp_path_factory: pytest.TempPathFactory, undisturbed: dict[str, bytes]) -> int:
+    """How many calls an undisturbed render makes that change the disk.
+
+    Not the first render on this machine: that one writes matplotlib's font cache too.
+    """
     folder = tmp_path_factory.mktemp("count")
     make_studio(folder)
     assert run_child(forkserver, folder, None, None, folder / "calls.txt") == 0
