@@ -8,9 +8,6 @@ follows from its seed, so it is made again rather than kept.
 from __future__ import annotations
 
 import json
-import math
-import multiprocessing
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +23,7 @@ from riffcomposer import files
 from riffcomposer.training.captions import caption, sounding
 from riffcomposer.training.composer.collection import compose
 from riffcomposer.training.composer.piece import WINDOW_S, Piece
-from riffcomposer.training.sound.clip_mel import MARGIN_FRAMES, PARAMETERS, mels_at
+from riffcomposer.training.sound.clip_mel import PARAMETERS, mels_at
 from riffcomposer.training.sound.render import render
 from riffcomposer.training.sound.sampler import Sampler
 from riffcomposer.training.sound.voices import SAMPLE_RATE, Audio
@@ -42,21 +39,25 @@ class Clip:
     entry: dict[str, Any]
 
 
-def levels_at(audio: Audio, starts: Sequence[int]) -> npt.NDArray[np.float32]:
+def levels_at(audio: Audio, starts: Sequence[int], device: str = "cpu") -> npt.NDArray[np.float32]:
     """Levels of stretches, turned down together where the loudest bin would pass level 1."""
-    mel = mels_at(audio, starts)
+    mel = mels_at(audio, starts, device=device)
     loudest = float(mel.max())
     if loudest > PARAMETERS.max_volume:
         mel *= PARAMETERS.max_volume / loudest
     return np.asarray((mel / PARAMETERS.max_volume) ** PARAMETERS.power_for_image, np.float32)
 
 
-def clips_of(piece: Piece, sampler: Sampler) -> list[Clip]:
-    """Renders a piece and cuts it into its clips; windows in which nothing sounds are left out."""
+def clips_of(piece: Piece, sampler: Sampler, device: str = "cpu") -> list[Clip]:
+    """Renders a piece and cuts it into its clips; windows in which nothing sounds are left out.
+
+    Args:
+        device: Where the mel is taken.
+    """
     layout = piece.layout
     audio = render(piece, sampler)
     starts = [round(layout.window_start_s(window) * SAMPLE_RATE) for window in range(layout.windows)]
-    levels = levels_at(audio, starts)
+    levels = levels_at(audio, starts, device)
     rng = Random(f"captions {piece.seed}")
     clips = []
     for window in range(layout.windows):
@@ -102,62 +103,18 @@ def write_shard(folder: Path, number: int, clips: Sequence[Clip]) -> None:
 
 @cache
 def _sampler(fonts: tuple[Path, ...]) -> Sampler:
-    """The fonts, loaded once in a process and shared with those forked from it."""
+    """The fonts, loaded once in a process."""
     return Sampler(fonts)
 
 
-def _piece_clips(task: tuple[tuple[Path, ...], int, int]) -> list[Clip]:
-    fonts, seed, index = task
-    return clips_of(compose(seed, index), _sampler(fonts))
+def generate(
+    fonts: Sequence[Path], seed: int, first: int, pieces: int, device: str = "cpu"
+) -> Iterator[Clip]:
+    """Makes the clips of pieces `first` to `first + pieces - 1`, in order.
 
-
-def generate(fonts: Sequence[Path], seed: int, first: int, pieces: int, processes: int = 1) -> Iterator[Clip]:
-    """Makes the clips of pieces `first` to `first + pieces - 1`, in order, with several processes.
-
-    The clips do not depend on `processes`.
+    Args:
+        device: Where the mel is taken.
     """
-    tasks = [(tuple(fonts), seed, index) for index in range(first, first + pieces)]
-    if processes <= 1:
-        for task in tasks:
-            yield from _piece_clips(task)
-        return
-    _sampler(tuple(fonts))
-    mels_at(np.zeros(1, np.float32), [MARGIN_FRAMES * PARAMETERS.hop_length])  # the filter bank, likewise
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        for clips in pool.imap(_piece_clips, tasks):
-            yield from clips
-
-
-def write_collection(
-    folder: Path,
-    fonts: Sequence[Path],
-    seed: int,
-    clips: int,
-    *,
-    clips_a_shard: int = 256,
-    processes: int | None = None,
-) -> int:
-    """Writes shards of a collection until it holds `clips` clips; complete shards are kept.
-
-    A shard holds the clips of its own range of pieces, so that shards can be made in any order and
-    a broken-off run goes on where it stopped.
-
-    Returns:
-        The number of shards.
-    """
-    pieces_a_shard = math.ceil(clips_a_shard / 3)
-    shards = math.ceil(clips / clips_a_shard)
-    missing = [number for number in range(shards) if not (folder / f"shard_{number:04d}.json").is_file()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in missing:
-        made = list(
-            generate(
-                fonts,
-                seed,
-                number * pieces_a_shard,
-                pieces_a_shard,
-                processes or len(os.sched_getaffinity(0)),
-            )
-        )
-        write_shard(folder, number, made)
-    return shards
+    sampler = _sampler(tuple(fonts))
+    for index in range(first, first + pieces):
+        yield from clips_of(compose(seed, index), sampler, device)

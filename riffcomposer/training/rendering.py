@@ -30,6 +30,7 @@ def render_lane(
     lane: int,
     lanes: int,
     seconds: float,
+    device: str = "cpu",
 ) -> None:
     """Renders the missing shards of one lane until they are all there or the time is up.
 
@@ -48,18 +49,25 @@ def render_lane(
         started = time.monotonic()
         if longest and started - begun + longest > seconds:
             return
-        write_shard(folder, number, list(generate(fonts, seed, number * pieces, pieces)))
+        write_shard(folder, number, list(generate(fonts, seed, number * pieces, pieces, device=device)))
         longest = max(longest, time.monotonic() - started)
 
 
 def start_lanes(
-    folder: Path, fonts: Sequence[Path], seed: int, clips: int, clips_a_shard: int, seconds: float
+    folder: Path,
+    fonts: Sequence[Path],
+    seed: int,
+    clips: int,
+    clips_a_shard: int,
+    seconds: float,
+    device: str = "cpu",
 ) -> list[BaseProcess]:
     """Starts rendering on every core; the lanes end by themselves.
 
     Args:
         clips: How many clips to have in all, those of earlier runs included.
         seconds: How long the lanes may take.
+        device: Where they take the mel.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shards = -(-clips // clips_a_shard)
@@ -67,7 +75,7 @@ def start_lanes(
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU must not be forked
     processes: list[BaseProcess] = []
     for lane in range(lanes):
-        arguments = (folder, list(fonts), seed, clips, clips_a_shard, lane, lanes, seconds)
+        arguments = (folder, list(fonts), seed, clips, clips_a_shard, lane, lanes, seconds, device)
         process = context.Process(target=render_lane, args=arguments, daemon=True)
         process.start()
         processes.append(process)

@@ -104,7 +104,9 @@ def data(run: Run) -> None:
     if not fonts:
         raise ModelError(f"{run.inputs}: no sound fonts; run the gather stage first")
     setting = run.setting
-    lanes = start_lanes(run.clips, fonts, run.seed, setting.clips, setting.clips_a_shard, run.budget("data"))
+    lanes = start_lanes(
+        run.clips, fonts, run.seed, setting.clips, setting.clips_a_shard, run.budget("data"), run.device
+    )
     if setting.first_shards:
         wait_for_shards(run.clips, setting.first_shards, lanes)
         run.beside.extend(lanes)

@@ -12,11 +12,12 @@ import torch
 from riffcomposer.errors import ModelError
 from riffcomposer.spectrogram.mel import mel_from_audio
 from riffcomposer.training import fonts
-from riffcomposer.training.clips import clips_of, write_collection
+from riffcomposer.training.clips import clips_of
 from riffcomposer.training.composer.arrangement import compose_loop
 from riffcomposer.training.composer.collection import compose
 from riffcomposer.training.composer.styles import STYLES
 from riffcomposer.training.composer.theory import Note
+from riffcomposer.training.rendering import render_lane
 from riffcomposer.training.sound.clip_mel import MARGIN_FRAMES, PARAMETERS, mels_at
 from riffcomposer.training.sound.drum_machines import KITS, render_drums
 from riffcomposer.training.sound.effects import impulse_response, low_fidelity, pump, reverberate
@@ -193,6 +194,19 @@ def test_the_fast_mel_is_the_mel() -> None:
     assert float(error[-1].max()) < 0.02
 
 
+@pytest.mark.parametrize("device", ["cpu:0", "cuda"])
+def test_the_mel_is_the_same_by_torch(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device, and there is none here")
+    audio = (0.1 * np.random.default_rng(1).standard_normal(SAMPLE_RATE * 3)).astype(np.float32)
+    starts = [0, 30_001]
+    plain = mels_at(audio, starts, 64)
+    # `cpu:0` is torch's CPU; `cpu` is the numpy path.
+    batched = mels_at(audio, starts, 64, device=device)
+    assert batched.shape == plain.shape
+    np.testing.assert_allclose(batched, plain, atol=1e-4 * plain.max())
+
+
 @pytest.mark.parametrize("style", ["techno", "chiptune", "lo-fi hip hop", "ambient"])
 def test_pieces_come_out_at_one_loudness(style: str, sampler: Sampler) -> None:
     piece = compose(2, 0, style=style, windows=1)
@@ -214,7 +228,8 @@ def test_a_collection_is_cut_into_shards_and_goes_on_where_it_stopped(tmp_path: 
     pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
     font = write_tiny_font(tmp_path / "tiny.sf2")
     out = tmp_path / "clips"
-    assert write_collection(out, [font], 4, 6, clips_a_shard=3, processes=1) == 2
+    out.mkdir()
+    render_lane(out, [font], 4, 6, 3, 0, 1, 600.0)
     written = sorted(path.name for path in out.iterdir())
     assert written == ["shard_0000.json", "shard_0000.npz", "shard_0001.json", "shard_0001.npz"]
     with np.load(out / "shard_0001.npz") as content:
@@ -223,7 +238,8 @@ def test_a_collection_is_cut_into_shards_and_goes_on_where_it_stopped(tmp_path: 
     assert before.shape[1:] == (512, 512)
     assert before.max() > 120
     (out / "shard_0001.json").unlink()
-    write_collection(out, [font], 4, 6, clips_a_shard=3, processes=2)
+    for lane in range(2):
+        render_lane(out, [font], 4, 6, 3, lane, 2, 600.0)
     with np.load(out / "shard_0001.npz") as content:
         assert np.array_equal(content["levels"], before)
 
