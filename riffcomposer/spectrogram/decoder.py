@@ -1,8 +1,8 @@
 """The decoder: mel to audio, for clips and for songs of any length.
 
     1. mel -> linear magnitude       `mel_inversion`: clamped pseudo-inverse
-    2. magnitude -> first phase      `phase_gradient`: peak-locked phase-gradient integration, from the best of
-                                     several draws of the first frame's signs
+    2. magnitude -> first phase      `phase_gradient`: peak-locked phase-gradient integration, from the best
+                                     of several draws
     3. phase -> better phase         `griffin_lim`: mel-consistent fast Griffin-Lim, band by band (`presets`)
     4. work rate -> sample rate      `resampling`: one exact FFT
 

@@ -25,6 +25,8 @@ from riffcomposer.training.schedule import load_checkpoint, save_checkpoint, ste
 from riffcomposer.training.settings import Setting
 
 log = logging.getLogger(__name__)
+DISTILLED_STEPS = 6
+"""Steps from noise that a student is made for."""
 
 
 def guided_velocity(
@@ -81,7 +83,7 @@ def train_student(
     out: Path,
     budget_seconds: float,
     *,
-    steps: int = 6,
+    steps: int = DISTILLED_STEPS,
     seed: int = 3,
     device: str = "cpu",
 ) -> None:

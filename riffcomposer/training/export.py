@@ -18,6 +18,7 @@ from riffcomposer import files
 from riffcomposer.errors import ModelError
 from riffcomposer.models.locate import DEFAULT_FOLDER
 from riffcomposer.models.profile import ModelProfile, write_profile
+from riffcomposer.training.distillation import DISTILLED_STEPS
 from riffcomposer.training.networks import TEXT_LENGTH, build_unet
 from riffcomposer.training.schedule import load_checkpoint
 from riffcomposer.training.settings import Setting
@@ -68,7 +69,7 @@ def default_profile(setting: Setting, *, distilled: bool, figures: dict[str, flo
         text_length=TEXT_LENGTH,
         schedulers=("euler", "dpmpp_2m", "lcm"),
         scheduler="euler",
-        num_inference_steps=10,
+        num_inference_steps=DISTILLED_STEPS if distilled else 10,
         guidance_scale=5.0,
         strength=0.55,
         strength_map=STRENGTH_MAP,
