@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -276,6 +276,28 @@ def run_stages(run: Run, stages: list[str], *, again: bool = False) -> dict[str,
     return times
 
 
+def with_shares(setting: Setting, stated: list[str]) -> Setting:
+    """A setting with other shares of the time, each stated as `STAGE=0..1`.
+
+    Raises:
+        UsageError: One is not of this form, names a stage without a share, or all come to more than 1.
+    """
+    shares = dict(setting.shares)
+    for text in stated:
+        stage, _, number = text.partition("=")
+        try:
+            share = float(number)
+        except ValueError:
+            share = float("nan")
+        if stage not in shares or not 0 <= share <= 1:
+            raise UsageError(f"--share {text}: expected STAGE=0..1 with one of {', '.join(shares)}")
+        shares[stage] = share
+    if sum(shares.values()) > 1 + 1e-6:
+        listed = ", ".join(f"{stage} {share:g}" for stage, share in shares.items())
+        raise UsageError(f"--share: the shares come to more than 1 ({listed}); lower one of them")
+    return replace(setting, shares=shares)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m riffcomposer.training.run", description=__doc__)
@@ -283,6 +305,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--setting", choices=sorted(SETTINGS), default="cpu", help="size of the run")
     parser.add_argument("--budget-minutes", type=float, default=60.0, help="minutes for all stages together")
+    parser.add_argument("--share", action="append", help="STAGE=0..1: its share of the time (repeatable)")
     parser.add_argument("--stage", choices=STAGES, action="append", help="run this stage only (repeatable)")
     parser.add_argument("--clips", type=Path, help="folder of rendered clips (default: OUT/clips)")
     parser.add_argument("--inputs", type=Path, help="folder of gathered inputs (default: OUT/inputs)")
@@ -296,7 +319,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    setting = SETTINGS[chosen.setting]
+    try:
+        setting = with_shares(SETTINGS[chosen.setting], chosen.share or [])
+    except UsageError as error:
+        parser.error(str(error))
     on_gpu = setting.name == "gpu" and torch.cuda.is_available()
     if setting.name == "gpu" and not on_gpu:
         log.warning("no CUDA device here: the gpu setting on a CPU is only good for a rehearsal")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from riffcomposer.errors import ModelError
+from riffcomposer.errors import ModelError, UsageError
 from riffcomposer.training import averaged
-from riffcomposer.training.run import Run, run_stages
+from riffcomposer.training.run import Run, run_stages, with_shares
 from riffcomposer.training.schedule import load_checkpoint
 from riffcomposer.training.settings import SETTINGS
 from riffcomposer.training.text_states import load_encoder, pack_encoder
@@ -151,3 +151,11 @@ def test_train_starts_from_nothing_that_does_not_fit(finished: Run, tmp_path: Pa
         run_stages(replace(wider, start_from=finished.out / "model"), ["autoencoder"])
     with pytest.raises(ModelError, match="not there"):
         run_stages(replace(wider, start_from=tmp_path), ["autoencoder"])
+
+
+def test_train_shares_of_the_time_can_be_stated() -> None:
+    cpu = with_shares(SETTINGS["cpu"], ["diffusion=0.6", "distillation=0.25"])
+    assert cpu.shares == {"data": 0.15, "autoencoder": 0.0, "diffusion": 0.6, "distillation": 0.25}
+    for wrong in ("diffusion", "diffusion=much", "diffusion=-1", "diffusion=nan", "export=0.1", "data=0.5"):
+        with pytest.raises(UsageError, match="--share"):
+            with_shares(SETTINGS["cpu"], [wrong])
