@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 
 MOST_THREADS = 4
-"""Blocks are too small to be shared among more."""
+"""Operations on a block take well under a millisecond; more threads would wait for each other."""
 
 
 def available_cores() -> int:
