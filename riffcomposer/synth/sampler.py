@@ -1,0 +1,107 @@
+"""Plays parts with the sound fonts.
+
+Trap: a note whose end falls after the render would sound on into every later piece and slow the
+sampler down, so all sounds are cut and the release is flushed after each part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from riffcomposer.composer.theory import Note
+from riffcomposer.synth.voices import SAMPLE_RATE, Audio
+
+KIT_PROGRAMS = {
+    "acoustic": 0,
+    "room": 8,
+    "power": 16,
+    "electronic": 24,
+    "tr808": 25,
+    "jazz": 32,
+    "brush": 40,
+    "orchestra": 48,
+}
+_DRUM_CHANNEL, _CHANNEL = 9, 0
+_CENTRE, _BEND_RANGE = 8192, 2.0
+
+
+class Sampler:
+    """Both sound fonts, loaded once; share it with other processes by forking after loading.
+
+    Attributes:
+        fonts: Number of fonts.
+    """
+
+    def __init__(self, fonts: Sequence[Path]) -> None:
+        import tinysoundfont
+
+        self._synths = []
+        for font in fonts:
+            synth = tinysoundfont.Synth(samplerate=SAMPLE_RATE)
+            self._synths.append((synth, synth.sfload(str(font))))
+        self.fonts = len(self._synths)
+
+    def render(
+        self,
+        program: int,
+        notes: Sequence[Note],
+        seconds_per_beat: float,
+        samples: int,
+        font: int = 0,
+        *,
+        kit: bool = False,
+    ) -> Audio:
+        """Plays notes with one preset.
+
+        Args:
+            program: General MIDI preset, or a drum kit's program with `kit`.
+            notes: Rising by start; a note with `bend` glides from that many semitones away.
+            seconds_per_beat: Tempo.
+            samples: Length of the result.
+            font: Which font; presets it lacks are taken from the first.
+
+        Returns:
+            Audio float32 [samples].
+        """
+        synth, sfid = self._synths[font % self.fonts]
+        channel = _DRUM_CHANNEL if kit else _CHANNEL
+        try:
+            synth.program_select(channel, sfid, 128 if kit else 0, program, kit)
+        except RuntimeError:
+            synth, sfid = self._synths[0]
+            synth.program_select(channel, sfid, 128 if kit else 0, program, kit)
+        synth.pitchbend(channel, _CENTRE)
+        events: list[tuple[int, int, int, int]] = []  # sample, order, pitch or bend, velocity
+        for note in notes:
+            on = round(note.start * seconds_per_beat * SAMPLE_RATE)
+            if on >= samples:
+                continue
+            off = on + max(64, int(note.length * seconds_per_beat * SAMPLE_RATE))
+            events += [(on, 2, note.pitch, note.velocity), (min(off, samples), 0, note.pitch, 0)]
+            if note.bend:
+                for step in range(9):
+                    share = note.bend * (1 - step / 8) ** 1.5
+                    value = int(_CENTRE + share / _BEND_RANGE * (_CENTRE - 1))
+                    events.append((min(on + step * 480, samples), 1, min(16383, max(0, value)), 0))
+        stereo = np.zeros((samples, 2), np.float32)
+        view = memoryview(stereo.data).cast("B")
+        at = 0
+        for when, order, number, velocity in sorted(events):
+            if when > at:
+                synth.generate_simple(when - at, view[at * 8 : when * 8])
+                at = when
+            if order == 2:
+                synth.noteon(channel, number, velocity)
+            elif order == 0:
+                synth.noteoff(channel, number)
+            else:
+                synth.pitchbend(channel, number)
+        if at < samples:
+            synth.generate_simple(samples - at, view[at * 8 :])
+        synth.pitchbend(channel, _CENTRE)
+        synth.sounds_off(channel)
+        synth.generate_simple(2048)
+        return np.float32(0.5) * (stereo[:, 0] + stereo[:, 1])

@@ -1,0 +1,57 @@
+"""How fast training clips are made, from nothing to mel, on one core.
+
+    python benchmarks/training_clips.py FONTS_FOLDER [pieces]
+
+Prints CPU time a clip, times real time, and the share of composing, rendering and mel.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from riffcomposer.synth.render import render
+from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.voices import SAMPLE_RATE
+from riffcomposer_training import fonts
+from riffcomposer_training.clip_mel import mels_at
+from riffcomposer_training.clips import clips_of
+from riffcomposer_training.collection import compose
+
+CLIP_S = 5.12
+
+
+def main() -> None:
+    """Measures pieces 0, 1, 2, ... of collection 1, and their drift from the first half to the second."""
+    sampler = Sampler(fonts.find(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    pieces = int(sys.argv[2]) if len(sys.argv) > 2 else 120
+    clips_of(compose(1, 0), sampler)
+    spent = {"compose": 0.0, "render": 0.0, "mel": 0.0}
+    halves, clips = [0.0, 0.0], 0
+    for index in range(pieces):
+        marks = [time.process_time()]
+        piece = compose(1, index)
+        marks.append(time.process_time())
+        audio = render(piece, sampler)
+        marks.append(time.process_time())
+        layout = piece.layout
+        mels_at(audio, [round(layout.window_start_s(each) * SAMPLE_RATE) for each in range(layout.windows)])
+        marks.append(time.process_time())
+        for place, stage in enumerate(spent):
+            spent[stage] += marks[place + 1] - marks[place]
+        halves[index * 2 // pieces] += marks[-1] - marks[0]
+        clips += layout.windows
+    total = sum(spent.values())
+    print(f"{clips} clips: {total / clips:.3f} core-s a clip, {clips / total:.1f} clips a core-second")
+    print(f"{clips * CLIP_S / total:.0f} times real time a core")
+    print(f"cost of the second half over that of the first: {halves[1] / halves[0]:.2f}")
+    for stage, seconds in spent.items():
+        print(f"  {stage:8} {1000 * seconds / clips:6.1f} ms a clip")
+
+
+if __name__ == "__main__":
+    main()

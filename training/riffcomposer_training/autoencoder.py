@@ -1,0 +1,255 @@
+"""Stage *autoencoder*: a principal component analysis of image squares, then residual training of it.
+
+A clip's 16 x 16 squares projected on 32 components are already closer to the image than small
+convolutional autoencoders get in an hour on this data; training starts there and only has to improve.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from riffcomposer_training.clip_shards import first_shards, held_out, images, read_shard
+from riffcomposer_training.networks import (
+    build_autoencoder,
+    decode_latents,
+    encode_images,
+    start_from_components,
+)
+from riffcomposer_training.schedule import (
+    Clock,
+    Series,
+    learning_rate_share,
+    load_checkpoint,
+    save_checkpoint,
+    step_generator,
+)
+from riffcomposer_training.settings import Setting
+from riffcomposer_training.start_from import start_autoencoder
+
+log = logging.getLogger(__name__)
+TYPICAL_WEIGHT = 0.03
+"""Root mean square of a weight for which the setting's learning rate is meant."""
+
+NOISE = 0.05
+"""Deviation of the noise on latents while training, so that the decoder forgives a UNet's errors."""
+
+
+def principal_components(pictures: torch.Tensor, patch: int, kept: int) -> tuple[torch.Tensor, ...]:
+    """Mean, leading components and their deviations of folded images in 0..1.
+
+    Returns:
+        mean [patch^2], basis [patch^2, kept], deviations [kept], largest first.
+    """
+    folded = functional.pixel_unshuffle((pictures + 1) / 2, patch)
+    rows = folded.permute(0, 2, 3, 1).reshape(-1, patch**2).double()
+    mean = rows.mean(0)
+    centred = rows - mean
+    variances, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
+    order = torch.arange(len(variances) - 1, len(variances) - 1 - kept, -1)
+    return mean.float(), vectors[:, order].float(), variances[order].clamp_min(1e-12).sqrt().float()
+
+
+def latent_sizes(deviations: torch.Tensor, whitening: float) -> torch.Tensor:
+    """What each component is divided by: std^p, scaled so that the latents' mean square is 1."""
+    partly = deviations**whitening
+    return partly * ((deviations / partly) ** 2).mean().sqrt()
+
+
+def channel_weights(deviations: torch.Tensor, whitening: float) -> torch.Tensor:
+    """Weight of each latent channel in the diffusion loss: what it counts in the image, tempered.
+
+    A unit of channel c moves the image by std^p, so its square counts std^2p; half of that exponent
+    keeps fine detail from being ignored. The mean is 1.
+    """
+    weights = deviations**whitening
+    return weights / weights.mean()
+
+
+def reconstruction_figures(pictures: torch.Tensor, rebuilt: torch.Tensor) -> tuple[float, float]:
+    """Mean image error (of 255) and mel spectral convergence in dB, averaged over clips."""
+    error = (pictures - rebuilt.clamp(-1, 1)).abs().mean() * 127.5
+    mel, other = ((1 - pictures) / 2) ** 4, ((1 - rebuilt.clamp(-1, 1)) / 2) ** 4
+    convergence = (mel - other).flatten(1).norm(dim=1) / mel.flatten(1).norm(dim=1).clamp_min(1e-9)
+    return float(error), float((20 * torch.log10(convergence.clamp_min(1e-9))).mean())
+
+
+def gradient_loss(pictures: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
+    """L1 of horizontal and vertical differences at three scales."""
+    total = pictures.new_zeros(())
+    for _ in range(3):
+        error = pictures - rebuilt
+        total = total + error.diff(dim=3).abs().mean() + error.diff(dim=2).abs().mean()
+        pictures, rebuilt = functional.avg_pool2d(pictures, 2), functional.avg_pool2d(rebuilt, 2)
+    return total
+
+
+def _read(paths: list[Path], *, held: bool, most: int) -> np.ndarray[Any, Any]:
+    parts: list[np.ndarray[Any, Any]] = []
+    for path in paths:
+        shard = read_shard(path)
+        chosen = [index for index, clip in enumerate(shard.clips) if held_out(clip) == held]
+        if chosen:
+            parts.append(shard.levels()[chosen])
+        if sum(map(len, parts)) >= most:
+            break
+    return np.concatenate(parts)[:most] if parts else np.zeros((0, 512, 512), np.uint8)
+
+
+@torch.no_grad()
+def measure(autoencoder: Any, levels: np.ndarray[Any, Any], patch: int) -> tuple[float, float]:
+    """Held-out figures of an autoencoder."""
+    device = next(autoencoder.parameters()).device
+    figures = []
+    for start in range(0, len(levels), 8):
+        pictures = images(levels[start : start + 8]).to(device)
+        rebuilt = decode_latents(autoencoder, encode_images(autoencoder, pictures, patch), patch)
+        figures.append(reconstruction_figures(pictures, rebuilt))
+    return float(np.mean([f[0] for f in figures])), float(np.mean([f[1] for f in figures]))
+
+
+def train_autoencoder(
+    setting: Setting, clips: Path, out: Path, budget_seconds: float, *, seed: int = 1, device: str = "cpu"
+) -> None:
+    """Trains the autoencoder; writes `autoencoder.pt` (weights, components, figures).
+
+    The trained weights are kept only where they beat the plain components on held-out clips.
+
+    Args:
+        clips: Folder of rendered shards.
+        out: Folder of the run; `autoencoder_state.pt` there is the resumable state.
+        budget_seconds: Time for training; with 0 the components are taken as they are.
+    """
+    paths = first_shards(clips)
+    test = _read(paths, held=True, most=64)
+    train = _read(paths, held=False, most=4096 if setting.name == "gpu" else 1536)
+    if len(test) < 4:
+        test = train[:8]
+    state = load_checkpoint(out / "autoencoder_state.pt")
+    torch.manual_seed(seed)
+    network = build_autoencoder(setting)
+    if state is None:
+        spread = train[:: max(1, len(train) // 400)]
+        mean, basis, deviations = principal_components(images(spread), setting.patch, setting.latent_channels)
+        start_from_components(network, mean, basis, latent_sizes(deviations, setting.whitening))
+    else:
+        network.load_state_dict(state["network"])
+        deviations = state["deviations"]
+    network.to(device)
+    start_weights = state["start"] if state else {k: v.clone() for k, v in network.state_dict().items()}
+    # The matrices of the components span sizes from 0.001 to 1; each moves in proportion to its own.
+    shares = {
+        name: (float(value.square().mean().sqrt()) / TYPICAL_WEIGHT or 1.0)
+        for name, value in start_weights.items()
+    }
+    optimizer = torch.optim.AdamW(
+        [{"params": [value], "share": shares[name]} for name, value in network.named_parameters()],
+        lr=setting.autoencoder_learning_rate,
+        betas=(0.9, 0.95),
+        weight_decay=0.0,
+    )
+    plain = measure(network, test, setting.patch) if state is None else tuple(state["plain"])
+    if state is not None:
+        optimizer.load_state_dict(state["optimizer"])
+    log.info("components alone: error %.2f, convergence %.2f dB", *plain)
+    series = Series(state["series"] if state else ())
+    clock = Clock(budget_seconds, state["used_seconds"] if state else 0.0)
+    step = state["step"] if state else 0
+    columns = 512 // setting.patch
+    resident = torch.from_numpy(train).to(device)
+    last_saved = clock.used_seconds
+
+    def save() -> None:
+        save_checkpoint(
+            out / "autoencoder_state.pt",
+            {
+                "network": network.state_dict(),
+                "start": start_weights,
+                "optimizer": optimizer.state_dict(),
+                "deviations": deviations,
+                "plain": list(plain),
+                "series": series.rows,
+                "step": step,
+                "used_seconds": clock.used_seconds,
+            },
+        )
+
+    running = 0.0
+    while (used := clock.tick()) < 1:
+        generator = step_generator(seed, step)
+        rows = torch.randint(len(train), (setting.autoencoder_batch,), generator=generator)
+        start = int(torch.randint(columns // 2 + 1, (1,), generator=generator)) * setting.patch
+        pictures = images(resident[rows.to(device), :, start : start + 256])
+        latents = encode_images(network, pictures, setting.patch)
+        noise = torch.randn(latents.shape, generator=generator).to(device)
+        rebuilt = decode_latents(network, latents + NOISE * noise, setting.patch)
+        # The mean square keeps latents from growing away from the size that the UNet was set up for.
+        size = (latents.square().mean() - 1).clamp_min(0.2) - 0.2
+        loss = (pictures - rebuilt).abs().mean() + 0.5 * gradient_loss(pictures, rebuilt) + 0.05 * size
+        for group in optimizer.param_groups:
+            rate = setting.autoencoder_learning_rate * learning_rate_share(step, used, 30)
+            group["lr"] = rate * group["share"]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        if step % 50 == 0:
+            running = float((pictures - rebuilt).abs().mean()) * 127.5
+            series.add(step=step, seconds=clock.used_seconds, loss=float(loss), error=running)
+        if clock.used_seconds - last_saved > 60:
+            last_saved = clock.used_seconds
+            save()
+    trained, better = plain, True
+    if step:
+        save()
+        trained = measure(network, test, setting.patch)
+        log.info("trained %d steps: error %.2f, convergence %.2f dB", step, *trained)
+        better = trained[1] < plain[1] and trained[0] <= plain[0] + 0.1
+    if not better:
+        log.warning("training did not beat the plain components; they are kept")
+        network.load_state_dict(start_weights)
+    save_checkpoint(
+        out / "autoencoder.pt",
+        {
+            "network": {name: value.cpu() for name, value in network.state_dict().items()},
+            "deviations": deviations,
+            "plain": list(plain),
+            "figures": list(trained if better else plain),
+            "steps": step,
+        },
+    )
+
+
+def take_autoencoder(setting: Setting, clips: Path, out: Path, folder: Path) -> None:
+    """Takes over an exported folder's autoencoder as it is; writes `autoencoder.pt`.
+
+    Raises:
+        ModelError: The folder has none, or one of another size.
+    """
+    weights, deviations = start_autoencoder(setting, folder)
+    network = build_autoencoder(setting)
+    network.load_state_dict(weights)
+    paths = first_shards(clips)
+    test = _read(paths, held=True, most=64)
+    figures = measure(network, test if len(test) else _read(paths, held=False, most=8), setting.patch)
+    log.info("autoencoder of %s: error %.2f, convergence %.2f dB", folder, *figures)
+    state = {"network": weights, "deviations": deviations, "figures": list(figures), "steps": 0}
+    save_checkpoint(out / "autoencoder.pt", state)
+
+
+def load_autoencoder(setting: Setting, out: Path) -> Any:
+    """The trained autoencoder of a run, for inference."""
+    state = load_checkpoint(out / "autoencoder.pt")
+    if state is None:
+        from riffcomposer.errors import ModelError
+
+        raise ModelError(f"{out}: no autoencoder; run the autoencoder stage first")
+    network = build_autoencoder(setting)
+    network.load_state_dict(state["network"])
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,120 @@
+"""Makes training clips: composes, renders, takes the mel of every window, and writes shards.
+
+A shard is `shard_0000.npz` with `levels`, uint8 [clips, 512, 512], row 0 the lowest band,
+255 * level rounded, and `shard_0000.json` with one entry for each clip. The whole collection
+follows from its seed, so it is made again rather than kept.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from riffcomposer import files
+from riffcomposer.composer.piece import WINDOW_S, Piece
+from riffcomposer.synth.render import render
+from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.voices import SAMPLE_RATE, Audio
+from riffcomposer_training.captions import caption, sounding
+from riffcomposer_training.clip_mel import PARAMETERS, mels_at
+from riffcomposer_training.collection import compose
+
+CAPTIONS = 3
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One training clip: `levels` uint8 [512, 512], and what is known of it."""
+
+    levels: npt.NDArray[np.uint8]
+    entry: dict[str, Any]
+
+
+def levels_at(audio: Audio, starts: Sequence[int], device: str = "cpu") -> npt.NDArray[np.float32]:
+    """Levels of stretches, turned down together where the loudest bin would pass level 1."""
+    mel = mels_at(audio, starts, device=device)
+    loudest = float(mel.max())
+    if loudest > PARAMETERS.max_volume:
+        mel *= PARAMETERS.max_volume / loudest
+    return np.asarray((mel / PARAMETERS.max_volume) ** PARAMETERS.power_for_image, np.float32)
+
+
+def clips_of(piece: Piece, sampler: Sampler, device: str = "cpu") -> list[Clip]:
+    """Renders a piece and cuts it into its clips; windows in which nothing sounds are left out.
+
+    Args:
+        device: Where the mel is taken.
+    """
+    layout = piece.layout
+    audio = render(piece, sampler)
+    starts = [round(layout.window_start_s(window) * SAMPLE_RATE) for window in range(layout.windows)]
+    levels = levels_at(audio, starts, device)
+    rng = Random(f"captions {piece.seed}")
+    clips = []
+    for window in range(layout.windows):
+        parts = sounding(piece, window)
+        if not parts or float(levels[window].max()) < 0.3:
+            continue
+        texts = list(dict.fromkeys(caption(piece, window, rng) for _ in range(CAPTIONS)))
+        entry = {
+            "caption": texts[0],
+            "captions": texts,
+            "kind": piece.kind,
+            "style": piece.style,
+            "piece": piece.seed,
+            "window": window,
+            "tempo": layout.tempo,
+            "key": piece.key,
+            "scale": piece.scale,
+            "bars": round(WINDOW_S / layout.seconds_per_bar, 3),
+            "beats_per_bar": layout.bar_beats,
+            "on_grid": layout.on_grid,
+            "mix": piece.mix,
+            "instruments": [part.instrument.name if part.instrument else part.kit for part in parts],
+            "roles": [part.role for part in parts],
+        }
+        clips.append(Clip(np.round(levels[window] * 255).astype(np.uint8), entry))
+    return clips
+
+
+def write_shard(folder: Path, number: int, clips: Sequence[Clip]) -> None:
+    """Writes one shard; the JSON file comes last, so a shard with both files is complete."""
+    name = f"shard_{number:04d}"
+    levels = np.stack([clip.levels for clip in clips])
+    with (
+        files.replacing(folder / f"{name}.npz", durable=False) as temporary,
+        # numpy compresses at level 6 only, which would take longer than the rendering on many cores.
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("levels.npy", "w", force_zip64=True) as handle,
+    ):
+        np.lib.format.write_array(handle, levels, allow_pickle=False)
+    entries = json.dumps([clip.entry for clip in clips], indent=0)
+    files.write_text(folder / f"{name}.json", entries, durable=False)
+
+
+@cache
+def _sampler(fonts: tuple[Path, ...]) -> Sampler:
+    """The fonts, loaded once in a process."""
+    return Sampler(fonts)
+
+
+def generate(
+    fonts: Sequence[Path], seed: int, first: int, pieces: int, device: str = "cpu"
+) -> Iterator[Clip]:
+    """Makes the clips of pieces `first` to `first + pieces - 1`, in order.
+
+    Args:
+        device: Where the mel is taken.
+    """
+    sampler = _sampler(tuple(fonts))
+    for index in range(first, first + pieces):
+        yield from clips_of(compose(seed, index), sampler, device)

@@ -1,0 +1,252 @@
+"""Stage *diffusion*: flow matching in latents, text by cross-attention and by the time embedding.
+
+Conventions: `t` in 0..1 is the model's time, 0 clean and 1 noise; `z_t = (1 - t) z + t n`; the UNet sees
+1000 t and predicts `n - z` (Lipman et al. 2023; Liu et al. 2023). Latents are [batch, channels, rows,
+columns], rows from the highest band down, columns of 160 ms.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from riffcomposer.errors import ModelError
+from riffcomposer_training.autoencoder import channel_weights
+from riffcomposer_training.averaged import AveragedTraining
+from riffcomposer_training.latents import LatentSet
+from riffcomposer_training.networks import build_unet
+from riffcomposer_training.schedule import finite, save_checkpoint, step_generator
+from riffcomposer_training.settings import Setting
+
+log = logging.getLogger(__name__)
+BEAT_COLUMNS = 4
+"""Columns of a beat at 93.75 BPM."""
+
+
+def sample_times(count: int, generator: torch.Generator) -> torch.Tensor:
+    """Times to train at: most where img2img works, some at pure noise, some everywhere.
+
+    75 % are sigmoid(N(0.4, 1)), 10 % lie in 0.92..1 and 15 % are uniform.
+    """
+    device = generator.device
+    times = torch.sigmoid(0.4 + torch.randn(count, generator=generator, device=device))
+    kind = torch.rand(count, generator=generator, device=device)
+    uniform = torch.rand(count, generator=generator, device=device)
+    times = torch.where(kind < 0.10, 0.92 + 0.08 * uniform, times)
+    return torch.where((kind >= 0.10) & (kind < 0.25), uniform, times).clamp(0.002, 1.0)
+
+
+def other_timbre(latents: torch.Tensor, donors: torch.Tensor) -> torch.Tensor:
+    """Latents with the average sound of other clips: each row's mean and spread over time replaced.
+
+    The statistics are those of adaptive instance normalisation (Huang and Belongie 2017), per channel
+    and row; rhythm and melody stay.
+    """
+    mean, spread = latents.mean(3, keepdim=True), latents.std(3, keepdim=True)
+    wanted_mean, wanted_spread = donors.mean(3, keepdim=True), donors.std(3, keepdim=True)
+    ratio = (wanted_spread / spread.clamp_min(0.05)).clamp(0.5, 2.0)
+    return (latents - mean) * ratio + wanted_mean
+
+
+@dataclass
+class FlowSamples:
+    """A batch: what the UNet gets and what it shall say."""
+
+    noisy: torch.Tensor
+    times: torch.Tensor
+    states: torch.Tensor
+    velocity: torch.Tensor
+
+
+def flow_samples(
+    clips: LatentSet, rows: torch.Tensor, setting: Setting, generator: torch.Generator, *, wide: bool = False
+) -> FlowSamples:
+    """Draws noise, times and captions for clips.
+
+    A share of the samples learns what img2img asks for: a clip with *another* clip's average sound,
+    noised to the time at which a render would start, must lead to the clip that its caption describes.
+    On the straight line from there, the state at t differs from the plain one as if the noise were
+    `n + (1 - s) / s * (other - clip)`, s the starting time; so that is the noise used. How much of
+    the other sound is laid on grows with s: at low strengths the seed's own sound is to be kept.
+
+    Args:
+        rows: Which clips, [batch].
+        wide: Wrap each clip by a beat, as renders are; its clips should be on the beat grid.
+    """
+    device = clips.latents.device
+    clean = clips.latents[rows].float()
+    count = len(clean)
+    pick: dict[str, Any] = {"generator": generator, "device": device}
+    # The second bar first: still on the downbeat.
+    turned = (torch.rand(count, **pick) < 0.5) & clips.on_grid[rows]
+    clean = torch.where(turned[:, None, None, None], clean.roll(clean.shape[3] // 2, 3), clean)
+    if wide:
+        clean = torch.cat([clean, clean[..., :BEAT_COLUMNS]], 3)
+    noise = torch.randn(clean.shape, **pick)
+    times = sample_times(count, generator)
+
+    start = times + (0.9 - times).clamp_min(0) * torch.rand(count, **pick)
+    start = start.clamp_min(0.35)
+    amount = ((start - 0.3) / 0.4).clamp(0, 1) * torch.rand(count, **pick)
+    used = (torch.rand(count, **pick) < setting.timbre_share) & (times < 0.9)
+    factor = (torch.where(used, amount, torch.zeros_like(amount)) * (1 - start) / start)[:, None, None, None]
+    donors = clean[torch.randperm(count, **pick)]
+    noise = noise + factor * (other_timbre(clean, donors) - clean)
+
+    column = torch.randint(clips.captions.shape[1], (count,), **pick)
+    captions = clips.captions[rows, column]
+    captions = torch.where(torch.rand(count, **pick) < setting.empty_caption, 0, captions)
+    at = times[:, None, None, None]
+    return FlowSamples((1 - at) * clean + at * noise, times, clips.states[captions].float(), noise - clean)
+
+
+def choose_rows(clips: LatentSet, count: int, generator: torch.Generator, *, on_grid: bool) -> torch.Tensor:
+    """Random clips, [count]; only those of exactly two bars if asked for and if there are any."""
+    device = clips.latents.device
+    if on_grid:
+        allowed = clips.grid_rows
+        return allowed[torch.randint(len(allowed), (count,), generator=generator, device=device)]
+    return torch.randint(len(clips), (count,), generator=generator, device=device)
+
+
+def weighted_error(predicted: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean square error with a weight for each channel."""
+    return ((predicted - wanted).square().mean((0, 2, 3)) * weights).mean()
+
+
+@torch.no_grad()
+def validation_losses(
+    unet: Any, clips: LatentSet, weights: torch.Tensor, count: int = 48
+) -> tuple[float, float]:
+    """Loss on held-out clips with their own captions, and with each other's.
+
+    The difference is the earliest sign that captions are heard. Noise and times are fixed.
+    """
+    count = min(count, len(clips))
+    device = clips.latents.device
+    rows = torch.linspace(0, len(clips) - 1, count, device=device).long()
+    generator = torch.Generator().manual_seed(9)
+    clean = clips.latents[rows].float()
+    noise = torch.randn(clean.shape, generator=generator).to(device)
+    times = ((torch.arange(count) + 0.5) / count)[torch.randperm(count, generator=generator)].to(device)
+    at = times[:, None, None, None]
+    noisy = (1 - at) * clean + at * noise
+    losses = []
+    for shift in (0, count // 2):
+        states = clips.states[clips.captions[rows.roll(shift), 0]].float()
+        total = 0.0
+        for start in range(0, count, 16):
+            part = slice(start, start + 16)
+            predicted = unet(noisy[part], times[part] * 1000, states[part]).sample.float()
+            error = weighted_error(predicted, (noise - clean)[part], weights)
+            total += float(error) * len(predicted)
+        losses.append(total / count)
+    return losses[0], losses[1]
+
+
+def train_diffusion(
+    setting: Setting,
+    read: Callable[[], tuple[LatentSet, LatentSet, int]],
+    deviations: torch.Tensor,
+    out: Path,
+    budget_seconds: float,
+    *,
+    seed: int = 2,
+    device: str = "cpu",
+    start: tuple[dict[str, torch.Tensor], int] | None = None,
+    refresh: Callable[[], int] | None = None,
+) -> None:
+    """Trains the UNet; writes `diffusion.pt` (averaged weights and the loss curve).
+
+    Args:
+        read: Reads the latents (training set, held-out set, files).
+        deviations: Of the image components, for the channels' weights.
+        out: Folder of the run; `diffusion_state.pt` there is the resumable state.
+        start: Weights to start from instead of nothing, and how many samples they have seen.
+        refresh: Called now and then; if it says that there are new latents, they are read.
+
+    Raises:
+        ModelError: There are no latents.
+    """
+    clips, test, _ = read()
+    if not len(clips):
+        raise ModelError(f"{out}: no latents to train on; run the stages before diffusion first")
+    clips, test = clips.to(device), (test if len(test) >= 4 else clips).to(device)
+    weights = channel_weights(deviations, setting.whitening).to(device)
+    torch.manual_seed(seed)
+    network = build_unet(setting)
+    if start is not None:
+        network.load_state_dict(start[0])
+    training = AveragedTraining(
+        network,
+        out / "diffusion_state.pt",
+        budget_seconds,
+        learning_rate=setting.learning_rate,
+        warmup_steps=setting.warmup_steps,
+        weight_decay=0.01,
+        compiled=setting.compiled,
+        device=device,
+    )
+    clock = training.clock
+    if start is not None and training.step == 0:
+        training.samples = start[1]
+    last_measured = clock.used_seconds
+    losses: list[torch.Tensor] = []
+
+    def measure() -> None:
+        training.average.eval()
+        right, wrong = validation_losses(training.average, test, weights)
+        mean = float(torch.stack(losses[-200:]).mean())
+        if not finite(mean):
+            raise ModelError(
+                f"{out}: the loss is no longer a number; lower the learning rate and start again"
+            )
+        training.series.add(
+            step=training.step,
+            samples=training.samples,
+            seconds=clock.used_seconds,
+            loss=mean,
+            held_out=right,
+            wrong_minus_right=wrong - right,
+            clips=len(clips),
+            samples_per_second=training.step * setting.batch / max(clock.used_seconds, 1e-9),
+        )
+        losses.clear()
+
+    while (used := clock.tick()) < 1:
+        generator = step_generator(seed, training.step, device)
+        # Which width a batch has is drawn on the host: asking the device would make it wait.
+        wide = bool(torch.rand((), generator=step_generator(seed + 1, training.step)) < setting.wide_share)
+        rows = choose_rows(clips, setting.batch, generator, on_grid=wide)
+        batch = flow_samples(clips, rows, setting, generator, wide=wide)
+        with training.autocast():
+            noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
+            predicted = training.run(noisy, batch.times * 1000, batch.states).sample
+        loss = weighted_error(predicted.float(), batch.velocity, weights)
+        training.learn(loss, used, len(rows))
+        losses.append(loss.detach())
+        if clock.used_seconds - last_measured > budget_seconds / 24:
+            last_measured = clock.used_seconds
+            measure()
+        if training.save_is_due(180.0):
+            training.save()
+            if refresh is not None and refresh():
+                clips, test, _ = read()
+                clips, test = clips.to(device), (test if len(test) >= 4 else clips).to(device)
+    if losses:
+        measure()
+    training.save()
+    save_checkpoint(
+        out / "diffusion.pt",
+        {
+            "network": training.averaged_weights(),
+            "series": training.series.rows,
+            "steps": training.step,
+            "samples": training.samples,
+        },
+    )

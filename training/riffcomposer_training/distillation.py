@@ -1,0 +1,166 @@
+"""Stage *distillation*: guidance in one pass, and fewer, longer steps.
+
+The student starts as the averaged teacher with an input for the guidance scale w (as in Meng et al. 2023,
+`time_cond_proj_dim`, embedded as diffusers' latent consistency pipelines do). It learns the mean velocity of
+one long step of the guided teacher, made of two half steps, so that it needs half as many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from riffcomposer.diffusion.sampler import guidance_embedding
+from riffcomposer.errors import ModelError
+from riffcomposer_training.autoencoder import channel_weights
+from riffcomposer_training.averaged import AveragedTraining
+from riffcomposer_training.diffusion import choose_rows, flow_samples, weighted_error
+from riffcomposer_training.latents import LatentSet
+from riffcomposer_training.networks import GUIDANCE_WIDTH, build_unet
+from riffcomposer_training.schedule import load_checkpoint, save_checkpoint, step_generator
+from riffcomposer_training.settings import Setting
+
+log = logging.getLogger(__name__)
+DISTILLED_STEPS = 6
+"""Steps from noise that a student is made for."""
+
+
+def guided_velocity(
+    teacher: Any,
+    noisy: torch.Tensor,
+    times: torch.Tensor,
+    states: torch.Tensor,
+    empty: torch.Tensor,
+    scale: torch.Tensor,
+) -> torch.Tensor:
+    """u + w (c - u), both passes in one batch."""
+    both = teacher(
+        torch.cat([noisy, noisy]),
+        torch.cat([times, times]) * 1000,
+        torch.cat([states, empty.expand_as(states)]),
+    ).sample.float()
+    with_caption, without = both.chunk(2)
+    return without + scale[:, None, None, None] * (with_caption - without)
+
+
+def two_step_velocity(
+    teacher: Any,
+    noisy: torch.Tensor,
+    times: torch.Tensor,
+    states: torch.Tensor,
+    empty: torch.Tensor,
+    scale: torch.Tensor,
+    step: torch.Tensor,
+) -> torch.Tensor:
+    """Mean velocity over a step of length `step` toward clean, made by two of half that length.
+
+    Args:
+        step: [batch], at most `times`; 0 gives the plain guided velocity.
+    """
+    first = guided_velocity(teacher, noisy, times, states, empty, scale)
+    half = (step / 2)[:, None, None, None]
+    middle = noisy - half * first
+    second = guided_velocity(teacher, middle, times - step / 2, states, empty, scale)
+    return (first + second) / 2
+
+
+def start_student(setting: Setting, teacher_weights: dict[str, torch.Tensor]) -> Any:
+    """The teacher with a guidance input that starts without effect."""
+    student = build_unet(setting, guidance_embedding=True)
+    student.load_state_dict(teacher_weights, strict=False)
+    torch.nn.init.zeros_(student.time_embedding.cond_proj.weight)
+    return student
+
+
+def train_student(
+    setting: Setting,
+    read: Callable[[], tuple[LatentSet, LatentSet, int]],
+    deviations: torch.Tensor,
+    out: Path,
+    budget_seconds: float,
+    *,
+    steps: int = DISTILLED_STEPS,
+    seed: int = 3,
+    device: str = "cpu",
+) -> None:
+    """Distils `diffusion.pt`; writes `distillation.pt`.
+
+    Args:
+        steps: Number of steps from noise that the student is made for.
+
+    Raises:
+        ModelError: There is no teacher, or there are no latents.
+    """
+    teacher_state = load_checkpoint(out / "diffusion.pt")
+    clips, _, _ = read()
+    if teacher_state is None or not len(clips):
+        raise ModelError(f"{out}: no trained UNet or no latents; run the diffusion stage first")
+    clips = clips.to(device)
+    weights = channel_weights(deviations, setting.whitening).to(device)
+    teacher = build_unet(setting)
+    teacher.load_state_dict(teacher_state["network"])
+    teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    torch.manual_seed(seed)
+    training = AveragedTraining(
+        start_student(setting, teacher_state["network"]),
+        out / "distillation_state.pt",
+        budget_seconds,
+        learning_rate=setting.distillation_learning_rate,
+        warmup_steps=20,
+        weight_decay=0.0,
+        compiled=setting.compiled,
+        device=device,
+    )
+    run_teacher = torch.compile(teacher) if setting.compiled and device.startswith("cuda") else teacher
+    losses: list[torch.Tensor] = []
+
+    def measure() -> None:
+        mean = float(torch.stack(losses).mean())
+        training.series.add(step=training.step, seconds=training.clock.used_seconds, loss=mean)
+        losses.clear()
+
+    low, high = setting.guidance_range
+    while (used := training.clock.tick()) < 1:
+        generator = step_generator(seed, training.step, device)
+        wide = bool(torch.rand((), generator=step_generator(seed + 1, training.step)) < setting.wide_share)
+        rows = choose_rows(clips, setting.batch, generator, on_grid=wide)
+        batch = flow_samples(clips, rows, setting, generator, wide=wide)
+        scale = low + (high - low) * torch.rand(len(rows), generator=generator, device=device)
+        length = (batch.times * torch.rand(len(rows), generator=generator, device=device)).clamp(
+            max=1 / steps
+        )
+        empty = clips.states[:1].float()
+        with training.autocast():
+            with torch.no_grad():
+                wanted = two_step_velocity(
+                    run_teacher, batch.noisy, batch.times, batch.states, empty, scale, length
+                )
+            predicted = training.run(
+                batch.noisy,
+                batch.times * 1000,
+                batch.states,
+                timestep_cond=guidance_embedding(scale, GUIDANCE_WIDTH),
+            ).sample
+        loss = weighted_error(predicted.float(), wanted, weights)
+        training.learn(loss, used, len(rows))
+        losses.append(loss.detach())
+        if training.save_is_due(120.0):
+            measure()
+            training.save()
+    if losses:
+        measure()
+    training.save()
+    save_checkpoint(
+        out / "distillation.pt",
+        {
+            "network": training.averaged_weights(),
+            "series": teacher_state["series"],
+            "distillation_series": training.series.rows,
+            "steps": training.step,
+            "samples": teacher_state["samples"],
+        },
+    )

@@ -1,0 +1,182 @@
+"""Stage *latents*: every rendered clip through the encoder once, captions through the text encoder once.
+
+One file for each shard, so that the stage can follow a data stage that is still rendering, and a run that
+was killed loses a shard at most.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from riffcomposer_training.clip_shards import ClipShard, find_shards, held_out, images, read_shard
+from riffcomposer_training.networks import TEXT_LENGTH, TEXT_WIDTH, encode_images
+from riffcomposer_training.schedule import load_checkpoint, save_checkpoint
+from riffcomposer_training.text_states import caption_states
+
+log = logging.getLogger(__name__)
+READERS = 4
+
+
+def two_bars(clip: dict[str, Any]) -> bool:
+    """Whether a clip is exactly two bars of 4/4: 512 frames at 93.75 BPM."""
+    return bool(clip.get("on_grid")) and float(clip.get("beats_per_bar", 4)) == 4
+
+
+def captions_of(clip: dict[str, Any]) -> list[str]:
+    """All captions of a clip."""
+    return list(clip.get("captions") or [clip["caption"]])
+
+
+@torch.no_grad()
+def write_latents(autoencoder: Any, patch: int, clips: Path, out: Path, device: str = "cpu") -> int:
+    """Encodes the shards that have not been encoded yet. Returns how many there were."""
+    autoencoder.to(device)
+    missing = [path for path in find_shards(clips) if not _target(out, path).is_file()]
+    with ThreadPoolExecutor(READERS) as pool:
+        # Unpacking takes longer than encoding does on a GPU; a few shards are read ahead.
+        ahead = deque(pool.submit(_read, path) for path in missing[:READERS])
+        for index, path in enumerate(missing):
+            shard, levels = ahead.popleft().result()
+            if index + READERS < len(missing):
+                ahead.append(pool.submit(_read, missing[index + READERS]))
+            parts = [
+                encode_images(autoencoder, images(torch.from_numpy(part).to(device)), patch).half().cpu()
+                for part in np.array_split(levels, -(-len(levels) // 32))
+            ]
+            _write(_target(out, path), shard, torch.cat(parts))
+    return len(missing)
+
+
+def _target(out: Path, path: Path) -> Path:
+    return out / f"latents_{path.stem.removeprefix('shard_')}.pt"
+
+
+def _read(path: Path) -> tuple[ClipShard, np.ndarray[Any, Any]]:
+    shard = read_shard(path)
+    return shard, shard.levels()
+
+
+def _write(target: Path, shard: ClipShard, latents: torch.Tensor) -> None:
+    save_checkpoint(
+        target,
+        {
+            "latents": latents,
+            "captions": [captions_of(clip) for clip in shard.clips],
+            "held_out": torch.tensor([held_out(clip) for clip in shard.clips]),
+            "on_grid": torch.tensor([two_bars(clip) for clip in shard.clips]),
+        },
+    )
+
+
+class CaptionStates:
+    """Token states of all captions, each encoded once and kept on disk.
+
+    On two cores a caption costs as much as a training sample does, so a resumed run reads them again.
+
+    Args:
+        folder: Where to keep them; None to keep them in memory only.
+
+    Attributes:
+        states: float16 [captions, 32, 384]; row 0 is the empty caption.
+    """
+
+    def __init__(self, encoder: Any, tokenizer: Any, folder: Path | None = None) -> None:
+        self._encoder, self._tokenizer, self._folder = encoder, tokenizer, folder
+        self._rows: dict[str, int] = {}
+        self.states = torch.zeros(0, TEXT_LENGTH, TEXT_WIDTH, dtype=torch.float16)
+        for path in sorted(folder.glob("captions_*.pt")) if folder else []:
+            if (kept := load_checkpoint(path)) is not None:
+                self._add(kept["captions"], kept["states"])
+        self.rows([""])
+
+    def rows(self, captions: list[str]) -> list[int]:
+        """Rows of captions, encoding those that are new."""
+        new = [text for text in dict.fromkeys(captions) if text not in self._rows]
+        if new:
+            first = len(self._rows)
+            states = caption_states(self._encoder, self._tokenizer, new)
+            self._add(new, states)
+            if self._folder:
+                save_checkpoint(
+                    self._folder / f"captions_{first:06d}.pt", {"captions": new, "states": states}
+                )
+        return [self._rows[text] for text in captions]
+
+    def _add(self, captions: list[str], states: torch.Tensor) -> None:
+        for text in captions:
+            self._rows[text] = len(self._rows)
+        self.states = torch.cat([self.states, states])
+
+
+@dataclass
+class LatentSet:
+    """Clips as the diffusion stage sees them, all on one device.
+
+    Attributes:
+        latents: float16 [clips, channels, rows, columns].
+        captions: Rows of the caption states, [clips, captions for each] (repeated to a rectangle).
+        on_grid: Clips of exactly two bars, [clips].
+        states: float16 [captions, 32, 384], row 0 the empty caption.
+    """
+
+    latents: torch.Tensor
+    captions: torch.Tensor
+    on_grid: torch.Tensor
+    states: torch.Tensor
+
+    def to(self, device: str) -> LatentSet:
+        """The same set on another device."""
+        moved = (self.latents, self.captions, self.on_grid, self.states)
+        return LatentSet(*(tensor.to(device) for tensor in moved))
+
+    @cached_property
+    def grid_rows(self) -> torch.Tensor:
+        """The rows that are on the grid; all rows if none is."""
+        rows = self.on_grid.nonzero()[:, 0]
+        return rows if len(rows) else torch.arange(len(self), device=self.latents.device)
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+
+def read_latents(
+    out: Path, captions: CaptionStates, *, captions_each: int = 3
+) -> tuple[LatentSet, LatentSet, int]:
+    """All encoded clips.
+
+    Returns:
+        The training set, the held-out set, and the number of files read.
+    """
+    paths = sorted(out.glob("latents_*.pt"))
+    contents = [content for path in paths if (content := load_checkpoint(path)) is not None]
+    texts = [
+        clip[index % len(clip)]
+        for content in contents
+        for clip in content["captions"]
+        for index in range(captions_each)
+    ]
+    all_rows = torch.tensor(captions.rows(texts), dtype=torch.int64).reshape(-1, captions_each)
+    sizes = [len(content["latents"]) for content in contents]
+    parts: dict[bool, list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = {False: [], True: []}
+    for content, rows in zip(contents, all_rows.split(sizes), strict=True):
+        for held in (False, True):
+            chosen = content["held_out"] == held
+            parts[held].append((content["latents"][chosen], rows[chosen], content["on_grid"][chosen]))
+    sets = []
+    for held in (False, True):
+        if not parts[held]:
+            parts[held].append(
+                (torch.zeros(0), torch.zeros(0, captions_each, dtype=torch.int64), torch.zeros(0).bool())
+            )
+        latents, rows, on_grid = (torch.cat(column) for column in zip(*parts[held], strict=True))
+        sets.append(LatentSet(latents, rows, on_grid, captions.states))
+    return sets[0], sets[1], len(paths)

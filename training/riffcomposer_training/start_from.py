@@ -1,0 +1,66 @@
+"""Training on from an exported folder instead of from nothing: its autoencoder as it is, its UNet's weights.
+
+Checkpoints with the optimizer's state are too large to keep with a project; the exported averaged weights
+are not. A run that starts from them warms up again and trains on, on clips of another seed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from riffcomposer.errors import ModelError
+from riffcomposer.models.profile import read_profile
+from riffcomposer_training.networks import build_autoencoder, build_unet
+from riffcomposer_training.settings import Setting
+
+
+def _weights(folder: Path, part: str, wanted: Any) -> dict[str, torch.Tensor]:
+    """Weights of one part in single precision, checked against the network that they are for."""
+    from safetensors.torch import load_file
+
+    path = folder / part / "diffusion_pytorch_model.safetensors"
+    if not path.is_file():
+        raise ModelError(f"{path}: not there; --start-from names a folder that the export stage has written")
+    weights = {name: value.float() for name, value in load_file(path).items()}
+    sizes = {name: tuple(value.shape) for name, value in weights.items()}
+    expected = {name: tuple(value.shape) for name, value in wanted.state_dict().items()}
+    if sizes != expected:
+        name = min(set(sizes.items()) ^ set(expected.items()))[0]
+        raise ModelError(
+            f"{path}: {name} is {sizes.get(name, 'not there')}, this setting's network has "
+            f"{expected.get(name, 'none')}; start from a folder of the same setting"
+        )
+    return weights
+
+
+def start_autoencoder(setting: Setting, folder: Path) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """An exported autoencoder's weights, and the deviations of its components (up to one factor).
+
+    A latent's unit moves the image by its column of the last layer, whose length is std^p.
+
+    Raises:
+        ModelError: It is not there, or of another size.
+    """
+    weights = _weights(folder, "vae", build_autoencoder(setting))
+    last = max(
+        (name for name in weights if name.startswith("decoder.layers.") and name.endswith(".weight")),
+        key=lambda name: int(name.split(".")[2]),
+    )
+    columns = weights[last][:, : setting.latent_channels, 1, 1]
+    return weights, columns.norm(dim=0) ** (1 / setting.whitening)
+
+
+def start_unet(setting: Setting, folder: Path) -> tuple[dict[str, torch.Tensor], int]:
+    """An exported UNet's weights, and how many samples they were trained on.
+
+    Raises:
+        ModelError: It is not there, of another size, or distilled.
+    """
+    profile = read_profile(folder)
+    if profile.guidance_embedding:
+        raise ModelError(f"{folder}: its UNet is distilled; start from a run's export without distillation")
+    weights = _weights(folder, "unet", build_unet(setting))
+    return weights, int(profile.evaluation.get("training_samples", 0))

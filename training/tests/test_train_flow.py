@@ -1,0 +1,149 @@
+"""The batches that the UNet learns from, and the schedule it learns by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riffcomposer.errors import ModelError
+from riffcomposer_training.diffusion import choose_rows, flow_samples, other_timbre, sample_times
+from riffcomposer_training.distillation import guided_velocity, start_student, two_step_velocity
+from riffcomposer_training.latents import LatentSet, two_bars
+from riffcomposer_training.networks import TEXT_WIDTH, build_unet
+from riffcomposer_training.parts import join, split
+from riffcomposer_training.schedule import Clock, average_decay, learning_rate_share, step_generator
+from riffcomposer_training.settings import SETTINGS
+
+TOY = SETTINGS["toy"]
+
+
+@pytest.fixture
+def clips() -> LatentSet:
+    generator = torch.Generator().manual_seed(0)
+    return LatentSet(
+        latents=torch.randn(12, TOY.latent_channels, 32, 32, generator=generator).half(),
+        captions=torch.arange(1, 13)[:, None].expand(12, 4),
+        on_grid=torch.arange(12) % 2 == 0,
+        states=torch.randn(13, 32, TEXT_WIDTH, generator=generator).half(),
+    )
+
+
+def test_train_samples_lie_on_the_line_from_clean_to_noise(clips: LatentSet) -> None:
+    plain = replace(TOY, timbre_share=0.0)
+    rows = torch.tensor([1, 3, 5, 7])  # off the grid: never turned
+    batch = flow_samples(clips, rows, plain, torch.Generator().manual_seed(1))
+    clean = batch.noisy - batch.times[:, None, None, None] * batch.velocity
+    assert torch.allclose(clean, clips.latents[rows].float(), atol=1e-4)
+
+
+def test_train_samples_from_another_timbre_still_lead_to_the_clip(clips: LatentSet) -> None:
+    rows = torch.tensor([1, 3, 5, 7, 9, 11])
+    batch = flow_samples(clips, rows, replace(TOY, timbre_share=1.0), torch.Generator().manual_seed(2))
+    clean = batch.noisy - batch.times[:, None, None, None] * batch.velocity
+    assert torch.allclose(clean, clips.latents[rows].float(), atol=1e-3)
+    plain = flow_samples(clips, rows, replace(TOY, timbre_share=0.0), torch.Generator().manual_seed(2))
+    assert not torch.allclose(batch.velocity, plain.velocity)
+
+
+def test_train_wide_samples_repeat_the_first_beat(clips: LatentSet) -> None:
+    generator = torch.Generator().manual_seed(3)
+    rows = choose_rows(clips, 4, generator, on_grid=True)
+    assert bool(clips.on_grid[rows].all())
+    batch = flow_samples(clips, rows, replace(TOY, timbre_share=0.0), generator, wide=True)
+    clean = batch.noisy - batch.times[:, None, None, None] * batch.velocity
+    assert clean.shape[3] == 36
+    assert torch.allclose(clean[..., :4], clean[..., 32:], atol=1e-4)
+
+
+def test_train_other_timbre_takes_the_donors_average() -> None:
+    generator = torch.Generator().manual_seed(4)
+    clean, donors = (torch.randn(3, 4, 8, 16, generator=generator) for _ in range(2))
+    changed = other_timbre(clean, donors)
+    assert torch.allclose(changed.mean(3), donors.mean(3), atol=1e-5)
+    assert torch.equal(changed.argmax(3), clean.argmax(3))  # the rhythm stays
+
+
+def test_train_times_cover_where_img2img_works() -> None:
+    times = sample_times(4000, torch.Generator().manual_seed(0))
+    assert float(times.min()) > 0
+    assert float(times.max()) <= 1
+    assert float(((times > 0.4) & (times < 0.85)).float().mean()) > 0.4
+    assert 0.08 < float((times > 0.92).float().mean()) < 0.25
+
+
+def test_train_some_captions_are_left_out(clips: LatentSet) -> None:
+    batch = flow_samples(
+        clips, torch.arange(12), replace(TOY, empty_caption=1.0), torch.Generator().manual_seed(0)
+    )
+    assert torch.equal(batch.states, clips.states[:1].float().expand(12, -1, -1))
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1), st.integers(1, 500))
+def test_train_learning_rate_rises_and_ends_at_zero(step: int, used: float, warmup: int) -> None:
+    share = learning_rate_share(step, used, warmup)
+    assert 0 <= share <= 1
+    assert learning_rate_share(step, 1.0, warmup) == 0
+    assert 0 < average_decay(step) < 1
+
+
+def test_train_clock_counts_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("riffcomposer_training.schedule.time.monotonic", lambda: now[0])
+    clock = Clock(100.0, used_seconds=10.0, longest_gap=20.0)
+    now[0] += 5
+    assert clock.tick() == pytest.approx(0.15)
+    now[0] += 5000  # the machine was asleep
+    assert clock.tick() == pytest.approx(0.35)
+
+
+def test_train_steps_draw_the_same_after_a_restart() -> None:
+    assert torch.equal(
+        torch.rand(3, generator=step_generator(1, 7)), torch.rand(3, generator=step_generator(1, 7))
+    )
+    assert not torch.equal(
+        torch.rand(3, generator=step_generator(1, 7)), torch.rand(3, generator=step_generator(1, 8))
+    )
+
+
+def test_train_two_bars_means_four_four_on_the_grid() -> None:
+    assert two_bars({"on_grid": True, "beats_per_bar": 4})
+    assert not two_bars({"on_grid": True, "beats_per_bar": 3})
+    assert not two_bars({"on_grid": False, "beats_per_bar": 4})
+
+
+def test_train_student_starts_as_its_teacher(clips: LatentSet) -> None:
+    torch.manual_seed(0)
+    teacher = build_unet(TOY).eval()
+    torch.nn.init.normal_(teacher.conv_out.weight, std=0.05)
+    student = start_student(TOY, teacher.state_dict()).eval()
+    noisy, times, states = clips.latents[:2].float(), torch.tensor([0.5, 0.9]), clips.states[1:3].float()
+    with torch.no_grad():
+        plain = teacher(noisy, times * 1000, states).sample
+        own = student(noisy, times * 1000, states, timestep_cond=torch.randn(2, 256)).sample
+        unguided = guided_velocity(teacher, noisy, times, states, clips.states[:1].float(), torch.ones(2))
+        still = two_step_velocity(
+            teacher, noisy, times, states, clips.states[:1].float(), torch.ones(2), torch.zeros(2)
+        )
+    assert torch.allclose(plain, own, atol=1e-5)
+    assert torch.allclose(plain, unguided, atol=1e-4)
+    assert torch.allclose(plain, still, atol=1e-4)
+
+
+def test_train_parts_join_to_the_same_file(tmp_path: Path) -> None:
+    folder = tmp_path
+    (folder / "weights.bin").write_bytes(bytes(range(256)) * 10)
+    written = split(folder / "weights.bin", folder / "parts", part_bytes=1000)
+    assert [part.stat().st_size for part in written[:3]] == [1000, 1000, 560]
+    (joined,) = join(folder / "parts", folder / "out")
+    assert joined.read_bytes() == (folder / "weights.bin").read_bytes()
+    written[1].write_bytes(b"x" * 1000)
+    with pytest.raises(ModelError, match="do not add up"):
+        join(folder / "parts", folder / "out")
+    written[1].unlink()
+    with pytest.raises(ModelError, match="missing"):
+        join(folder / "parts", folder / "out")
