@@ -1,10 +1,13 @@
-"""Composes short pieces of music as notes: no audio here, and no heavy imports.
+"""Composes music as notes: no audio here, and nothing but the standard library.
 
-`collection.compose(seed, index)` makes piece `index` of the collection `seed`, by way of
-`arrangement` (bands and loops) or `solos`; everything else is what those are made from: `theory`
-(keys, chords, voice leading), `instruments`, `styles` (the grammar), `drums`, `bass`, `harmony` and
-`melody` (the parts).
+`arrangement` puts a piece for several players together and `solos` one for a single player. They are made
+from `theory` (keys, chords, voice leading), `instruments`, `styles` (which tempi, chords, players and
+patterns a style has), `drums`, `bass`, `harmony` and `melody` (what each player plays), `entries` (who plays
+when) and `timing` (swing and the small shifts of a human player).
 
 Conventions: time is in quarter notes from the piece's start, pitch is a MIDI number, velocity is
-1 to 127. Every draw comes from the `random.Random` that is passed in.
+1 to 127. Every draw comes from the `random.Random` that is passed in, so the same seed gives the same notes.
 """
+
+COMPOSER_VERSION = 1
+"""Raised whenever the same arguments give other notes: keys of what is rendered from them hold it."""

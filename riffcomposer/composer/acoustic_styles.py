@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riffcomposer.composer.style import Choice, Style
+from riffcomposer.composer.style import Choice, Style, Taste
 
 ACOUSTIC_STYLES = (
     Style(
@@ -51,10 +51,9 @@ ACOUSTIC_STYLES = (
         drums=("folk", "jig"),
         kits=("acoustic", "brush"),
         drum_chance=0.35,
-        grid=(93.75, 140.625, 93.75),
         meters=(4.0, 3.0),
         mix="dry",
-        melody={"ornaments": 0.3, "bends": 0.06},
+        melody=Taste(ornaments=0.3, bends=0.06),
         voices=(3, 4),
         tags=("acoustic",),
     ),
@@ -140,10 +139,9 @@ ACOUSTIC_STYLES = (
             ("singing", "lively", "running"),
             0.7,
         ),
-        grid=(93.75, 140.625, 93.75),
         meters=(4.0, 3.0),
         mix="hall",
-        melody={"ornaments": 0.1},
+        melody=Taste(ornaments=0.1),
         drum_chance=0.0,
     ),
     Style(
@@ -163,7 +161,6 @@ ACOUSTIC_STYLES = (
         mix="cathedral",
         drum_chance=0.0,
         voices=(4,),
-        grid=(93.75, 93.75, 46.875),
         tags=("sacred",),
     ),
     Style(
@@ -198,7 +195,6 @@ ACOUSTIC_STYLES = (
             1.0,
         ),
         lead=Choice(("music box", "celesta", "glockenspiel"), ("singing", "sparse"), 0.8),
-        grid=(93.75, 140.625, 93.75),
         meters=(4.0, 3.0),
         mix="plate",
         drum_chance=0.0,
@@ -242,6 +238,6 @@ ACOUSTIC_STYLES = (
         drum_chance=0.25,
         mix="hall",
         voices=(2, 3),
-        melody={"ornaments": 0.3, "bends": 0.35},
+        melody=Taste(ornaments=0.3, bends=0.35),
     ),
 )

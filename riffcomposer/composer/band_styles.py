@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riffcomposer.composer.style import Choice, Style
+from riffcomposer.composer.style import Choice, Style, Taste
 
 BAND_STYLES = (
     Style(
@@ -47,10 +47,9 @@ BAND_STYLES = (
         ),
         drums=("swing", "swing", "brushes"),
         kits=("jazz", "brush", "acoustic"),
-        grid=(187.5, 93.75, 187.5),
         swing=(0.26, 0.34),
         mix="room",
-        melody={"chromatic": 0.35, "leaps": 0.25},
+        melody=Taste(chromatic=0.35, leaps=0.25),
         rootless=True,
         voices=(3, 4),
     ),
@@ -81,7 +80,7 @@ BAND_STYLES = (
         mix="dry",
         swing=(0.0, 0.1),
         swing_unit=0.25,
-        melody={"pentatonic": 1.0, "bends": 0.1},
+        melody=Taste(pentatonic=1.0, bends=0.1),
     ),
     Style(
         "reggae",
@@ -119,7 +118,7 @@ BAND_STYLES = (
         mix="dub",
         swing=(0.0, 0.15),
         swing_unit=0.25,
-        melody={"pentatonic": 1.0, "bends": 0.1},
+        melody=Taste(pentatonic=1.0, bends=0.1),
     ),
     Style(
         "rock",
@@ -146,8 +145,7 @@ BAND_STYLES = (
         drums=("rock",),
         kits=("power", "acoustic", "room"),
         mix="rock",
-        grid=(93.75, 187.5, 93.75),
-        melody={"pentatonic": 1.0, "bends": 0.35},
+        melody=Taste(pentatonic=1.0, bends=0.35),
     ),
     Style(
         "metal",
@@ -162,8 +160,7 @@ BAND_STYLES = (
         drums=("metal", "rock"),
         kits=("power",),
         mix="rock",
-        grid=(93.75, 187.5),
-        melody={"bends": 0.2},
+        melody=Taste(bends=0.2),
     ),
     Style(
         "blues",
@@ -194,8 +191,7 @@ BAND_STYLES = (
         kits=("acoustic", "brush"),
         swing=(0.28, 0.34),
         mix="room",
-        grid=(93.75,),
-        melody={"blues": 1.0, "bends": 0.35},
+        melody=Taste(blues=True, bends=0.35),
         voices=(3, 4),
     ),
     Style(
@@ -219,7 +215,6 @@ BAND_STYLES = (
         drums=("son", "son", "reggaeton"),
         kits=("acoustic", "room"),
         mix="room",
-        grid=(93.75, 187.5),
         voices=(3,),
     ),
     Style(
@@ -244,7 +239,6 @@ BAND_STYLES = (
         mix="room",
         rootless=True,
         tags=("latin",),
-        grid=(93.75, 187.5),
     ),
     Style(
         "afrobeat",
@@ -271,9 +265,8 @@ BAND_STYLES = (
         drums=("afro",),
         kits=("acoustic", "room"),
         mix="dry",
-        grid=(93.75,),
         voices=(3,),
         tags=("african", "world"),
-        melody={"pentatonic": 1.0},
+        melody=Taste(pentatonic=1.0),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riffcomposer.composer.style import Choice, Style
+from riffcomposer.composer.style import Choice, Style, Taste
 
 ELECTRONIC_STYLES = (
     Style(
@@ -46,12 +46,11 @@ ELECTRONIC_STYLES = (
             0.55,
         ),
         second=Choice(("choir", "voice oohs", "slow strings", "airy pad", "synth voice"), ("pad",), 0.5),
-        grid=(93.75, 46.875),
         bars_per_chord=(2, 2, 4),
         mix="cathedral",
         texture=("air", "sea", "rain"),
         drum_chance=0.0,
-        melody={"pentatonic": 1.0, "leaps": 0.4},
+        melody=Taste(pentatonic=1.0, leaps=0.4),
         tags=("drone", "soundscape"),
         loudness_db=-3.0,
     ),
@@ -134,7 +133,7 @@ ELECTRONIC_STYLES = (
         kits=("gated", "electronic", "909"),
         mix="synthwave",
         tags=("80s", "electronic"),
-        melody={"bends": 0.15},
+        melody=Taste(bends=0.15),
     ),
     Style(
         "drum and bass",
@@ -156,11 +155,10 @@ ELECTRONIC_STYLES = (
         ),
         drums=("breaks",),
         kits=("acoustic", "electronic", "909", "room"),
-        grid=(187.5,),
         bars_per_chord=(2,),
         mix="pump light",
         tags=("electronic", "jungle"),
-        melody={"pentatonic": 1.0},
+        melody=Taste(pentatonic=1.0),
     ),
     Style(
         "chiptune",
@@ -184,7 +182,6 @@ ELECTRONIC_STYLES = (
         kits=("chip",),
         drum_chance=0.85,
         mix="none",
-        grid=(93.75, 187.5, 187.5),
         voices=(3,),
         tags=("video game", "retro"),
     ),
@@ -234,7 +231,7 @@ ELECTRONIC_STYLES = (
         swing_unit=0.25,
         mix="lofi",
         texture=("vinyl",),
-        melody={"pentatonic": 1.0},
+        melody=Taste(pentatonic=1.0),
         snare_late_ms=(10, 25),
         tags=("chill", "hip hop"),
     ),
@@ -264,6 +261,6 @@ ELECTRONIC_STYLES = (
         kits=("808", "808", "electronic"),
         mix="dry",
         voices=(2, 3),
-        melody={"pentatonic": 1.0},
+        melody=Taste(pentatonic=1.0),
     ),
 )

@@ -21,7 +21,7 @@ class Instrument:
         sustained: Whether a note holds its level (bowed, blown, synthesised).
         family: keys, mallets, bells, organ, guitar, bass, strings, brass, reeds, winds, synth lead,
             pad, choir, plucked, world, effect.
-        voice: Name of our own synthesised voice (see `training.sound.voices`), or empty.
+        voice: Name of our own synthesised voice (see `synth.voices`), or empty.
         gain_db: Loudness correction.
     """
 

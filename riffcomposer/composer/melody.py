@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from riffcomposer.composer.instruments import Instrument
@@ -73,14 +73,41 @@ CELLS: dict[str, tuple[tuple[float, ...], ...]] = {
 }
 
 FORMS = ("AABA", "ABAC", "AAAB", "ABAB", "AABC")
+"""Which motif each bar of a four-bar phrase has."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a melody is played.
+
+    Attributes:
+        pentatonic: Whether the five-note scale over the mode is used.
+        ornaments: Chance of a grace note before a strong note.
+        bends: Chance that a note glides into its pitch.
+        chromatic: Chance that the note before a strong one is a semitone away from it.
+        leaps: Chance of a step larger than a third.
+    """
+
+    pentatonic: bool = False
+    ornaments: float = 0.0
+    bends: float = 0.0
+    chromatic: float = 0.0
+    leaps: float = 0.2
 
 
 @dataclass(frozen=True)
 class Motif:
-    """A bar of melody without its harmony: rhythm cell and scale steps between its notes."""
+    """A bar of melody without its harmony.
+
+    Attributes:
+        cell: Its rhythm: lengths in quarter notes, negative for a rest.
+        steps: Scale steps from note to note.
+        register: Where on the ladder it prefers to be, 0 (lowest) to 1.
+    """
 
     cell: tuple[float, ...]
     steps: tuple[int, ...]
+    register: float = 0.5
 
 
 def _motif(cells: Sequence[tuple[float, ...]], leaps: float, rng: Random) -> Motif:
@@ -94,6 +121,14 @@ def _motif(cells: Sequence[tuple[float, ...]], leaps: float, rng: Random) -> Mot
         size = rng.choice([2, 3, 4]) if rng.random() < leaps else rng.choice([1, 1, 1, 0, 2])
         steps.append(direction * size)
     return Motif(cell, tuple(steps))
+
+
+def _motifs(cells: Sequence[tuple[float, ...]], leaps: float, rng: Random) -> tuple[dict[str, Motif], str]:
+    """Motifs by letter, C being A upside down, and the form that they are used in."""
+    drawn = {letter: _motif(cells, leaps, rng) for letter in "ABC"}
+    drawn["C"] = Motif(drawn["A"].cell, tuple(-step for step in drawn["A"].steps))
+    form = rng.choice(FORMS)
+    return {letter: replace(motif, register=rng.uniform(0.25, 0.75)) for letter, motif in drawn.items()}, form
 
 
 def _fit(cell: Sequence[float], bar_beats: float) -> list[float]:
@@ -111,6 +146,97 @@ def _fit(cell: Sequence[float], bar_beats: float) -> list[float]:
     return fitted
 
 
+def _ladder(tonic: int, scale: str, instrument: Instrument, rng: Random) -> list[int]:
+    """The pitches of a scale that a melody may use: an octave and some more around a drawn centre."""
+    span = rng.choice([12, 14, 17])
+    centres = [c for c in (60, 64, 67, 72, 76, 55) if instrument.low + 5 <= c <= instrument.high - 5]
+    centre = rng.choice(centres or [(instrument.low + instrument.high) // 2])
+    low, high = max(instrument.low, centre - span // 2 - 2), min(instrument.high, centre + span // 2 + 3)
+    return scale_pitches(tonic, scale, low, high)
+
+
+@dataclass
+class _Line:
+    """A melody while it is written.
+
+    Attributes:
+        ladder: The pitches that it may use, rising.
+        tonic: Pitch class of the key.
+        bar_beats: Quarter notes in a bar.
+        instrument: Who plays.
+        manner: How it is played.
+        level: Velocity around which it is played.
+        place: Where on the ladder the last note is.
+        notes: What is written.
+    """
+
+    ladder: list[int]
+    tonic: int
+    bar_beats: float
+    instrument: Instrument
+    manner: Manner
+    rng: Random
+    level: int
+    place: int
+    notes: list[Note] = field(default_factory=list)
+
+    def write_bar(self, number: int, chord: Chord, motif: Motif) -> None:
+        """Writes one bar: the motif, moved to the chord; every fourth bar ends at home."""
+        tones = self._places(chord.pitch_classes)
+        arc = 1.0 - abs((number % 4) - 1.5) / 3
+        goal = (motif.register * 0.7 + arc * 0.3) * (len(self.ladder) - 1)
+        if tones:
+            self.place = nearest(round(0.5 * self.place + 0.5 * goal), tones)
+        lengths = _fit(motif.cell, self.bar_beats)
+        final = max((index for index, length in enumerate(lengths) if length > 0), default=-1)
+        origin = number * self.bar_beats
+        at, sounded = origin, 0
+        for index, length in enumerate(lengths):
+            if length < 0:
+                at += -length
+                continue
+            offset = at - origin
+            strong = abs(offset % 2) < 0.01
+            self._move(motif.steps[sounded % len(motif.steps)], moving=offset > 0)
+            sounded += 1
+            if strong and tones:
+                self.place = nearest(self.place, tones)
+            if number % 4 == 3 and index == final:
+                home = self._places((self.tonic, chord.root))
+                self.place = nearest(self.place, home or [self.place])
+            self._write_note(at, offset, length, strong)
+            at += length
+
+    def _places(self, pitch_classes: Sequence[int]) -> list[int]:
+        """Where on the ladder some pitch classes are."""
+        return [place for place, pitch in enumerate(self.ladder) if pitch % 12 in pitch_classes]
+
+    def _move(self, step: int, *, moving: bool) -> None:
+        """Goes a step along the ladder (now and then another one), and turns round at its ends."""
+        if self.rng.random() < 0.1:
+            step = self.rng.choice([-1, 1])
+        place = self.place + (step if moving else 0)
+        if not 0 <= place < len(self.ladder):
+            place -= 2 * step
+        self.place = max(0, min(len(self.ladder) - 1, place))
+
+    def _write_note(self, at: float, offset: float, length: float, strong: bool) -> None:
+        """Writes the note of the current place, with what leads into it."""
+        rng, manner, notes = self.rng, self.manner, self.notes
+        pitch = self.ladder[self.place]
+        loud = int(min(124, max(40, rng.gauss(self.level + (8 if strong else 0), 6))))
+        bent = rng.random() < manner.bends and length >= 0.5
+        bend = rng.choice([-2.0, -1.0, -1.0, 1.0]) if bent else 0.0
+        if strong and length >= 0.5 and rng.random() < manner.ornaments:
+            above = self.ladder[min(self.place + 1, len(self.ladder) - 1)]
+            notes.append(Note(max(0.0, at - 0.09), 0.08, above, max(30, loud - 20)))
+        approached = strong and offset >= 0.99 and rng.random() < manner.chromatic
+        if approached and notes and notes[-1].start > at - 1.1:
+            notes[-1] = notes[-1]._replace(pitch=pitch + rng.choice([1, -1]))
+        legato = 0.97 if self.instrument.sustained else 0.9
+        notes.append(Note(at, length * legato, pitch, loud, bend))
+
+
 def play(
     cells: str,
     chords: Sequence[Chord],
@@ -119,14 +245,9 @@ def play(
     bar_beats: float,
     instrument: Instrument,
     rng: Random,
-    *,
-    pentatonic: bool = False,
-    ornaments: float = 0.0,
-    bends: float = 0.0,
-    chromatic: float = 0.0,
-    leaps: float = 0.2,
+    manner: Manner = Manner(),
 ) -> list[Note]:
-    """Plays a melody over the chords, one chord a bar.
+    """Plays a melody over the chords, one chord per bar.
 
     Phrases are four bars in a form such as AABA. Strong beats take chord tones, other notes move
     by the motif's steps in the scale; the line follows an arc and comes home at the end of a phrase.
@@ -139,76 +260,18 @@ def play(
         bar_beats: Quarter notes in a bar.
         instrument: Who plays; bounds the range.
         rng: Where every draw comes from.
-        pentatonic: Use the five-note scale over the mode.
-        ornaments: Chance of a grace note before a strong note.
-        bends: Chance that a note glides up from below.
-        chromatic: Chance that a strong note is enclosed from above and below.
-        leaps: Chance of a step larger than a third.
+        manner: How it is played.
+
+    Raises:
+        ValueError: There is no such kind of melody.
     """
-    span = rng.choice([12, 14, 17])
-    centre_choices = [c for c in (60, 64, 67, 72, 76, 55) if instrument.low + 5 <= c <= instrument.high - 5]
-    centre = rng.choice(centre_choices or [(instrument.low + instrument.high) // 2])
-    low, high = max(instrument.low, centre - span // 2 - 2), min(instrument.high, centre + span // 2 + 3)
-    name = PENTATONIC.get(scale, scale) if pentatonic else scale
-    ladder = scale_pitches(tonic, name, low, high)
-    letters = {letter: _motif(CELLS[cells], leaps, rng) for letter in "ABC"}
-    letters["C"] = Motif(letters["A"].cell, tuple(-step for step in letters["A"].steps))
-    form = rng.choice(FORMS)
-    starts = {letter: rng.uniform(0.25, 0.75) for letter in "ABC"}
+    if cells not in CELLS:
+        raise ValueError(f"{cells!r} is not a kind of melody: choose one of {', '.join(CELLS)}")
+    name = PENTATONIC.get(scale, scale) if manner.pentatonic else scale
+    ladder = _ladder(tonic, name, instrument, rng)
+    motifs, form = _motifs(CELLS[cells], manner.leaps, rng)
     level = rng.randint(90, 106)
-    place = len(ladder) // 2
-    notes: list[Note] = []
-    for bar, chord in enumerate(chords):
-        letter = form[bar % 4]
-        motif = letters[letter]
-        last_of_phrase = bar % 4 == 3
-        tones = [i for i, pitch in enumerate(ladder) if pitch % 12 in chord.pitch_classes]
-        arc = 1.0 - abs((bar % 4) - 1.5) / 3
-        goal = (starts[letter] * 0.7 + arc * 0.3) * (len(ladder) - 1)
-        place = _closest(round(0.5 * place + 0.5 * goal), tones) if tones else place
-        at = bar * bar_beats
-        index = 0
-        lengths = _fit(motif.cell, bar_beats)
-        final = max((place for place, length in enumerate(lengths) if length > 0), default=-1)
-        for number, length in enumerate(lengths):
-            if length < 0:
-                at += -length
-                continue
-            offset = at - bar * bar_beats
-            strong = abs(offset % 2) < 0.01
-            step = motif.steps[index % len(motif.steps)]
-            index += 1
-            if rng.random() < 0.1:
-                step = rng.choice([-1, 1])
-            if offset > 0:
-                place += step
-            if place < 0 or place >= len(ladder):
-                place -= 2 * step
-            place = max(0, min(len(ladder) - 1, place))
-            if strong and tones:
-                place = _closest(place, tones)
-            if last_of_phrase and number == final:
-                home = [i for i, pitch in enumerate(ladder) if pitch % 12 in (tonic, chord.root)] or [place]
-                place = _closest(place, home)
-            pitch = ladder[place]
-            loud = int(min(124, max(40, rng.gauss(level + (8 if strong else 0), 6))))
-            bend = rng.choice([-2.0, -1.0, -1.0, 1.0]) if rng.random() < bends and length >= 0.5 else 0.0
-            if strong and length >= 0.5 and rng.random() < ornaments:
-                above = ladder[min(place + 1, len(ladder) - 1)]
-                notes.append(Note(max(0.0, at - 0.09), 0.08, above, max(30, loud - 20)))
-            if (
-                strong
-                and offset >= 0.99
-                and rng.random() < chromatic
-                and notes
-                and notes[-1].start > at - 1.1
-            ):
-                notes[-1] = notes[-1]._replace(pitch=pitch + rng.choice([1, -1]))
-            legato = 0.97 if instrument.sustained else 0.9
-            notes.append(Note(at, length * legato, pitch, loud, bend))
-            at += length
-    return sorted(notes)
-
-
-def _closest(place: int, choices: Sequence[int]) -> int:
-    return nearest(place, choices)
+    line = _Line(ladder, tonic, bar_beats, instrument, manner, rng, level, place=len(ladder) // 2)
+    for number, chord in enumerate(chords):
+        line.write_bar(number, chord, motifs[form[number % 4]])
+    return sorted(line.notes)

@@ -1,7 +1,7 @@
 """A composed piece: its parts, its layout in time, and what is known of it.
 
-A piece is one bar or more of lead-in (so that tails and drones already sound when the first clip
-begins) and then several *windows* of 5.12 s, each starting on a bar line: those become clips.
+A piece is a lead-in of some bars (so that tails and drones already sound when the music proper begins) and
+then *phrases* of equal length. Who plays changes from phrase to phrase.
 """
 
 from __future__ import annotations
@@ -11,32 +11,34 @@ from dataclasses import dataclass
 from riffcomposer.composer.instruments import Instrument
 from riffcomposer.composer.theory import PITCH_NAMES, Note
 
-WINDOW_S = 5.12
-"""Length of a training clip."""
-
 
 @dataclass(frozen=True)
 class Layout:
-    """How a piece lies in time.
+    """How a piece is divided in time.
 
     Attributes:
         tempo: BPM in quarter notes.
         bar_beats: Quarter notes in a bar.
-        lead_in_bars: Bars before the first window.
-        bars_per_window: Bars in a window (a whole number; off the grid a window ends inside a bar).
-        windows: How many windows.
+        lead_in_bars: Bars before the first phrase.
+        phrase_bars: Bars in a phrase.
+        phrases: How many phrases.
     """
 
     tempo: float
     bar_beats: float
     lead_in_bars: int
-    bars_per_window: int
-    windows: int
+    phrase_bars: int
+    phrases: int
 
     @property
     def bars(self) -> int:
-        """All bars of the piece."""
-        return self.lead_in_bars + self.bars_per_window * self.windows
+        """All bars of the piece, the lead-in's included."""
+        return self.lead_in_bars + self.phrase_bars * self.phrases
+
+    @property
+    def beats(self) -> float:
+        """All quarter notes of the piece."""
+        return self.bars * self.bar_beats
 
     @property
     def seconds_per_beat(self) -> float:
@@ -47,23 +49,17 @@ class Layout:
         return self.bar_beats * self.seconds_per_beat
 
     @property
-    def on_grid(self) -> bool:
-        """Whether a window holds a whole number of bars exactly."""
-        return abs(self.bars_per_window * self.seconds_per_bar - WINDOW_S) < 1e-9
-
-    def window_start_s(self, window: int) -> float:
-        """When a window begins, in seconds from the piece's start."""
-        return (self.lead_in_bars + window * self.bars_per_window) * self.seconds_per_bar
-
-    def window_beats(self, window: int) -> tuple[float, float]:
-        """First and last beat of a window, in quarter notes from the piece's start."""
-        start = (self.lead_in_bars + window * self.bars_per_window) * self.bar_beats
-        return start, start + WINDOW_S / self.seconds_per_beat
-
-    @property
     def duration_s(self) -> float:
-        """Seconds of audio to render: up to the end of the last window and a little more."""
-        return self.window_start_s(self.windows - 1) + WINDOW_S + 0.1
+        """Seconds from the start of the lead-in to the end of the last phrase."""
+        return self.bars * self.seconds_per_bar
+
+    def phrase_start_beats(self, phrase: int) -> float:
+        """When a phrase begins, in quarter notes from the piece's start."""
+        return (self.lead_in_bars + phrase * self.phrase_bars) * self.bar_beats
+
+    def phrase_start_s(self, phrase: int) -> float:
+        """When a phrase begins, in seconds from the piece's start."""
+        return (self.lead_in_bars + phrase * self.phrase_bars) * self.seconds_per_bar
 
 
 @dataclass(frozen=True)
@@ -75,8 +71,8 @@ class Part:
         instrument: Its instrument; None for drums, textures and foley.
         kit: The drum kit, or the texture's or foley sound's name.
         notes: Rising by start.
-        gain_db: Its place in the mix.
-        active: For each window, whether it plays there.
+        gain_db: Its level in the mix, relative to the usual level of its role.
+        active: For each phrase, whether it plays there.
         pattern: What it plays: a groove, a bass style, a rhythm, a kind of melody.
     """
 
@@ -91,25 +87,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Piece:
-    """A composed piece with everything that captions and evaluation want to know.
+    """A composed piece and how it is to sound.
 
     Attributes:
-        seed: What it was drawn from, `collection-index`; its noise follows from it too.
-        index: Its number in the collection.
-        kind: band, solo, drums or foley.
+        seed: What it was drawn from; the synth's noise follows from it too.
         style: A key of `STYLES`, or empty.
-        layout: Tempo, meter, windows.
+        layout: Tempo, meter, phrases.
         tonic, scale: The key; scale is empty where there is none.
         parts: All parts.
         mix: Name of the effect chain.
-        loudness_db: Relative to the collection's level.
-        font: Which sound font plays.
-        wetness: More or less of the room.
+        loudness_db: Relative to the usual level.
+        font: Which sound font plays, counted from 0.
+        wetness: Factor on the level of the reverberation.
     """
 
     seed: str
-    index: int
-    kind: str
     style: str
     layout: Layout
     tonic: int

@@ -1,42 +1,19 @@
-"""Pieces with one part: every instrument alone, drums alone, and sounds of the world."""
+"""Pieces with one part: an instrument alone, in the ways it is usually played, or drums alone."""
 
 from __future__ import annotations
 
-from functools import cache
 from random import Random
 
 from riffcomposer.composer import bass, drums, harmony, melody
-from riffcomposer.composer.arrangement import chord_plan, draw_layout, humanise
+from riffcomposer.composer.arrangement import chord_plan
 from riffcomposer.composer.grooves import GROOVES
-from riffcomposer.composer.instruments import INSTRUMENTS, Instrument
-from riffcomposer.composer.piece import Part, Piece
-from riffcomposer.composer.styles import STYLES
-from riffcomposer.composer.theory import Note
+from riffcomposer.composer.instruments import Instrument
+from riffcomposer.composer.piece import Layout, Part, Piece
+from riffcomposer.composer.theory import Chord, Note
+from riffcomposer.composer.timing import humanise
 
-FOLEY = (
-    "rain",
-    "sea waves",
-    "wind",
-    "vinyl crackle",
-    "typing",
-    "crowd",
-    "applause",
-    "fire",
-    "birds",
-    "clock",
-    "heartbeat",
-    "train",
-    "thunder",
-    "footsteps",
-    "water drops",
-    "engine",
-    "static noise",
-    "siren",
-    "crickets",
-    "laser",
-    "telephone",
-    "stream",
-)
+DRUM_SOLOS = tuple(sorted(set(GROOVES) - {"waltz", "jig"}))
+"""The families of grooves that drums play alone."""
 
 _PROGRESSIONS = {
     "major": ("I V vi IV", "I IV V I", "I vi IV V", "I I IV V", "Imaj7 vi7 ii7 V7"),
@@ -108,127 +85,82 @@ def _chord_pattern(rng: Random, player: Instrument) -> str:
     return rng.choice(options)
 
 
-def compose_solo(
-    rng: Random, seed: str, index: int, windows: int, player: Instrument, tempo: float | None = None
-) -> Piece:
-    """One instrument alone, in the ways it is usually played."""
-    layout = draw_layout(rng, windows, None, tempo)
+def _melody_alone(
+    rng: Random, layout: Layout, player: Instrument, chords: list[Chord], tonic: int, scale: str
+) -> list[Note]:
+    cells = rng.choice(["singing", "lively", "sparse", "reel", "syncopated", "hymn", "running"])
+    manner = melody.Manner(
+        pentatonic=rng.random() < 0.3,
+        ornaments=0.15 if player.sustained else 0.0,
+        bends=0.25 * rng.random() if player.family in _BENDING_FAMILIES else 0.0,
+        leaps=rng.uniform(0.1, 0.4),
+    )
+    return melody.play(cells, chords, tonic, scale, layout.bar_beats, player, rng, manner)
+
+
+def _player_alone(
+    rng: Random, layout: Layout, player: Instrument, chords: list[Chord], tonic: int, scale: str
+) -> tuple[str, list[Note]]:
+    """What an instrument plays: a bass line, a melody, chords, or a melody over chords; and its notes."""
+    if player.family == "bass":
+        pattern, low = _bass_line(rng, player), player.low + rng.randrange(5)
+        return pattern, bass.play(pattern, chords, layout.bar_beats, low, rng, high=player.high)
+    if player.name == "drone":
+        return "whole", bass.play("whole", chords, layout.bar_beats, 33, rng)
+    polyphonic = player.family not in _MONOPHONIC_FAMILIES and player.name not in _MONOPHONIC
+    how = rng.choices(["melody", "chords", "both"], [4, 3, 3] if polyphonic else [1, 0, 0])[0]
+    if player.family == "pad" and how == "melody":
+        how = "chords"
+    pattern, notes = "melody", []
+    if how != "melody":
+        pattern = _chord_pattern(rng, player)
+        notes = _chords_alone(rng, layout, player, chords, pattern)
+    if how != "chords":
+        notes += _melody_alone(rng, layout, player, chords, tonic, scale)
+    return pattern, notes
+
+
+def _chords_alone(
+    rng: Random, layout: Layout, player: Instrument, chords: list[Chord], pattern: str
+) -> list[Note]:
+    voices = rng.choice([3, 3, 4])
+    return harmony.play(pattern, harmony.Accompaniment(chords, layout.bar_beats, player, rng, voices))
+
+
+def compose_solo(rng: Random, seed: str, layout: Layout, player: Instrument) -> Piece:
+    """Composes a piece for one instrument; key, chords, manner and room are drawn.
+
+    Args:
+        rng: Where every draw comes from.
+        seed: Names the piece; the synth's noise follows from it.
+        layout: Tempo, meter and length.
+        player: Who plays.
+    """
     tonic = rng.randrange(12)
     scale = rng.choice(["major", "minor", "dorian", "mixolydian", "major", "minor"])
     chords = chord_plan(rng.choice(_PROGRESSIONS[scale]).split(), tonic, layout, 1)
-    polyphonic = player.family not in _MONOPHONIC_FAMILIES and player.name not in _MONOPHONIC
-    notes: list[Note] = []
-    if player.family == "bass":
-        pattern = _bass_line(rng, player)
-        notes = bass.play(
-            pattern, chords, layout.bar_beats, player.low + rng.randrange(5), rng, high=player.high
-        )
-    elif player.name == "drone":
-        pattern = "whole"
-        notes = bass.play(pattern, chords, layout.bar_beats, 33, rng)
-    else:
-        how = rng.choices(["melody", "chords", "both"], [4, 3, 3] if polyphonic else [1, 0, 0])[0]
-        if player.family == "pad" and how == "melody":
-            how = "chords"
-        pattern = "melody"
-        if how != "melody":
-            pattern = _chord_pattern(rng, player)
-            notes += harmony.play(pattern, chords, layout.bar_beats, player, rng, rng.choice([3, 3, 4]))
-        if how != "chords":
-            bending = player.family in _BENDING_FAMILIES
-            notes += melody.play(
-                rng.choice(["singing", "lively", "sparse", "reel", "syncopated", "hymn", "running"]),
-                chords,
-                tonic,
-                scale,
-                layout.bar_beats,
-                player,
-                rng,
-                pentatonic=rng.random() < 0.3,
-                ornaments=0.15 if player.sustained else 0.0,
-                bends=0.25 * rng.random() if bending else 0.0,
-                leaps=rng.uniform(0.1, 0.4),
-            )
+    pattern, notes = _player_alone(rng, layout, player, chords, tonic, scale)
     swing = rng.choice([0.0, 0.0, 0.0, 0.3])
     moved = humanise(notes, rng, layout.tempo, 0.0, rng.choice([2.0, 5.0, 8.0]), swing)
-    part = Part("lead", player, "", moved, 0.0, (True,) * windows, pattern)
+    part = Part("lead", player, "", moved, 0.0, (True,) * layout.phrases, pattern)
     rooms = ["dry", "dry", "room", "room", "plate", "hall", "cathedral"]
     mix = "none" if player.family == "chip" else rng.choice(rooms)
-    return Piece(seed, index, "solo", "", layout, tonic, scale, (part,), mix)
+    return Piece(seed, "", layout, tonic, scale, (part,), mix)
 
 
-def compose_drums(rng: Random, seed: str, index: int, windows: int, tempo: float | None = None) -> Piece:
-    """Drums alone."""
-    family = rng.choice(sorted(set(GROOVES) - {"waltz", "jig"}))
-    if tempo is None and family in ("breaks", "metal", "swing", "son") and rng.random() < 0.6:
-        tempo = 187.5
-    layout = draw_layout(rng, windows, None, tempo)
+def compose_drums(rng: Random, seed: str, layout: Layout, family: str) -> Piece:
+    """Composes a piece for drums alone; kit and room are drawn.
+
+    Args:
+        rng: Where every draw comes from.
+        seed: Names the piece; the synth's noise follows from it.
+        layout: Tempo, meter and length.
+        family: One of `DRUM_SOLOS`.
+    """
     kit = rng.choice(GROOVE_KITS.get(family, ("acoustic", "room", "power", "acoustic", "electronic")))
     notes = drums.play(family, layout.bars, layout.bar_beats, rng, crash=rng.random() < 0.4)
     swing = rng.choice([0.0, 0.0, 0.15, 0.25]) if family not in ("swing", "brushes", "shuffle") else 0.0
     moved = humanise(notes, rng, layout.tempo, 0.0, 1.5, swing, 0.25)
-    part = Part("drums", None, kit, moved, 0.0, (True,) * windows, family)
+    part = Part("drums", None, kit, moved, 0.0, (True,) * layout.phrases, family)
     mix = "none" if family == "chip" else rng.choice(["dry", "dry", "room", "plate", "lofi"])
-    return Piece(seed, index, "drums", "", layout, 0, "", (part,), mix)
-
-
-def compose_foley(rng: Random, seed: str, index: int, windows: int, name: str = "") -> Piece:
-    """A sound of the world, alone."""
-    layout = draw_layout(rng, windows, None, 93.75)
-    part = Part("foley", None, name or rng.choice(FOLEY), (), 0.0, (True,) * windows)
-    return Piece(seed, index, "foley", "", layout, 0, "", (part,), rng.choice(["none", "room"]), -6.0)
-
-
-# What people ask for most.
-_WANTED = (
-    "piano",
-    "acoustic guitar",
-    "violin",
-    "flute",
-    "trumpet",
-    "alto saxophone",
-    "cello",
-    "distorted guitar",
-    "electric piano",
-    "church organ",
-    "tubular bells",
-    "harp",
-    "banjo",
-    "accordion",
-    "choir",
-    "sitar",
-    "clarinet",
-    "strings",
-    "upright bass",
-    "harmonica",
-    "bagpipes",
-    "synth pluck",
-    "supersaw",
-    "8-bit pulse",
-    "french horn",
-    "nylon guitar",
-    "xylophone",
-    "marimba",
-    "steel drums",
-    "oboe",
-)
-
-
-@cache
-def _solo_weights() -> dict[str, float]:
-    """How often each instrument plays alone: the more, the less it is heard in bands.
-
-    A word is learnt from some hundreds of clips, whichever pieces they come from.
-    """
-    heard = dict.fromkeys(sorted(INSTRUMENTS), 0.0)
-    for style in STYLES.values():
-        for choice in (style.bass, style.comp, style.second, style.pad, style.lead):
-            for name in choice.instruments:
-                heard[name] += choice.chance / len(choice.instruments) / len(STYLES)
-    return {name: (3.0 if name in _WANTED else 1.0) / (0.012 + share) for name, share in heard.items()}
-
-
-def draw_player(rng: Random) -> Instrument:
-    """Draws an instrument for a solo, so that all are heard about as often in the end."""
-    weights = _solo_weights()
-    return INSTRUMENTS[rng.choices(list(weights), list(weights.values()))[0]]
+    return Piece(seed, "", layout, 0, "", (part,), mix)

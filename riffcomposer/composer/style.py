@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to play a role: instruments that may, and patterns they may play."""
+    """One way to play a role.
+
+    Attributes:
+        instruments: Who may play it.
+        patterns: What they may play.
+        chance: How often somebody plays it at all, 0 to 1.
+    """
 
     instruments: tuple[str, ...]
     patterns: tuple[str, ...]
@@ -15,23 +21,49 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Taste:
+    """How a style's melodies are played.
+
+    Attributes:
+        pentatonic: How often they keep to a five-note scale, 0 to 1.
+        blues: Whether they use the blues scale, whatever the mode.
+        ornaments, bends, chromatic, leaps: Chances, see `melody.Manner`.
+    """
+
+    pentatonic: float = 0.0
+    blues: bool = False
+    ornaments: float = 0.0
+    bends: float = 0.0
+    chromatic: float = 0.0
+    leaps: float = 0.2
+
+
+@dataclass(frozen=True)
 class Style:
     """A style of music.
 
     Attributes:
-        name: Its plain name, first word in captions.
+        name: Its plain name.
         words: Synonyms.
         moods: Adjectives that fit.
         tempo: Range in BPM.
-        grid: Tempi whose bars fill 5.12 s a whole number of times.
+        scales: Modes.
+        progressions: Roman numerals by scale, one chord for `bars_per_chord` bars.
+        bass, comp, lead, pad, second: Who plays each role, and what.
+        drums: Families of grooves.
+        kits: Drum kits.
+        drum_chance: How often there are drums, 0 to 1.
         meters: Quarter notes in a bar.
         swing: Range of the delay of every second eighth (`swing_unit` 0.5) or sixteenth (0.25) as
             a share of that unit: 0 straight, 0.33 triplet.
-        scales: Modes.
-        progressions: Roman numerals by scale, one chord for `bars_per_chord` bars.
-        drums: Families of grooves, with kits.
         mix: Name of the effect chain.
-        loudness_db: Relative to the collection's level.
+        texture: Background sounds that may lie under the music.
+        melody: How leads are played.
+        snare_late_ms: Range of how late the backbeat comes.
+        voices: How many notes a chord may have.
+        rootless: Whether chords leave their root to the bass.
+        tags: Words that the style shares with others.
+        loudness_db: Relative to the usual level.
     """
 
     name: str
@@ -48,15 +80,13 @@ class Style:
     drums: tuple[str, ...] = ()
     kits: tuple[str, ...] = ("acoustic",)
     drum_chance: float = 0.92
-    percussion: tuple[str, ...] = ()
-    grid: tuple[float, ...] = (93.75,)
     meters: tuple[float, ...] = (4.0,)
     swing: tuple[float, float] = (0.0, 0.0)
     swing_unit: float = 0.5
     bars_per_chord: tuple[int, ...] = (1,)
     mix: str = "room"
     texture: tuple[str, ...] = ()
-    melody: dict[str, float] = field(default_factory=dict)
+    melody: Taste = Taste()
     snare_late_ms: tuple[float, float] = (0.0, 0.0)
     voices: tuple[int, ...] = (3, 4)
     rootless: bool = False

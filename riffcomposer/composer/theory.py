@@ -162,7 +162,7 @@ def lead_voices(
     rootless: bool = False,
     centre: int | None = None,
 ) -> list[tuple[int, ...]]:
-    """Voices a progression so that each chord moves as little as possible from the one before.
+    """Gives the chords of a progression voicings that each move as little as possible from the one before.
 
     The first chord is the one nearest `centre` (the middle of the range if None), and every later
     one is pulled weakly to it, so that a long progression does not drift out of its register.

@@ -1,7 +1,8 @@
-"""Effect chains of the styles: reverbs, tape delay, low fidelity, side-chain, saturation, cabinet."""
+"""Effects: reverberation, tape delay, low fidelity, pumping, saturation, guitar cabinet, chorus."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
@@ -11,23 +12,24 @@ import scipy.signal as signal
 
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
-# Reverb time in seconds, high cut in Hz, share of the reverberation against the dry sound.
-ROOMS = {
-    "none": (0.0, 0.0, 0.0),
-    "dry": (0.25, 7000.0, 0.10),
-    "room": (0.55, 6500.0, 0.18),
-    "plate": (1.4, 8000.0, 0.28),
-    "hall": (2.3, 5500.0, 0.38),
-    "cathedral": (4.0, 4500.0, 0.6),
-    "lofi": (0.7, 4500.0, 0.2),
-    "pump": (0.9, 7000.0, 0.2),
-    "pump light": (1.1, 7000.0, 0.22),
-    "synthwave": (1.5, 7500.0, 0.3),
-    "dub": (1.2, 4500.0, 0.25),
-    "rock": (0.6, 7000.0, 0.16),
-}
-# Roles whose sound should stay in front.
-_DRYNESS = {
+
+@dataclass(frozen=True)
+class Room:
+    """A reverberation.
+
+    Attributes:
+        seconds: Time in which it decays by 60 dB.
+        high_cut_hz: Where its highs fall off.
+        share: Its level against the dry sound.
+    """
+
+    seconds: float
+    high_cut_hz: float
+    share: float
+
+
+# How much of each role is sent to the reverberation; less keeps a part in front.
+_SENDS = {
     "bass": 0.15,
     "drums": 0.45,
     "percussion": 0.6,
@@ -58,23 +60,23 @@ def impulse_response(seconds: float, high_cut_hz: float) -> Audio:
 
 @lru_cache(maxsize=32)
 def _response_spectrum(seconds: float, high_cut_hz: float, size: int) -> npt.NDArray[np.complex64]:
-    """An impulse response's transform: pieces of one length share it."""
+    """The transform of an impulse response, kept because pieces of one length use the same."""
     return np.asarray(scipy.fft.rfft(impulse_response(seconds, high_cut_hz), size))
 
 
 def send_level(role: str, wetness: float) -> float:
-    """How much of a part goes to the reverb."""
-    return _DRYNESS.get(role, 0.8) * wetness
+    """How much of a part goes to the reverberation."""
+    return _SENDS.get(role, 0.8) * wetness
 
 
-def reverberate(send: Audio, room: str) -> Audio:
-    """The reverberation of a send, without the dry sound."""
-    seconds, high_cut, share = ROOMS[room]
-    if not share or not np.any(send):
+def reverberate(send: Audio, room: Room | None) -> Audio:
+    """The reverberation of a send, without the dry sound; silence where there is no room."""
+    if room is None or not np.any(send):
         return np.zeros_like(send)
-    size = scipy.fft.next_fast_len(len(send) + int(seconds * SAMPLE_RATE), real=True)
-    wet = scipy.fft.irfft(scipy.fft.rfft(send, size) * _response_spectrum(seconds, high_cut, size), size)
-    return np.asarray(share * wet[: len(send)], np.float32)
+    size = scipy.fft.next_fast_len(len(send) + int(room.seconds * SAMPLE_RATE), real=True)
+    response = _response_spectrum(room.seconds, room.high_cut_hz, size)
+    wet = scipy.fft.irfft(scipy.fft.rfft(send, size) * response, size)
+    return np.asarray(room.share * wet[: len(send)], np.float32)
 
 
 def tape_delay(audio: Audio, delay_s: float, feedback: float, cutoff_hz: float = 2500.0) -> Audio:
@@ -119,6 +121,7 @@ def pump(audio: Audio, seconds_per_beat: float, depth: float) -> Audio:
 
 
 def saturate(audio: Audio, drive: float) -> Audio:
+    """Soft clipping that keeps the peak; the higher the drive, the denser the sound."""
     peak = float(np.abs(audio).max()) or 1.0
     return (np.tanh(drive * audio / peak) / np.tanh(drive) * peak).astype(np.float32)
 

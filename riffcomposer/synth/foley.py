@@ -1,4 +1,4 @@
-"""Sounds of the world, generated: rain, sea, typing, crowds, fire and so on, and record noise."""
+"""Sounds of the world, synthesised: rain, sea, typing, crowds, fire and so on, and record noise."""
 
 from __future__ import annotations
 

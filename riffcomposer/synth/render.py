@@ -1,8 +1,7 @@
-"""Renders a composed piece to audio: each part with its instrument, the style's effects, one level.
+"""Renders a composed piece to audio: each part with its instrument, the style's effects, one loudness.
 
-The level of the collection: a piece is brought to one loudness (ITU-R BS.1770's weighting), but
-never so far that a mel bin would pass `max_volume`; then images of all pieces are comparable, and
-the loudest bins of a full mix stand close to level 1, as in Riffusion's own seed images.
+All pieces have the same loudness (by the weighting of ITU-R BS.1770), so that images of their mels are
+comparable.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ import scipy.fft
 import scipy.signal as signal
 
 from riffcomposer.composer.piece import Part, Piece
-from riffcomposer.synth import effects
 from riffcomposer.synth.drum_machines import KITS, render_drums
+from riffcomposer.synth.effects import reverberate, send_level
 from riffcomposer.synth.foley import render_foley
+from riffcomposer.synth.mixes import MIXES, Track
 from riffcomposer.synth.sampler import KIT_PROGRAMS, Sampler
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio, render_notes
 
-# Stems are brought to these effective levels (dB, gated) before the mix's own gains.
+# The loudness that each role is brought to, before a part's own gain.
 _ROLE_DB = {
     "drums": -17.0,
     "bass": -19.0,
@@ -33,7 +33,12 @@ _ROLE_DB = {
     "foley": -18.0,
 }
 LOUDNESS_DB = -16.0
+"""Loudness of a rendered piece, see `loudness_db`."""
+
+_SILENCE_DB = -90.0
 _FLOOR_DB = -78.0
+"""Level of the noise under every piece: digital silence looks like no recording."""
+
 _BLOCK = SAMPLE_RATE // 5
 # BS.1770's K weighting at 44.1 kHz as second-order sections: a shelf, then a high pass.
 _K_WEIGHTING = np.array(
@@ -52,13 +57,13 @@ _K_WEIGHTING = np.array(
 
 
 def generator_for(piece: Piece) -> np.random.Generator:
-    """The generator of a piece's noise: it depends on the piece alone."""
+    """The generator of a piece's noise, which follows from the piece's seed alone."""
     return np.random.default_rng(zlib.crc32(piece.seed.encode()))
 
 
 @cache
 def _k_weights() -> npt.NDArray[np.float32]:
-    """What each bin of a block's transform counts: BS.1770's weighting and Parseval's factor."""
+    """The weight of each bin of a block's transform: BS.1770's weighting and Parseval's factor."""
     _, response = signal.sosfreqz(_K_WEIGHTING, worN=scipy.fft.rfftfreq(_BLOCK) * 2 * np.pi)
     weights = 2 * np.abs(response) ** 2 / _BLOCK**2
     weights[[0, -1]] /= 2
@@ -66,7 +71,7 @@ def _k_weights() -> npt.NDArray[np.float32]:
 
 
 def loudness_db(audio: Audio) -> float:
-    """K-weighted level over the louder part of a sound (blocks within 10 dB of the mean), dB."""
+    """K-weighted level in dB over the louder part of a sound: blocks within 10 dB of the mean."""
     padded = np.pad(audio, (0, _BLOCK - len(audio))) if len(audio) < _BLOCK else audio
     blocks = padded[: len(padded) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
     spectra = scipy.fft.rfft(blocks)
@@ -89,52 +94,41 @@ def _stem(part: Part, piece: Piece, sampler: Sampler, samples: int, generator: n
     return sampler.render(part.instrument.program, part.notes, beat_s, samples, piece.font)
 
 
-def _process(stem: Audio, part: Part, piece: Piece, generator: np.random.Generator) -> Audio:
-    """The part's own place in the style's effects, before the mix."""
-    mix, role = piece.mix, part.role
-    if mix in ("pump", "pump light") and role not in ("drums", "foley"):
-        stem = effects.pump(stem, piece.layout.seconds_per_beat, 0.75 if mix == "pump" else 0.45)
-    if mix == "synthwave" and role in ("pad", "comp", "second"):
-        stem = effects.chorus(stem, generator)
-    if mix == "rock" and part.instrument is not None and part.instrument.family == "guitar":
-        stem = effects.cabinet(effects.saturate(stem, generator.uniform(2.0, 5.0)))
-    if mix == "dub" and role in ("comp", "lead", "second"):
-        stem = stem + effects.tape_delay(
-            stem, 0.75 * piece.layout.seconds_per_beat, generator.uniform(0.35, 0.6)
-        )
-    if mix in ("synthwave", "plate", "pump") and role == "lead":
-        stem = stem + effects.tape_delay(stem, 0.75 * piece.layout.seconds_per_beat, 0.35, 5000.0)
-    return stem
-
-
-def render(piece: Piece, sampler: Sampler) -> Audio:
+def render(piece: Piece, sampler: Sampler, duration_s: float) -> Audio:
     """Renders a piece.
 
+    Args:
+        piece: What is played, and how it is mixed.
+        sampler: Plays the instruments that are not synthesised.
+        duration_s: Seconds from the piece's start; a quarter of a second more is rendered.
+
     Returns:
-        Audio float32 [samples] at the loudness of the collection, before the check against the
-        loudest mel bin (see `training.clips`).
+        Audio float32 [samples] at `LOUDNESS_DB` plus the piece's own offset.
     """
     generator = generator_for(piece)
-    samples = int(np.ceil(piece.layout.duration_s * SAMPLE_RATE)) + SAMPLE_RATE // 4
+    mix = MIXES[piece.mix]
+    samples = int(np.ceil(duration_s * SAMPLE_RATE)) + SAMPLE_RATE // 4
     dry, send = np.zeros(samples, np.float32), np.zeros(samples, np.float32)
     for part in piece.parts:
         stem = _stem(part, piece, sampler, samples, generator)
         if part.role != "texture":
             level = loudness_db(stem)
-            if level < -90:
+            if level < _SILENCE_DB:
                 continue
-            stem = stem * np.float32(10 ** ((_ROLE_DB.get(part.role, -20.0) + part.gain_db - level) / 20))
+            stem = stem * _gain(_ROLE_DB.get(part.role, -20.0) + part.gain_db - level)
         else:
-            stem = stem * np.float32(10 ** (part.gain_db / 20))
-        stem = _process(stem, part, piece, generator)
+            stem = stem * _gain(part.gain_db)
+        for effect in mix.parts:
+            stem = effect(Track(stem, part, piece.layout.seconds_per_beat, generator))
         dry += stem
-        send += stem * np.float32(effects.send_level(part.role, piece.wetness))
-    mixed = dry + effects.reverberate(send, piece.mix)
-    if piece.mix == "lofi":
-        mixed = effects.low_fidelity(mixed, generator)
-    elif piece.mix == "rock":
-        mixed = effects.saturate(mixed, 1.5)
-    level = loudness_db(mixed)
-    mixed *= np.float32(10 ** ((LOUDNESS_DB + piece.loudness_db - level) / 20))
+        send += stem * np.float32(send_level(part.role, piece.wetness))
+    mixed = dry + reverberate(send, mix.room)
+    if mix.whole is not None:
+        mixed = mix.whole(mixed, generator)
+    mixed *= _gain(LOUDNESS_DB + piece.loudness_db - loudness_db(mixed))
     floor = generator.standard_normal(samples).astype(np.float32)
-    return mixed + np.float32(10 ** ((_FLOOR_DB + generator.uniform(-6, 6)) / 20)) * floor
+    return mixed + _gain(_FLOOR_DB + generator.uniform(-6, 6)) * floor
+
+
+def _gain(level_db: float) -> np.float32:
+    return np.float32(10 ** (level_db / 20))

@@ -1,7 +1,7 @@
-"""Plays parts with the sound fonts.
+"""Plays parts with sound fonts.
 
-Trap: a note whose end falls after the render would sound on into every later piece and slow the
-sampler down, so all sounds are cut and the release is flushed after each part.
+tinysoundfont does the work. It is no dependency of riffcomposer: nothing but `Sampler` needs it, and only
+when one is made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from riffcomposer.composer.theory import Note
+from riffcomposer.errors import ModelError
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 KIT_PROGRAMS = {
@@ -29,14 +30,25 @@ _CENTRE, _BEND_RANGE = 8192, 2.0
 
 
 class Sampler:
-    """Both sound fonts, loaded once; share it with other processes by forking after loading.
+    """Sound fonts, loaded once.
+
+    Args:
+        fonts: Files in SF2 or SF3 format; presets that one lacks are taken from the first.
 
     Attributes:
         fonts: Number of fonts.
+
+    Raises:
+        ModelError: tinysoundfont is not installed.
     """
 
     def __init__(self, fonts: Sequence[Path]) -> None:
-        import tinysoundfont
+        try:
+            import tinysoundfont
+        except ImportError as error:
+            raise ModelError(
+                "sound fonts need tinysoundfont: pip install --no-deps tinysoundfont==0.3.7"
+            ) from error
 
         self._synths = []
         for font in fonts:
@@ -102,6 +114,7 @@ class Sampler:
         if at < samples:
             synth.generate_simple(samples - at, view[at * 8 :])
         synth.pitchbend(channel, _CENTRE)
+        # A note that ends after the render would sound on into the next part and slow the synth down.
         synth.sounds_off(channel)
         synth.generate_simple(2048)
         return np.float32(0.5) * (stereo[:, 0] + stereo[:, 1])

@@ -1,12 +1,13 @@
-"""Our own synthesised voices: saws, pulses, FM, pads, plucked strings, bells, as single notes.
+"""Synthesised voices: saws, pulses, FM, pads, plucked strings, bells, as single notes.
 
-Each voice makes the raw tone of one pitch; `render_notes` shapes, cuts and mixes them. Tones of a
-pitch are made once for a part and reused, which is what makes this as fast as a sampler.
+Each voice makes the raw tone of one pitch; `render_notes` shapes, cuts and mixes them. The tone of a
+pitch is made once for a part and reused, which makes this as fast as a sampler.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -224,34 +225,57 @@ def _organtone(f: float, n: int, g: np.random.Generator) -> npt.NDArray[np.float
     return np.asarray(total) / 2.2 + 0.25 * g.standard_normal(n) * _decay(n, 0.015)
 
 
-Voice = Callable[[float, int, np.random.Generator], npt.NDArray[np.float64]]
+def _gliding_saw(frequency: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 0.6 * saw(frequency, len(frequency))
 
-# name: (tone, attack seconds, release seconds)
-VOICES: dict[str, tuple[Voice, float, float]] = {
-    "supersaw": (_supersaw, 0.006, 0.16),
-    "acid": (_acid, 0.002, 0.02),
-    "reese": (_reese, 0.01, 0.06),
-    "sub": (_sub, 0.006, 0.06),
-    "sawbass": (_sawbass, 0.003, 0.05),
-    "fmbass": (_fmbass, 0.002, 0.06),
-    "pulse12": (lambda f, n, g: pulse(_chip_vibrato(f, n), n, 0.125), 0.001, 0.01),
-    "pulse25": (lambda f, n, g: pulse(_chip_vibrato(f, n), n, 0.25), 0.001, 0.01),
-    "pulse50": (lambda f, n, g: pulse(_chip_vibrato(f, n), n, 0.5), 0.001, 0.01),
-    "triangle": (_triangle, 0.001, 0.01),
-    "fmbell": (_fmbell, 0.001, 1.2),
-    "churchbell": (_churchbell, 0.001, 4.0),
-    "glide": (
+
+def _gliding_pulse(frequency: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return pulse(frequency, len(frequency), 0.25)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A voice of the synthesiser.
+
+    Attributes:
+        tone: From frequency in Hz, length in samples and a generator to the raw tone.
+        attack_s, release_s: Length of the rise and of the fall, in seconds.
+        gliding: From the frequency at each sample to the tone of a bent note; None for a voice
+            that plays bent notes straight.
+    """
+
+    tone: Callable[[float, int, np.random.Generator], npt.NDArray[np.float64]]
+    attack_s: float
+    release_s: float
+    gliding: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]] | None = None
+
+
+VOICES: dict[str, Patch] = {
+    "supersaw": Patch(_supersaw, 0.006, 0.16, _gliding_saw),
+    "acid": Patch(_acid, 0.002, 0.02),
+    "reese": Patch(_reese, 0.01, 0.06),
+    "sub": Patch(_sub, 0.006, 0.06),
+    "sawbass": Patch(_sawbass, 0.003, 0.05),
+    "fmbass": Patch(_fmbass, 0.002, 0.06),
+    "pulse12": Patch(lambda f, n, g: pulse(_chip_vibrato(f, n), n, 0.125), 0.001, 0.01),
+    "pulse25": Patch(lambda f, n, g: pulse(_chip_vibrato(f, n), n, 0.25), 0.001, 0.01, _gliding_pulse),
+    "pulse50": Patch(lambda f, n, g: pulse(_chip_vibrato(f, n), n, 0.5), 0.001, 0.01, _gliding_pulse),
+    "triangle": Patch(_triangle, 0.001, 0.01),
+    "fmbell": Patch(_fmbell, 0.001, 1.2),
+    "churchbell": Patch(_churchbell, 0.001, 4.0),
+    "glide": Patch(
         lambda f, n, g: 0.5 * lowpass(saw(_chip_vibrato(f, n), n) + pulse(f * 1.003, n, 0.4), 6 * f + 800),
         0.02,
         0.1,
+        _gliding_saw,
     ),
-    "analogpad": (_analogpad, 0.35, 0.9),
-    "airpad": (_airpad, 0.5, 1.2),
-    "drone": (_drone, 0.8, 1.5),
-    "pluck": (_pluck, 0.002, 0.15),
-    "stringmachine": (_stringmachine, 0.12, 0.4),
-    "karplus": (_karplus, 0.001, 0.25),
-    "organtone": (_organtone, 0.005, 0.05),
+    "analogpad": Patch(_analogpad, 0.35, 0.9),
+    "airpad": Patch(_airpad, 0.5, 1.2),
+    "drone": Patch(_drone, 0.8, 1.5),
+    "pluck": Patch(_pluck, 0.002, 0.15),
+    "stringmachine": Patch(_stringmachine, 0.12, 0.4),
+    "karplus": Patch(_karplus, 0.001, 0.25),
+    "organtone": Patch(_organtone, 0.005, 0.05),
 }
 
 
@@ -270,9 +294,9 @@ def render_notes(
     Returns:
         Audio float32 [samples].
     """
-    tone, attack_s, release_s = VOICES[voice]
+    patch = VOICES[voice]
     out = np.zeros(samples, np.float32)
-    attack, release = int(attack_s * SAMPLE_RATE) + 1, int(release_s * SAMPLE_RATE) + 1
+    attack, release = int(patch.attack_s * SAMPLE_RATE) + 1, int(patch.release_s * SAMPLE_RATE) + 1
     longest: dict[int, int] = {}
     spans: list[tuple[Note, int, int]] = []
     for note in notes:
@@ -285,13 +309,12 @@ def render_notes(
     tones: dict[int, npt.NDArray[np.float64]] = {}
     for note, at, length in spans:
         frequency = 440.0 * 2 ** ((note.pitch - 69) / 12)
-        if note.bend and voice in ("glide", "supersaw", "pulse25", "pulse50"):
+        if note.bend and patch.gliding is not None:
             t = np.arange(length) / SAMPLE_RATE
-            curve = frequency * 2 ** (note.bend / 12 * np.exp(-t / 0.06))
-            body = 0.6 * saw(curve, length) if voice in ("glide", "supersaw") else pulse(curve, length, 0.25)
+            body = patch.gliding(frequency * 2 ** (note.bend / 12 * np.exp(-t / 0.06)))
         else:
             if note.pitch not in tones:
-                tones[note.pitch] = tone(frequency, longest[note.pitch], generator)
+                tones[note.pitch] = patch.tone(frequency, longest[note.pitch], generator)
             body = tones[note.pitch][:length]
         shaped = body * (0.25 * (note.velocity / 127) ** 1.5)
         rise = min(attack, length)

@@ -1,8 +1,8 @@
 """How fast training clips are made, from nothing to mel, on one core.
 
-    python benchmarks/training_clips.py FONTS_FOLDER [pieces]
+    python training/benchmarks/clips.py FONTS_FOLDER [pieces]
 
-Prints CPU time a clip, times real time, and the share of composing, rendering and mel.
+Prints CPU time per clip, times real time, and the share of composing, rendering and mel.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from riffcomposer_training import fonts
 from riffcomposer_training.clip_mel import mels_at
 from riffcomposer_training.clips import clips_of
 from riffcomposer_training.collection import compose
+from riffcomposer_training.windows import rendered_s
 
 CLIP_S = 5.12
 
@@ -34,17 +35,17 @@ def main() -> None:
     halves, clips = [0.0, 0.0], 0
     for index in range(pieces):
         marks = [time.process_time()]
-        piece = compose(1, index)
-        marks.append(time.process_time())
-        audio = render(piece, sampler)
+        piece = compose(1, index).piece
         marks.append(time.process_time())
         layout = piece.layout
-        mels_at(audio, [round(layout.window_start_s(each) * SAMPLE_RATE) for each in range(layout.windows)])
+        audio = render(piece, sampler, rendered_s(layout))
+        marks.append(time.process_time())
+        mels_at(audio, [round(layout.phrase_start_s(each) * SAMPLE_RATE) for each in range(layout.phrases)])
         marks.append(time.process_time())
         for place, stage in enumerate(spent):
             spent[stage] += marks[place + 1] - marks[place]
         halves[index * 2 // pieces] += marks[-1] - marks[0]
-        clips += layout.windows
+        clips += layout.phrases
     total = sum(spent.values())
     print(f"{clips} clips: {total / clips:.3f} core-s a clip, {clips / total:.1f} clips a core-second")
     print(f"{clips * CLIP_S / total:.0f} times real time a core")

@@ -10,110 +10,16 @@ from random import Random
 
 from riffcomposer.composer.piece import Part, Piece
 from riffcomposer.composer.styles import STYLES
-
-KIT_WORDS = {
-    "acoustic": ("drums", "acoustic drums", "drum kit", "live drums"),
-    "room": ("drums", "room drums", "drum kit"),
-    "power": ("big drums", "power drums", "rock drums", "drums"),
-    "electronic": ("electronic drums", "drum machine", "drums"),
-    "808": ("808 drums", "808", "drum machine", "808 beat"),
-    "909": ("909 drums", "909", "drum machine", "electronic drums"),
-    "gated": ("gated drums", "80s drums", "gated snare", "drum machine"),
-    "jazz": ("jazz drums", "drums", "ride cymbal", "swing drums"),
-    "brush": ("brushes", "brushed drums", "brush drums"),
-    "orchestra": ("orchestral percussion", "timpani and percussion", "percussion"),
-    "chip": ("noise drums", "8-bit drums", "chip drums"),
-}
-_PERCUSSION_GROOVES = {
-    "son": ("congas", "latin percussion", "congas and bongos"),
-    "afro": ("african percussion", "hand drums", "congas and shakers"),
-}
-DRUM_WORDS = {
-    "boom bap": ("hip hop", "boom bap"),
-    "house": ("house", "four on the floor"),
-    "techno": ("techno",),
-    "gated": ("80s", "synthwave", "gated"),
-    "swing": ("jazz swing", "swing"),
-    "brushes": ("jazz brush",),
-    "bossa": ("bossa nova",),
-    "folk": ("folk",),
-    "orchestral": ("orchestral", "marching"),
-    "funk": ("funk", "funky"),
-    "one drop": ("reggae", "dub"),
-    "breaks": ("breakbeat", "drum and bass", "jungle"),
-    "rock": ("rock",),
-    "metal": ("metal", "double bass drum"),
-    "shuffle": ("blues shuffle", "shuffle"),
-    "chip": ("8-bit", "chiptune"),
-    "son": ("latin", "salsa"),
-    "afro": ("afrobeat", "african"),
-    "reggaeton": ("reggaeton",),
-    "trap": ("trap",),
-    "disco": ("disco",),
-    "waltz": ("waltz",),
-    "jig": ("jig",),
-}
-FOLEY_WORDS = {
-    "rain": ("rain", "rain falling", "heavy rain", "the sound of rain"),
-    "sea waves": ("ocean waves", "sea waves", "waves on a beach"),
-    "wind": ("wind", "howling wind", "the sound of wind"),
-    "vinyl crackle": ("vinyl crackle", "record noise", "crackling vinyl"),
-    "typing": ("typing", "typing on a keyboard", "typewriter", "keyboard clicks"),
-    "crowd": ("crowd", "crowd talking", "people talking", "chatter"),
-    "applause": ("applause", "clapping crowd", "audience applause"),
-    "fire": ("fire crackling", "campfire", "fireplace"),
-    "birds": ("birds singing", "birdsong", "chirping birds"),
-    "clock": ("clock ticking", "ticking clock"),
-    "heartbeat": ("heartbeat", "heart beating"),
-    "train": ("train", "train on tracks", "railway"),
-    "thunder": ("thunder", "thunderstorm", "storm"),
-    "footsteps": ("footsteps", "walking footsteps"),
-    "water drops": ("water drops", "dripping water"),
-    "engine": ("engine", "motor engine", "car engine"),
-    "static noise": ("static", "white noise", "radio static"),
-    "siren": ("siren", "police siren", "alarm"),
-    "crickets": ("crickets", "crickets at night", "night insects"),
-    "laser": ("laser sounds", "sci-fi lasers", "video game zaps"),
-    "telephone": ("telephone ringing", "phone ringing"),
-    "stream": ("running water", "stream", "babbling brook"),
-}
-TEXTURE_WORDS = {
-    "vinyl": ("vinyl crackle", "vinyl noise"),
-    "air": ("air",),
-    "sea": ("ocean waves",),
-    "rain": ("rain",),
-}
-_PATTERN_WORDS = {
-    "walking": ("walking bass",),
-    "arp 16": ("arpeggios", "fast arpeggios"),
-    "arp 8": ("arpeggios",),
-    "chip arp": ("fast arpeggios",),
-    "skank": ("offbeat skank", "off-beat chords"),
-    "pad": ("sustained chords",),
-    "power mutes": ("palm mutes",),
-    "power": ("power chords",),
-    "power eighths": ("power chords",),
-    "travis": ("fingerpicking", "fingerpicked"),
-    "strum": ("strumming", "strummed chords"),
-    "alberti": ("broken chords",),
-    "stabs": ("stabs",),
-    "montuno": ("montuno",),
-    "reel": ("reel",),
-    "jig": ("jig",),
-    "bebop": ("bebop solo",),
-    "chorale": ("chorale",),
-    "dub": ("dub bassline",),
-    "acid": ("acid line",),
-    "slap": ("slap bassline",),
-    "ripple": ("rippling arpeggios",),
-    "changes": ("change ringing",),
-    "half": ("chords",),
-    "quarters": ("chords",),
-    "whole": ("long notes",),
-    "running": ("fast runs",),
-    "sparse": ("sparse melody",),
-    "melody": ("melody", "solo melody"),
-}
+from riffcomposer_training.caption_words import (
+    DRUM_WORDS,
+    FOLEY_WORDS,
+    KIT_WORDS,
+    PATTERN_WORDS,
+    PERCUSSION_WORDS,
+    TEXTURE_WORDS,
+)
+from riffcomposer_training.collection import CollectionPiece
+from riffcomposer_training.windows import window_beats
 
 
 def _articled(word: str) -> str:
@@ -123,7 +29,7 @@ def _articled(word: str) -> str:
 def sounding(piece: Piece, window: int) -> list[Part]:
     """The parts that are heard in a window, loudest roles first; the texture last."""
     order = ("lead", "comp", "drums", "bass", "second", "pad", "foley", "texture")
-    start, end = piece.layout.window_beats(window)
+    start, end = window_beats(piece.layout, window)
     heard = [
         part
         for part in piece.parts
@@ -139,8 +45,8 @@ def sounding(piece: Piece, window: int) -> list[Part]:
 def part_word(part: Part, rng: Random) -> str:
     """A word for a part, drawn from its synonyms."""
     if part.role == "drums":
-        if part.pattern in _PERCUSSION_GROOVES and part.kit in ("acoustic", "room") and rng.random() < 0.6:
-            return rng.choice(_PERCUSSION_GROOVES[part.pattern])
+        if part.pattern in PERCUSSION_WORDS and part.kit in ("acoustic", "room") and rng.random() < 0.6:
+            return rng.choice(PERCUSSION_WORDS[part.pattern])
         return rng.choice(KIT_WORDS[part.kit])
     if part.role == "foley":
         return rng.choice(FOLEY_WORDS[part.kit])
@@ -151,8 +57,9 @@ def part_word(part: Part, rng: Random) -> str:
     return words[0] if rng.random() < 0.5 else rng.choice(words)
 
 
-def caption(piece: Piece, window: int, rng: Random) -> str:
+def caption(collected: CollectionPiece, window: int, rng: Random) -> str:
     """One caption of a window, in lower case apart from key names."""
+    piece = collected.piece
     parts = sounding(piece, window)
     words = list(dict.fromkeys(part_word(part, rng) for part in parts))
     tempo = round(piece.layout.tempo)
@@ -169,7 +76,7 @@ def caption(piece: Piece, window: int, rng: Random) -> str:
         extras.append(rng.choice(["fast", "up-tempo"]))
     elif tempo <= 72 and rng.random() < 0.25:
         extras.append("slow")
-    make = {"band": _band, "solo": _solo, "drums": _drums, "foley": _foley}[piece.kind]
+    make = {"band": _band, "solo": _solo, "drums": _drums, "foley": _foley}[collected.kind]
     text = make(piece, parts, words, rng)
     if extras:
         text = (
@@ -208,9 +115,9 @@ def _band(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str
         first = words[1] if len(words) > 1 else first
     played = next(
         (
-            rng.choice(_PATTERN_WORDS[part.pattern])
+            rng.choice(PATTERN_WORDS[part.pattern])
             for part in parts
-            if part.pattern in _PATTERN_WORDS and rng.random() < 0.5
+            if part.pattern in PATTERN_WORDS and rng.random() < 0.5
         ),
         "",
     )
@@ -237,7 +144,7 @@ def _band(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str
 
 def _solo(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str:
     word = words[0] if words else "silence"
-    played = rng.choice(_PATTERN_WORDS.get(parts[0].pattern, ("melody",))) if parts else ""
+    played = rng.choice(PATTERN_WORDS.get(parts[0].pattern, ("melody",))) if parts else ""
     mode = "sad" if "minor" in piece.key else "happy"
     return rng.choice(
         [

@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from riffcomposer import files
-from riffcomposer.composer.piece import WINDOW_S, Piece
 from riffcomposer.synth.render import render
 from riffcomposer.synth.sampler import Sampler
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training.captions import caption, sounding
 from riffcomposer_training.clip_mel import PARAMETERS, mels_at
-from riffcomposer_training.collection import compose
+from riffcomposer_training.collection import CollectionPiece, compose
+from riffcomposer_training.windows import WINDOW_S, on_grid, rendered_s
 
 CAPTIONS = 3
 
@@ -48,27 +48,27 @@ def levels_at(audio: Audio, starts: Sequence[int], device: str = "cpu") -> npt.N
     return np.asarray((mel / PARAMETERS.max_volume) ** PARAMETERS.power_for_image, np.float32)
 
 
-def clips_of(piece: Piece, sampler: Sampler, device: str = "cpu") -> list[Clip]:
+def clips_of(collected: CollectionPiece, sampler: Sampler, device: str = "cpu") -> list[Clip]:
     """Renders a piece and cuts it into its clips; windows in which nothing sounds are left out.
 
     Args:
         device: Where the mel is taken.
     """
-    layout = piece.layout
-    audio = render(piece, sampler)
-    starts = [round(layout.window_start_s(window) * SAMPLE_RATE) for window in range(layout.windows)]
+    piece, layout = collected.piece, collected.piece.layout
+    audio = render(piece, sampler, rendered_s(layout))
+    starts = [round(layout.phrase_start_s(window) * SAMPLE_RATE) for window in range(layout.phrases)]
     levels = levels_at(audio, starts, device)
     rng = Random(f"captions {piece.seed}")
     clips = []
-    for window in range(layout.windows):
+    for window in range(layout.phrases):
         parts = sounding(piece, window)
         if not parts or float(levels[window].max()) < 0.3:
             continue
-        texts = list(dict.fromkeys(caption(piece, window, rng) for _ in range(CAPTIONS)))
+        texts = list(dict.fromkeys(caption(collected, window, rng) for _ in range(CAPTIONS)))
         entry = {
             "caption": texts[0],
             "captions": texts,
-            "kind": piece.kind,
+            "kind": collected.kind,
             "style": piece.style,
             "piece": piece.seed,
             "window": window,
@@ -77,7 +77,7 @@ def clips_of(piece: Piece, sampler: Sampler, device: str = "cpu") -> list[Clip]:
             "scale": piece.scale,
             "bars": round(WINDOW_S / layout.seconds_per_bar, 3),
             "beats_per_bar": layout.bar_beats,
-            "on_grid": layout.on_grid,
+            "on_grid": on_grid(layout),
             "mix": piece.mix,
             "instruments": [part.instrument.name if part.instrument else part.kit for part in parts],
             "roles": [part.role for part in parts],

@@ -1,19 +1,42 @@
-"""Piece number so-and-so of a collection: the same piece whatever was composed before it."""
+"""Piece number so-and-so of a collection: the same piece whatever was composed before it.
+
+A collection is what a model is trained on: bands in every style, solos of every instrument, drums alone, and
+sounds of the world.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from random import Random
 from typing import Literal
 
 from riffcomposer.composer.arrangement import compose_band
-from riffcomposer.composer.instruments import INSTRUMENTS
-from riffcomposer.composer.piece import Piece
-from riffcomposer.composer.solos import compose_drums, compose_foley, compose_solo, draw_player
+from riffcomposer.composer.instruments import INSTRUMENTS, Instrument
+from riffcomposer.composer.piece import Layout, Part, Piece
+from riffcomposer.composer.solos import DRUM_SOLOS, compose_drums, compose_solo
 from riffcomposer.composer.styles import STYLES
+from riffcomposer_training.caption_words import FOLEY_WORDS
+from riffcomposer_training.windows import draw_layout
 
 Kind = Literal["band", "solo", "drums", "foley"]
 SHARES: dict[Kind, int] = {"band": 56, "solo": 30, "drums": 10, "foley": 4}
+FOLEY = tuple(FOLEY_WORDS)
+
+_FAST_GROOVES = ("breaks", "metal", "swing", "son")
+
+
+@dataclass(frozen=True)
+class CollectionPiece:
+    """One piece of a collection; each of its phrases becomes a clip.
+
+    Attributes:
+        kind: What sort of piece it is.
+        piece: The music. Its seed is `COLLECTION-INDEX`.
+    """
+
+    kind: Kind
+    piece: Piece
 
 
 def compose(
@@ -25,7 +48,7 @@ def compose(
     style: str | None = None,
     instrument: str | None = None,
     tempo: float | None = None,
-) -> Piece:
+) -> CollectionPiece:
     """Composes piece `index` of collection `seed`.
 
     Args:
@@ -40,12 +63,78 @@ def compose(
     drawn = rng.choices(list(SHARES), list(SHARES.values()))[0]
     kind = kind or ("band" if style else "solo" if instrument else drawn)
     if kind == "band":
-        piece = compose_band(rng, name, index, windows, STYLES[style or rng.choice(sorted(STYLES))], tempo)
+        played = STYLES[style or rng.choice(sorted(STYLES))]
+        piece = compose_band(rng, name, draw_layout(rng, windows, played, tempo), played)
     elif kind == "solo":
-        player = INSTRUMENTS[instrument] if instrument else draw_player(rng)
-        piece = compose_solo(rng, name, index, windows, player, tempo)
+        player = INSTRUMENTS[instrument] if instrument else _draw_player(rng)
+        piece = compose_solo(rng, name, draw_layout(rng, windows, None, tempo), player)
     elif kind == "drums":
-        piece = compose_drums(rng, name, index, windows, tempo)
+        family = rng.choice(DRUM_SOLOS)
+        if tempo is None and family in _FAST_GROOVES and rng.random() < 0.6:
+            tempo = 187.5
+        piece = compose_drums(rng, name, draw_layout(rng, windows, None, tempo), family)
     else:
-        piece = compose_foley(rng, name, index, windows)
-    return replace(piece, font=rng.choices([0, 1], [65, 35])[0], wetness=rng.uniform(0.6, 1.5))
+        piece = _compose_foley(rng, name, draw_layout(rng, windows, None, 93.75))
+    font, wetness = rng.choices([0, 1], [65, 35])[0], rng.uniform(0.6, 1.5)
+    return CollectionPiece(kind, replace(piece, font=font, wetness=wetness))
+
+
+def _compose_foley(rng: Random, seed: str, layout: Layout) -> Piece:
+    """A sound of the world, alone."""
+    part = Part("foley", None, rng.choice(FOLEY), (), 0.0, (True,) * layout.phrases)
+    return Piece(seed, "", layout, 0, "", (part,), rng.choice(["none", "room"]), -6.0)
+
+
+_WANTED = (
+    "piano",
+    "acoustic guitar",
+    "violin",
+    "flute",
+    "trumpet",
+    "alto saxophone",
+    "cello",
+    "distorted guitar",
+    "electric piano",
+    "church organ",
+    "tubular bells",
+    "harp",
+    "banjo",
+    "accordion",
+    "choir",
+    "sitar",
+    "clarinet",
+    "strings",
+    "upright bass",
+    "harmonica",
+    "bagpipes",
+    "synth pluck",
+    "supersaw",
+    "8-bit pulse",
+    "french horn",
+    "nylon guitar",
+    "xylophone",
+    "marimba",
+    "steel drums",
+    "oboe",
+)
+"""What people ask for most."""
+
+
+@cache
+def _solo_weights() -> dict[str, float]:
+    """How often each instrument plays alone: the more, the less it is heard in bands.
+
+    A word is learnt from some hundreds of clips, whichever pieces they come from.
+    """
+    heard = dict.fromkeys(sorted(INSTRUMENTS), 0.0)
+    for style in STYLES.values():
+        for choice in (style.bass, style.comp, style.second, style.pad, style.lead):
+            for name in choice.instruments:
+                heard[name] += choice.chance / len(choice.instruments) / len(STYLES)
+    return {name: (3.0 if name in _WANTED else 1.0) / (0.012 + share) for name, share in heard.items()}
+
+
+def _draw_player(rng: Random) -> Instrument:
+    """Draws an instrument for a solo, so that all are heard about as often in the end."""
+    weights = _solo_weights()
+    return INSTRUMENTS[rng.choices(list(weights), list(weights.values()))[0]]

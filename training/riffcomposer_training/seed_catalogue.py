@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +33,13 @@ from riffcomposer.synth.sampler import Sampler
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training import fonts
 from riffcomposer_training.clip_mel import FRAMES, MARGIN_FRAMES, PARAMETERS, mels_at
+from riffcomposer_training.windows import draw_layout, rendered_s
 
 LOOP_SAMPLES = FRAMES * PARAMETERS.hop_length
 SEAM_S = 0.04
+REPEATS = 3
+"""How often a loop is played; the middle repeat is kept."""
+
 LOOP_LOUDNESS_DB = LOUDNESS_DB - 2.5
 
 
@@ -102,16 +107,20 @@ def loop_audio(loop: Loop, sampler: Sampler) -> Audio:
     tonic, _, mode = loop.key.partition(" ")
     style = STYLES[loop.style]
     cast = {role: _player(text) for role, text in loop.cast.items()}
+    seed = f"{loop.name} {loop.take}"
+    rng = Random(seed)
+    layout = replace(draw_layout(rng, REPEATS, style, loop.tempo), lead_in_bars=0)
     piece = compose_loop(
-        f"{loop.name} {loop.take}",
+        rng,
+        seed,
+        layout,
         style,
         cast,
-        tempo=loop.tempo,
         tonic=PITCH_NAMES.index(tonic) if tonic else 0,
         scale=_scale(style, mode),
         progression=loop.progression,
     )
-    closed = close_loop(render(replace(piece, font=loop.font), sampler))
+    closed = close_loop(render(replace(piece, font=loop.font), sampler, rendered_s(layout)))
     return closed * np.float32(10 ** ((LOOP_LOUDNESS_DB - loudness_db(closed)) / 20))
 
 

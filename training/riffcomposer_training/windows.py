@@ -1,0 +1,81 @@
+"""Training clips are windows of 5.12 s of a composed piece, one at the start of each of its phrases.
+
+Most pieces are *on the grid*: their tempo is one at which 5.12 s is a whole number of bars. Off the grid a
+window ends inside a bar.
+"""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+from riffcomposer.composer.piece import Layout
+from riffcomposer.composer.style import Style
+
+WINDOW_S = 5.12
+"""Length of a training clip."""
+
+GRID_TEMPI = (46.875, 93.75, 140.625, 187.5)
+"""Tempi at which 5.12 s is a whole number of bars (140.625 in bars of three)."""
+
+GRID_SHARE = 0.85
+"""How often a piece is on the grid."""
+
+_PLAIN_TEMPO = 93.75
+_STYLE_TEMPI: dict[str, tuple[float, ...]] = {
+    "folk": (93.75, 140.625, 93.75),
+    "classical": (93.75, 140.625, 93.75),
+    "church organ": (93.75, 93.75, 46.875),
+    "music box": (93.75, 140.625, 93.75),
+    "jazz": (187.5, 93.75, 187.5),
+    "rock": (93.75, 187.5, 93.75),
+    "metal": (93.75, 187.5),
+    "latin": (93.75, 187.5),
+    "bossa nova": (93.75, 187.5),
+    "ambient": (93.75, 46.875),
+    "drum and bass": (187.5,),
+    "chiptune": (93.75, 187.5, 187.5),
+}
+"""Tempi on the grid that fit a style; all others are played at 93.75 BPM."""
+
+_LEAD_IN_S = 1.9
+"""Seconds of music before the first window, at least."""
+
+
+def draw_layout(rng: Random, windows: int, style: Style | None, tempo: float | None) -> Layout:
+    """Draws tempo and meter, mostly on the grid.
+
+    Args:
+        rng: Where every draw comes from.
+        windows: Clips to be cut from the piece; each begins a phrase.
+        style: Whose tempi and meters are drawn from; None for 4/4 at any tempo.
+        tempo: BPM, to draw none.
+    """
+    if tempo is None:
+        if rng.random() < GRID_SHARE:
+            tempo = rng.choice(_STYLE_TEMPI.get(style.name, (_PLAIN_TEMPO,))) if style else _PLAIN_TEMPO
+        else:
+            low, high = style.tempo if style else (65.0, 150.0)
+            tempo = float(round(rng.uniform(low, high)))
+    bar_beats = rng.choice(style.meters) if style else 4.0
+    if tempo in GRID_TEMPI:
+        bar_beats = 3.0 if tempo == 140.625 else 4.0
+    bar_s = bar_beats * 60 / tempo
+    lead_in_bars, window_bars = math.ceil(_LEAD_IN_S / bar_s), round(WINDOW_S / bar_s)
+    return Layout(tempo, bar_beats, max(1, lead_in_bars), max(1, window_bars), windows)
+
+
+def on_grid(layout: Layout) -> bool:
+    """Whether a window is exactly a phrase, a whole number of bars."""
+    return abs(layout.phrase_bars * layout.seconds_per_bar - WINDOW_S) < 1e-9
+
+
+def window_beats(layout: Layout, window: int) -> tuple[float, float]:
+    """First and last beat of a window, in quarter notes from the piece's start."""
+    start = layout.phrase_start_beats(window)
+    return start, start + WINDOW_S / layout.seconds_per_beat
+
+
+def rendered_s(layout: Layout) -> float:
+    """Seconds of audio to render: up to the end of the last window and a little more."""
+    return layout.phrase_start_s(layout.phrases - 1) + WINDOW_S + 0.1
