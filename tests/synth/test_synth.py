@@ -1,86 +1,26 @@
-"""Our own synthesis, the effects, the level of the collection, and the fast mel."""
+"""Voices, drum machines, sounds of the world, effects, the sampler, and the loudness of rendered pieces."""
 
 from __future__ import annotations
 
-import struct
-from pathlib import Path
+import sys
+from random import Random
 
 import numpy as np
 import pytest
-import torch
 
-from riffcomposer.composer.arrangement import compose_loop
+from riffcomposer.composer.arrangement import compose_band
+from riffcomposer.composer.instruments import INSTRUMENTS
+from riffcomposer.composer.piece import Layout, Part
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import ModelError
-from riffcomposer.spectrogram.mel import mel_from_audio
 from riffcomposer.synth.drum_machines import KITS, render_drums
 from riffcomposer.synth.effects import impulse_response, low_fidelity, pump, reverberate
 from riffcomposer.synth.foley import SOUNDS, render_foley
+from riffcomposer.synth.mixes import MIXES, Track
 from riffcomposer.synth.render import LOUDNESS_DB, loudness_db, render
 from riffcomposer.synth.sampler import Sampler
 from riffcomposer.synth.voices import SAMPLE_RATE, VOICES, render_notes
-from riffcomposer_training import fonts
-from riffcomposer_training.clip_mel import MARGIN_FRAMES, PARAMETERS, mels_at
-from riffcomposer_training.clips import clips_of
-from riffcomposer_training.collection import compose
-from riffcomposer_training.rendering import render_lane
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def _list(kind: bytes, *chunks: bytes) -> bytes:
-    return _chunk(b"LIST", kind + b"".join(chunks))
-
-
-def write_tiny_font(path: Path) -> Path:
-    """A sound font with one looped sine: every General MIDI preset and kit (SF2 2.01)."""
-    length = 4400
-    wave = (8000 * np.sin(2 * np.pi * np.arange(length) / 100)).astype("<i2")
-    samples = wave.tobytes() + b"\0" * 92
-
-    def named(text: str) -> bytes:
-        return text.encode().ljust(20, b"\0")
-
-    def preset(text: str, bank: int, program: int, bag: int) -> bytes:
-        return named(text) + struct.pack("<HHHIII", program, bank, bag, 0, 0, 0)
-
-    programs = [(0, program) for program in range(128)]
-    programs += [(128, program) for program in (0, 8, 16, 24, 25, 32, 40, 48)]
-    heads = b"".join(preset("Sine", bank, program, bag) for bag, (bank, program) in enumerate(programs))
-    heads += preset("EOP", 0, 0, len(programs))
-    zones = b"".join(struct.pack("<HH", bag, 0) for bag in range(len(programs) + 1))
-    generators = struct.pack("<HH", 41, 0) * len(programs) + bytes(4)
-    instruments = named("Sine") + struct.pack("<H", 0) + named("EOI") + struct.pack("<H", 1)
-    looped = struct.pack("<HHHHHH", 54, 1, 53, 0, 0, 0)
-    header = named("sine") + struct.pack("<IIIIIBbHH", 0, length, 400, length - 400, SAMPLE_RATE, 69, 0, 0, 1)
-    header += named("EOS") + bytes(26)
-    body = (
-        _list(b"INFO", _chunk(b"ifil", struct.pack("<HH", 2, 1)), _chunk(b"INAM", b"tiny\0\0"))
-        + _list(b"sdta", _chunk(b"smpl", samples))
-        + _list(
-            b"pdta",
-            _chunk(b"phdr", heads),
-            _chunk(b"pbag", zones),
-            _chunk(b"pmod", bytes(10)),
-            _chunk(b"pgen", generators),
-            _chunk(b"inst", instruments),
-            _chunk(b"ibag", struct.pack("<HHHH", 0, 0, 2, 0)),
-            _chunk(b"imod", bytes(10)),
-            _chunk(b"igen", looped),
-            _chunk(b"shdr", header),
-        )
-    )
-    path.write_bytes(_chunk(b"RIFF", b"sfbk" + body))
-    return path
-
-
-@pytest.fixture(scope="module")
-def sampler(tmp_path_factory: pytest.TempPathFactory) -> Sampler:
-    pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
-    return Sampler([write_tiny_font(tmp_path_factory.mktemp("font") / "tiny.sf2")])
 
 
 def _peak_hz(audio: np.ndarray) -> float:
@@ -99,8 +39,8 @@ def test_voices_sound_at_their_pitch_and_stop(voice: str) -> None:
     ratio = _peak_hz(audio[: SAMPLE_RATE // 2]) / frequency
     # Some voices' strongest partial is a harmonic, or the octave or fifth below the note.
     assert min(abs(ratio - good) for good in (0.5, 0.75, 1, 1.19, 1.5, 2, 3, 4)) < 0.03
-    _, attack_s, release_s = VOICES[voice]
-    tail = audio[int((max(0.5, attack_s) + release_s + 0.01) * SAMPLE_RATE) :]
+    patch = VOICES[voice]
+    tail = audio[int((max(0.5, patch.attack_s) + patch.release_s + 0.01) * SAMPLE_RATE) :]
     assert not np.any(tail)
 
 
@@ -151,10 +91,12 @@ def test_reverberation_decays_as_long_as_the_room_says() -> None:
     early, late = np.sum(response[: len(response) // 4] ** 2), np.sum(response[3 * len(response) // 4 :] ** 2)
     assert early > 1000 * late
     send = np.zeros(SAMPLE_RATE, np.float32)
-    assert not np.any(reverberate(send, "hall"))
+    hall = MIXES["hall"].room
+    assert not np.any(reverberate(send, hall))
     send[100] = 1.0
-    assert not np.any(np.abs(reverberate(send, "hall")[:100]) > 1e-6)
-    assert not np.any(reverberate(send, "none"))
+    assert not np.any(np.abs(reverberate(send, hall)[:100]) > 1e-6)
+    assert np.any(reverberate(send, hall)[100:])
+    assert not np.any(reverberate(send, None))
 
 
 def test_pumping_ducks_on_the_beat() -> None:
@@ -182,72 +124,49 @@ def test_loudness_is_weighted_and_gated() -> None:
     assert loudness_db(rumble) < level - 6
 
 
-def test_the_fast_mel_is_the_mel() -> None:
-    audio = (0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE * 4)).astype(np.float32)
-    start, frames, hop = 20_000, 96, PARAMETERS.hop_length
-    fast = mels_at(audio, [start], frames)[0]
-    first = start - MARGIN_FRAMES * hop
-    stretch = torch.from_numpy(audio[None, first : first + (frames + 2 * MARGIN_FRAMES) * hop])
-    exact = mel_from_audio(stretch, PARAMETERS)[0, :, MARGIN_FRAMES : MARGIN_FRAMES + frames].numpy()
-    error = np.abs(fast - exact) / exact.max()
-    assert float(error[:-1].max()) < 1e-4
-    assert float(error[-1].max()) < 0.02
-
-
-@pytest.mark.parametrize("device", ["cpu:0", "cuda"])
-def test_the_mel_is_the_same_by_torch(device: str) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device, and there is none here")
-    audio = (0.1 * np.random.default_rng(1).standard_normal(SAMPLE_RATE * 3)).astype(np.float32)
-    starts = [0, 30_001]
-    plain = mels_at(audio, starts, 64)
-    # `cpu:0` is torch's CPU; `cpu` is the numpy path.
-    batched = mels_at(audio, starts, 64, device=device)
-    assert batched.shape == plain.shape
-    np.testing.assert_allclose(batched, plain, atol=1e-4 * plain.max())
-
-
 @pytest.mark.parametrize("style", ["techno", "chiptune", "lo-fi hip hop", "ambient"])
 def test_pieces_come_out_at_one_loudness(style: str, sampler: Sampler) -> None:
-    piece = compose(2, 0, style=style, windows=1)
-    audio = render(piece, sampler)
+    piece = compose_band(Random(style), style, Layout(100.0, 4.0, 0, 2, 1), STYLES[style])
+    audio = render(piece, sampler, piece.layout.duration_s)
     assert audio.dtype == np.float32
+    assert len(audio) == round(5.05 * SAMPLE_RATE)
     assert loudness_db(audio) == pytest.approx(LOUDNESS_DB + piece.loudness_db, abs=0.3)
-    assert np.array_equal(audio, render(piece, sampler))
+    assert np.array_equal(audio, render(piece, sampler, piece.layout.duration_s))
 
 
-def test_onsets_stand_on_the_beat(sampler: Sampler) -> None:
-    piece = compose_loop("tempo", STYLES["techno"], {"drums": ("909", "techno")})
-    clip = clips_of(piece, sampler)[1].levels.astype(np.float64) / 255
-    rise = np.maximum(0, np.diff(clip, axis=1)).sum(axis=0)
-    beats = [rise[max(0, 64 * beat - 4) : 64 * beat + 4].max() for beat in range(1, 8)]
-    assert min(beats) > 2 * np.median(rise)
+def test_every_style_has_its_mix() -> None:
+    assert {style.mix for style in STYLES.values()} <= set(MIXES)
 
 
-def test_a_collection_is_cut_into_shards_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
-    font = write_tiny_font(tmp_path / "tiny.sf2")
-    out = tmp_path / "clips"
-    out.mkdir()
-    render_lane(out, [font], 4, 6, 3, 0, 1, 600.0)
-    written = sorted(path.name for path in out.iterdir())
-    assert written == ["shard_0000.json", "shard_0000.npz", "shard_0001.json", "shard_0001.npz"]
-    with np.load(out / "shard_0001.npz") as content:
-        before = content["levels"]
-    assert before.dtype == np.uint8
-    assert before.shape[1:] == (512, 512)
-    assert before.max() > 120
-    (out / "shard_0001.json").unlink()
-    for lane in range(2):
-        render_lane(out, [font], 4, 6, 3, lane, 2, 600.0)
-    with np.load(out / "shard_0001.npz") as content:
-        assert np.array_equal(content["levels"], before)
+@pytest.mark.parametrize(
+    ("mix", "role", "instrument", "changed"),
+    [
+        ("pump", "bass", "sub bass", True),
+        ("pump", "drums", None, False),
+        ("synthwave", "pad", "warm pad", True),
+        ("synthwave", "bass", "saw bass", False),
+        ("rock", "comp", "distorted guitar", True),
+        ("rock", "comp", "piano", False),
+        ("dub", "lead", "clarinet", True),
+        ("dub", "drums", None, False),
+        ("plate", "lead", "flute", True),
+        ("plate", "comp", "flute", False),
+    ],
+)
+def test_a_mix_changes_the_parts_that_it_is_for(
+    mix: str, role: str, instrument: str | None, changed: bool
+) -> None:
+    player = INSTRUMENTS[instrument] if instrument else None
+    part = Part(role, player, "", (), 0.0, (True,))
+    stem = (0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE)).astype(np.float32)
+    processed = stem
+    for effect in MIXES[mix].parts:
+        processed = effect(Track(processed, part, 0.5, np.random.default_rng(1)))
+    assert processed.dtype == np.float32
+    assert np.array_equal(processed, stem) != changed
 
 
-def test_missing_fonts_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"MuseScore_General_Lite\.sf3 not found"):
-        fonts.find(tmp_path)
-    for name in fonts.FONT_FILES:
-        (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in fonts.find(tmp_path)] == list(fonts.FONT_FILES)
-    assert fonts.gather(tmp_path) == fonts.find(tmp_path)
+def test_a_missing_sampler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tinysoundfont", None)
+    with pytest.raises(ModelError, match="pip install --no-deps tinysoundfont"):
+        Sampler([])

@@ -22,7 +22,7 @@ GRID_SHARE = 0.85
 """How often a piece is on the grid."""
 
 _PLAIN_TEMPO = 93.75
-_STYLE_TEMPI: dict[str, tuple[float, ...]] = {
+STYLE_TEMPI: dict[str, tuple[float, ...]] = {
     "folk": (93.75, 140.625, 93.75),
     "classical": (93.75, 140.625, 93.75),
     "church organ": (93.75, 93.75, 46.875),
@@ -53,7 +53,7 @@ def draw_layout(rng: Random, windows: int, style: Style | None, tempo: float | N
     """
     if tempo is None:
         if rng.random() < GRID_SHARE:
-            tempo = rng.choice(_STYLE_TEMPI.get(style.name, (_PLAIN_TEMPO,))) if style else _PLAIN_TEMPO
+            tempo = rng.choice(STYLE_TEMPI.get(style.name, (_PLAIN_TEMPO,))) if style else _PLAIN_TEMPO
         else:
             low, high = style.tempo if style else (65.0, 150.0)
             tempo = float(round(rng.uniform(low, high)))

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer.grooves import GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
-from riffcomposer.composer.solos import FOLEY, GROOVE_KITS
+from riffcomposer.composer.solos import GROOVE_KITS
 from riffcomposer.composer.styles import STYLES
-from riffcomposer_training.captions import DRUM_WORDS, FOLEY_WORDS, KIT_WORDS, caption, sounding
+from riffcomposer.synth.foley import SOUNDS
+from riffcomposer_training.caption_words import DRUM_WORDS, FOLEY_WORDS, KIT_WORDS, TEXTURE_WORDS
+from riffcomposer_training.captions import caption, sounding
 from riffcomposer_training.collection import compose
 
 
@@ -21,17 +23,18 @@ def test_every_kit_groove_and_sound_has_words() -> None:
     kits |= {kit for kits_of in GROOVE_KITS.values() for kit in kits_of}
     assert kits <= set(KIT_WORDS)
     assert set(GROOVES) <= set(DRUM_WORDS)
-    assert set(FOLEY) <= set(FOLEY_WORDS)
+    assert {texture for style in STYLES.values() for texture in style.texture} <= set(TEXTURE_WORDS)
+    assert set(FOLEY_WORDS) <= set(SOUNDS)
 
 
 @given(st.integers(0, 50_000), st.integers(0, 1000))
 @settings(max_examples=150, deadline=None)
 def test_captions_are_one_clean_line(index: int, seed: int) -> None:
-    piece = compose(6, index)
-    for window in range(piece.layout.windows):
-        if not sounding(piece, window):
+    collected = compose(6, index)
+    for window in range(collected.piece.layout.phrases):
+        if not sounding(collected.piece, window):
             continue
-        text = caption(piece, window, Random(seed))
+        text = caption(collected, window, Random(seed))
         assert 2 < len(text) < 160
         assert text == text.strip()
         assert re.fullmatch(r"[A-Za-z0-9#&'/,. -]+", text), text
@@ -42,13 +45,14 @@ def test_captions_are_one_clean_line(index: int, seed: int) -> None:
 @given(st.integers(0, 20_000))
 @settings(max_examples=60, deadline=None)
 def test_what_is_silent_is_not_named(index: int) -> None:
-    piece = compose(7, index, kind="band")
-    for window in range(piece.layout.windows):
+    collected = compose(7, index, kind="band")
+    piece = collected.piece
+    for window in range(piece.layout.phrases):
         parts = sounding(piece, window)
         allowed = {word for part in parts if part.instrument for word in part.instrument.words}
         style = STYLES[piece.style]
         allowed |= {*style.words, *style.moods, *style.tags, style.name}
-        text = caption(piece, window, Random(index))
+        text = caption(collected, window, Random(index))
         for name in ("violin", "tenor saxophone", "tubular bells", "harmonica", "sitar", "banjo", "kalimba"):
             if re.search(rf"\b{name}\b", text):
                 assert any(name in word for word in allowed), (text, name)
@@ -65,10 +69,10 @@ def test_tempo_and_key_are_named_in_about_a_third() -> None:
     tempo = key = 0
     total = 400
     for seed in range(total):
-        piece = compose(2, seed, kind="solo", tempo=93.75)
-        text = caption(piece, 0, Random(seed))
+        collected = compose(2, seed, kind="solo", tempo=93.75)
+        text = caption(collected, 0, Random(seed))
         tempo += "94" in text
-        key += piece.key in text
+        key += collected.piece.key in text
     assert 0.2 <= tempo / total <= 0.42
     assert 0.2 <= key / total <= 0.42
 
