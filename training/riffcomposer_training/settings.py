@@ -7,21 +7,6 @@ of every setting fits the shipped folder's 100 MB in half precision.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
-
-StageName = Literal[
-    "gather", "data", "autoencoder", "latents", "diffusion", "distillation", "export", "evaluate"
-]
-STAGES: tuple[StageName, ...] = (
-    "gather",
-    "data",
-    "autoencoder",
-    "latents",
-    "diffusion",
-    "distillation",
-    "export",
-    "evaluate",
-)
 
 
 @dataclass(frozen=True)
@@ -48,6 +33,8 @@ class Setting:
         clips_a_shard: Clips in one file.
         first_shards: Shards to wait for when later stages run while clips are still rendered; 0 to
             render all of them first.
+        evaluated_clips: Held-out captions that the evaluation renders.
+        scorer_seconds: How long the evaluation trains its scorer.
         shares: Share of the whole time for each stage that can be cut short.
     """
 
@@ -74,6 +61,8 @@ class Setting:
     compiled: bool = False
     clips_a_shard: int = 256
     first_shards: int = 0
+    evaluated_clips: int = 24
+    scorer_seconds: float = 120.0
     shares: dict[str, float] = field(
         default_factory=lambda: {"data": 0.12, "autoencoder": 0.15, "diffusion": 0.6, "distillation": 0.13}
     )
@@ -92,6 +81,8 @@ SETTINGS = {
         unet_groups=8,
         batch=2,
         warmup_steps=2,
+        evaluated_clips=6,
+        scorer_seconds=5.0,
     ),
     # Components alone rebuild a clip as well as an hour of training on two cores (11 minutes of it made them
     # worse). Distillation would take a tenth of too little time, and two passes for guidance are cheap at
@@ -115,5 +106,7 @@ SETTINGS = {
         warmup_steps=300,
         compiled=True,
         first_shards=16,
+        evaluated_clips=200,
+        scorer_seconds=60.0,
     ),
 }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests side by side do not fight over cores
 
 WORDS = [
     "jazz",

@@ -11,9 +11,10 @@ import torch
 
 from riffcomposer.errors import ModelError, UsageError
 from riffcomposer_training import averaged
-from riffcomposer_training.run import Run, run_stages, with_shares
+from riffcomposer_training.run import run_stages, with_shares
 from riffcomposer_training.schedule import load_checkpoint
 from riffcomposer_training.settings import SETTINGS
+from riffcomposer_training.stages import STAGES, Run
 from riffcomposer_training.text_states import load_encoder, pack_encoder
 
 TOY = replace(
@@ -104,6 +105,18 @@ def test_train_stage_without_its_input_says_what_to_run(tmp_path: Path) -> None:
         run_stages(run, ["autoencoder"])
     with pytest.raises(ModelError, match="run the autoencoder stage first"):
         run_stages(run, ["latents"])
+    for name, stage in STAGES.items():
+        if stage.needs:
+            with pytest.raises(
+                ModelError, match=rf"the {name} stage needs it; run the {stage.needs[0]} stage"
+            ):
+                run_stages(run, [name])
+
+
+def test_train_stages_come_after_those_that_they_need() -> None:
+    order = list(STAGES)
+    for name, stage in STAGES.items():
+        assert all(order.index(need) < order.index(name) for need in stage.needs), name
 
 
 def test_train_packed_encoder_speaks_like_the_original(tiny_encoder: Path, tmp_path: Path) -> None:
