@@ -40,9 +40,7 @@ STRENGTH_MAP = (
 )
 """Song strength to model time, at which noise stands to signal as in Stable Diffusion's schedule."""
 
-TRAINING_DATA = (
-    "music composed and synthesised by riffcomposer_training from MIT-licensed SoundFonts; no recordings"
-)
+TRAINING_DATA = "music composed and synthesised by riffcomposer from MIT-licensed SoundFonts; no recordings"
 SECONDS_PER_EVALUATION = 0.09
 """Of the cpu setting's UNet on two cores, without guidance."""
 

@@ -8,10 +8,7 @@ each clip in `DIR/sounds` it gives 50 tags and 200 features in windows of three 
                 held-out render that has the same caption: 1 is the render itself, the floor is another's
     Frechet     distance of the features to those of the held-out renders, beside the same of their halves
 
-It is a development tool and no dependency; it needs TensorFlow to run the network:
-
-    pip install --target TAGGER tensorflow-cpu && pip install --no-deps --target TAGGER musicnn
-    PYTHONPATH=TAGGER python -m riffcomposer_training.tagger EVALUATION
+It needs TensorFlow, and is no dependency; `training/README.md` says how to install both.
 """
 
 from __future__ import annotations
@@ -90,8 +87,8 @@ class Musicnn:
         found = importlib.util.find_spec("musicnn")
         if found is None or found.origin is None or importlib.util.find_spec("tensorflow") is None:
             raise ModelError(
-                "the tagger needs tensorflow and musicnn on PYTHONPATH; how to get them stands in "
-                "riffcomposer/training/tagger.py"
+                "the tagger needs tensorflow and musicnn on PYTHONPATH; training/README.md says how to "
+                "install them"
             )
         import tensorflow
 
