@@ -1,4 +1,4 @@
-"""Instruments: General MIDI presets and voices of our own, with the words people use for them.
+"""Instruments: General MIDI presets and synthesised voices, with the words people use for them.
 
 Conventions: `low` and `high` bound the written range (MIDI pitch); `gain_db` evens out how loud
 the presets are against each other; `register` says what an instrument can do in an arrangement.
@@ -16,12 +16,12 @@ class Instrument:
     Attributes:
         name: Its key, also the plainest word for it.
         words: What captions call it.
-        program: General MIDI preset (0..127), or -1 for a voice of our own named `voice`.
+        program: General MIDI preset (0..127), or -1 for the synthesised voice named `voice`.
         low, high: Range in MIDI pitch.
         sustained: Whether a note holds its level (bowed, blown, synthesised).
         family: keys, mallets, bells, organ, guitar, bass, strings, brass, reeds, winds, synth lead,
             pad, choir, plucked, world, effect.
-        voice: Name of our own synthesised voice (see `synth.voices`), or empty.
+        voice: A key of `synth.voices.VOICES`, or empty.
         gain_db: Loudness correction.
     """
 

@@ -57,7 +57,7 @@ class Style:
         swing: Range of the delay of every second eighth (`swing_unit` 0.5) or sixteenth (0.25) as
             a share of that unit: 0 straight, 0.33 triplet.
         mix: Name of the effect chain.
-        texture: Background sounds that may lie under the music.
+        texture: Background sounds that the music may have.
         melody: How leads are played.
         snare_late_ms: Range of how late the backbeat comes.
         voices: How many notes a chord may have.

@@ -84,8 +84,7 @@ class AveragedTraining:
         for each in (self.network, self.average):
             each.to(device, memory_format=torch.channels_last)
         if not on_gpu:
-            # On CPUs plain attention is faster to differentiate than the fused kernel (10.9 against 8.2
-            # samples a second on one core with AMX).
+            # On CPUs plain attention is faster to differentiate than the fused kernel.
             from diffusers.models.attention_processor import AttnProcessor
 
             self.network.set_attn_processor(AttnProcessor())

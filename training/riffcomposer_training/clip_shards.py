@@ -23,7 +23,7 @@ HELD_OUT = 40
 
 @dataclass(frozen=True)
 class ClipShard:
-    """One shard: where it lies, and what is said of each clip."""
+    """One shard: its file, and what is said of each clip."""
 
     path: Path
     clips: list[dict[str, Any]]

@@ -66,7 +66,7 @@ def adherence(listener: Listener, levels: np.ndarray[Any, Any], captions: Sequen
 
 
 def between(value: float, floor: float, ceiling: float) -> float:
-    """Where a value stands from floor (0) to ceiling (1)."""
+    """Where a value is on the way from floor (0) to ceiling (1)."""
     return (value - floor) / (ceiling - floor) if abs(ceiling - floor) > 1e-9 else float("nan")
 
 

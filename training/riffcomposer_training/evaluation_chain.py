@@ -118,7 +118,7 @@ class Chain:
 
 
 def clip_seconds(chain: Chain, seed: np.ndarray[Any, Any], clips: int = 4) -> dict[str, float]:
-    """Seconds a clip takes at the profile's defaults, sampling (autoencoder included) and decoding."""
+    """Seconds per clip at the profile's defaults, of sampling (autoencoder included) and of decoding."""
     strength = chain.located.profile.strength
     init = np.stack([seed] * clips)
     chain.render(["jazz piano trio"], [0], init=init[:1], strength=strength)

@@ -38,7 +38,7 @@ STRENGTH_MAP = (
     (0.75, 0.803),
     (1.0, 1.0),
 )
-"""Song strength to model time, at which noise stands to signal as in Stable Diffusion's schedule."""
+"""From a song's strength to the model's time with as much noise as Stable Diffusion has at that strength."""
 
 TRAINING_DATA = "music composed and synthesised by riffcomposer from MIT-licensed SoundFonts; no recordings"
 SECONDS_PER_EVALUATION = 0.09

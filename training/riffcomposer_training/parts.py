@@ -34,7 +34,7 @@ def split(path: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[Path]:
 
 
 def join(folder: Path, out: Path) -> list[Path]:
-    """Joins every file whose list lies in `folder`; returns what was written to `out`.
+    """Joins every file whose list is in `folder`; returns what was written to `out`.
 
     Raises:
         ModelError: A part is missing, or the whole does not have the hash it should.

@@ -17,7 +17,7 @@ from pathlib import Path
 from riffcomposer.errors import ModelError
 
 log = logging.getLogger(__name__)
-CLIPS_A_PIECE = 3
+CLIPS_PER_PIECE = 3
 """Windows that a piece is cut into, at most."""
 
 
@@ -26,7 +26,7 @@ def render_lane(
     fonts: Sequence[Path],
     seed: int,
     clips: int,
-    clips_a_shard: int,
+    clips_per_shard: int,
     lane: int,
     lanes: int,
     seconds: float,
@@ -41,9 +41,9 @@ def render_lane(
     from riffcomposer_training.clips import generate, write_shard
 
     torch.set_num_threads(1)
-    pieces = -(-clips_a_shard // CLIPS_A_PIECE)
+    pieces = -(-clips_per_shard // CLIPS_PER_PIECE)
     begun, longest = time.monotonic(), 0.0
-    for number in range(lane, -(-clips // clips_a_shard), lanes):
+    for number in range(lane, -(-clips // clips_per_shard), lanes):
         if (folder / f"shard_{number:04d}.json").is_file():
             continue
         started = time.monotonic()
@@ -58,7 +58,7 @@ def start_lanes(
     fonts: Sequence[Path],
     seed: int,
     clips: int,
-    clips_a_shard: int,
+    clips_per_shard: int,
     seconds: float,
     device: str = "cpu",
 ) -> list[BaseProcess]:
@@ -70,12 +70,12 @@ def start_lanes(
         device: Where they take the mel.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shards = -(-clips // clips_a_shard)
+    shards = -(-clips // clips_per_shard)
     lanes = min(len(os.sched_getaffinity(0)), shards)
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU must not be forked
     processes: list[BaseProcess] = []
     for lane in range(lanes):
-        arguments = (folder, list(fonts), seed, clips, clips_a_shard, lane, lanes, seconds, device)
+        arguments = (folder, list(fonts), seed, clips, clips_per_shard, lane, lanes, seconds, device)
         process = context.Process(target=render_lane, args=arguments, daemon=True)
         process.start()
         processes.append(process)

@@ -1,7 +1,7 @@
 """Training against the clock: learning rate, averaged weights, and checkpoints that survive a kill.
 
 A stage has a budget in seconds. Its schedule follows the share of the budget used, counted over all its
-runs, so a stage that was killed goes on where its last checkpoint stood and still ends on time.
+runs, so a stage that was killed goes on from its last checkpoint and still ends on time.
 """
 
 from __future__ import annotations

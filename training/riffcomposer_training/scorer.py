@@ -1,7 +1,7 @@
-"""A listener of our own for evaluation: clips and captions in one space.
+"""A small network for evaluation that puts clips and captions in one space.
 
-A small convolutional network hears a clip (levels, averaged 4 x 4) and says where in MiniLM's space of
-sentences its caption lies. It is trained by contrast (Radford et al. 2021) on clips of another seed than
+A convolutional network hears a clip (levels, averaged 4 x 4) and says where in MiniLM's space of
+sentences its caption is. It is trained by contrast (Radford et al. 2021) on clips of another seed than
 the generator's, so it has not heard what the generator has. Its last layer serves as features.
 """
 
@@ -58,7 +58,7 @@ class Scorer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        width = 2  # the level, and where in frequency each band lies
+        width = 2  # the level, and where in frequency each band is
         for out in (24, 48, 96, 128):
             layers += [nn.Conv2d(width, out, 3, stride=2, padding=1), nn.BatchNorm2d(out), nn.ReLU()]
             width = out

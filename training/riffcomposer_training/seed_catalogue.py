@@ -3,8 +3,8 @@
     python -m riffcomposer_training.seed_catalogue FONTS_FOLDER
 
 writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/seeds/`. Each loop is composed for
-a chosen cast, played three times, and the middle repeat is kept, made to close on itself; its mel is
-taken of the circular signal. All loops stand at the same loudness.
+a chosen cast and played three times. The middle repeat is kept and made to close on itself; its mel is
+taken of the circular signal. All loops have the same loudness.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from riffcomposer_training.windows import draw_layout, rendered_s
 
 LOOP_SAMPLES = FRAMES * PARAMETERS.hop_length
 SEAM_S = 0.04
+"""Length of the crossfade by which a loop closes on itself."""
+
 REPEATS = 3
 """How often a loop is played; the middle repeat is kept."""
 
@@ -53,7 +55,7 @@ class Loop:
         description: One line.
         cast: Role to `instrument` or `instrument: pattern`.
         key: `A minor`; empty for drums.
-        progression: Roman numerals, one a bar; empty for one of the style's.
+        progression: Roman numerals, one per bar; empty for one of the style's.
         take: Which take to keep: every number gives another one.
         font: Which of the two sound fonts plays.
         tempo: 93.75, or 187.5 for styles that count twice as fast (the beat grid is the same).

@@ -21,16 +21,20 @@ class Setting:
         whitening: Exponent p of std^p by which each component is divided: 1 makes all channels
             equal, 0 leaves a picture's own fall-off (coarse detail survives noise longer).
         autoencoder_width, autoencoder_blocks: Channels, and (encoder, decoder) residual blocks.
-        autoencoder_batch: Clips in a step.
+        autoencoder_batch: Clips per step.
+        autoencoder_learning_rate: Highest learning rate of the autoencoder stage.
         unet_channels, unet_layers: Channels by level, and residual blocks in a level.
-        batch, learning_rate, warmup_steps: Of the diffusion stage.
+        unet_groups: Groups of its group norms.
+        batch: Clips per step of the diffusion and distillation stages.
+        learning_rate, warmup_steps: Highest learning rate of the diffusion stage, and steps to it.
         wide_share: Share of batches that are wrapped to a clip and one beat more, the width
             that renders have.
         timbre_share: Share of samples that start from another clip's timbre (see `flow_samples`).
         empty_caption: Share of captions replaced by nothing, for guidance.
-        distillation_learning_rate: Of the student.
-        compiled: Compile the UNet (pays on a GPU only).
-        clips_a_shard: Clips in one file.
+        distillation_learning_rate: Highest learning rate of the distillation stage.
+        guidance_range: Guidance scales that the student learns.
+        compiled: Whether the UNet is compiled, which pays on a GPU only.
+        clips_per_shard: Clips in one file.
         first_shards: Shards to wait for when later stages run while clips are still rendered; 0 to
             render all of them first.
         evaluated_clips: Held-out captions that the evaluation renders.
@@ -59,7 +63,7 @@ class Setting:
     distillation_learning_rate: float = 1e-4
     guidance_range: tuple[float, float] = (1.0, 7.0)
     compiled: bool = False
-    clips_a_shard: int = 256
+    clips_per_shard: int = 256
     first_shards: int = 0
     evaluated_clips: int = 24
     scorer_seconds: float = 120.0
@@ -72,7 +76,7 @@ SETTINGS = {
     "toy": Setting(
         name="toy",
         clips=16,
-        clips_a_shard=8,
+        clips_per_shard=8,
         latent_channels=8,
         autoencoder_width=32,
         autoencoder_blocks=(1, 1),
@@ -84,9 +88,8 @@ SETTINGS = {
         evaluated_clips=6,
         scorer_seconds=5.0,
     ),
-    # Components alone rebuild a clip as well as an hour of training on two cores (11 minutes of it made them
-    # worse). Distillation would take a tenth of too little time, and two passes for guidance are cheap at
-    # this size.
+    # Principal components alone rebuild clips better than a short training leaves them, and two passes for
+    # guidance are cheap at this size: the autoencoder and the student get no time.
     "cpu": Setting(
         name="cpu",
         clips=12_000,

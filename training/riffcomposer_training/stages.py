@@ -96,7 +96,7 @@ def _data(run: Run) -> None:
     fonts = sorted(run.inputs.glob("*.sf3"), reverse=True)
     setting = run.setting
     lanes = start_lanes(
-        run.clips, fonts, run.seed, setting.clips, setting.clips_a_shard, run.budget("data"), run.device
+        run.clips, fonts, run.seed, setting.clips, setting.clips_per_shard, run.budget("data"), run.device
     )
     if setting.first_shards:
         wait_for_shards(run.clips, setting.first_shards, lanes)

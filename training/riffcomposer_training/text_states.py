@@ -30,7 +30,7 @@ POSITIONS = 64
 
 
 def package_folder() -> Path:
-    """Where the package with the encoder lies in this environment.
+    """Where the package with the encoder is in this environment.
 
     Raises:
         ModelError: It is not installed.
@@ -94,7 +94,7 @@ def pack_encoder(source: Path, out: Path) -> None:
 
 
 def _tokenizer_folder(encoder: Path) -> Path:
-    """Where an encoder's tokenizer lies: beside it in a diffusers folder, else with it."""
+    """Where an encoder's tokenizer is: beside it in a diffusers folder, else with it."""
     beside = encoder.parent / "tokenizer"
     return beside if beside.is_dir() else encoder
 

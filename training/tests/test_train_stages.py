@@ -12,7 +12,7 @@ import torch
 from riffcomposer.errors import ModelError, UsageError
 from riffcomposer_training import averaged
 from riffcomposer_training.run import run_stages, with_shares
-from riffcomposer_training.schedule import load_checkpoint
+from riffcomposer_training.schedule import load_checkpoint, save_checkpoint
 from riffcomposer_training.settings import SETTINGS
 from riffcomposer_training.stages import STAGES, Run
 from riffcomposer_training.text_states import load_encoder, pack_encoder
@@ -64,10 +64,10 @@ def test_train_diffusion_goes_on_after_a_kill(
     class Killed(Exception):
         pass
 
-    save, saves = averaged.save_checkpoint, []
+    saves: list[Path] = []
 
     def save_and_die(path: Path, state: dict[str, object]) -> None:
-        save(path, state)
+        save_checkpoint(path, state)
         saves.append(path)
         raise Killed
 

@@ -1,6 +1,6 @@
 """Digests of composed notes, by which a change of the composer is noticed.
 
-After `COMPOSER_VERSION` was raised, `python tests/composer/golden_notes.py` writes them again.
+After `COMPOSER_VERSION` was raised, `python tests/golden_notes.py` writes them again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from riffcomposer.composer.solos import DRUM_SOLOS, compose_drums, compose_solo
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import Note, parse_chord
 
-GOLDEN = Path(__file__).with_suffix(".json")
+GOLDEN = Path(__file__).parent / "composer" / "golden_notes.json"
 LAYOUTS = (Layout(84.0, 4.0, 1, 4, 3), Layout(140.625, 3.0, 2, 4, 2), Layout(61.0, 4.0, 1, 1, 5))
 NUMERALS = ("i9", "bVI", "iih7", "V7b9", "I5", "Isus2", "IV13", "vi11")
 
