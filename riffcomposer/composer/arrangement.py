@@ -57,7 +57,7 @@ class Band:
         self, rng: Random, style: Style, layout: Layout, tonic: int, scale: str, numerals: Sequence[str]
     ) -> None:
         self.rng, self.style, self.layout, self.tonic, self.scale = rng, style, layout, tonic, scale
-        # Phrases of one bar change chord with every bar: a chord held for longer would leave whole phrases without a change.
+        # Phrases of one bar change chord with every bar: a chord held longer would fill whole phrases.
         hold = 1 if layout.phrase_bars == 1 else rng.choice(style.bars_per_chord)
         self.chords = chord_plan(numerals, tonic, layout, hold)
         self.taken: set[str] = set()
