@@ -18,13 +18,12 @@ from pathlib import Path
 from riffcomposer.errors import ModelError
 from riffcomposer.files import disk_error
 from riffcomposer.models.builtin import read_config
-from riffcomposer.models.locate import COMPONENTS, describe_folder, weight_files
+from riffcomposer.models.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
 from riffcomposer.models.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
 from riffcomposer.models.verify import file_sha256, verify_model
 
 Say = Callable[[str], None]
 
-_WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 _PICKLES = {
     "unet": ("diffusion_pytorch_model.bin",),
     "vae": ("diffusion_pytorch_model.bin",),
@@ -97,7 +96,7 @@ def convert_folder(
                 if path.suffix in (".json", ".txt", ".model") and path.is_file():
                     shutil.copyfile(path, partial / component / path.name)
         pickles: dict[Path, Path] = {}
-        for component, base in _WEIGHTS.items():
+        for component, base in WEIGHTS.items():
             if ready := weight_files(source, component):
                 for path in ready:
                     shutil.copyfile(path, partial / component / path.name)

@@ -1,0 +1,53 @@
+"""Looks at the numbers in a LoRA file: NaN, infinity, and files that change nothing."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+import numpy as np
+
+from riffcomposer.errors import ModelError
+from riffcomposer.models.lora_fit import LoraFit
+from riffcomposer.models.safetensors_file import read_header
+
+_BLOCK = 1 << 22
+_FORMATS = {
+    "F64": ("<u8", 0x7FF0_0000_0000_0000),
+    "F32": ("<u4", 0x7F80_0000),
+    "F16": ("<u2", 0x7C00),
+    "BF16": ("<u2", 0x7F80),
+}
+"""Unsigned integers of a number format's width, and its exponent bits: all set for NaN and infinity."""
+
+
+def check_values(path: Path, fit: LoraFit) -> bool:
+    """Reads every number that acts, block by block, without turning it into another format.
+
+    Returns:
+        Whether the file changes anything: a LoRA before its first training step has zeros throughout.
+
+    Raises:
+        ModelError: NaN or infinity, with the tensor's name; a sentence without the file's name.
+    """
+    header = read_header(path)
+    acts = False
+    with open(path, "rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = 8 + int.from_bytes(content[:8], "little")
+        for layer in fit.layers:
+            filled = [False, False]
+            for place, name in enumerate((layer.down, layer.up)):
+                entry = header[name]
+                number, exponent = _FORMATS.get(entry["dtype"], ("u1", 0))
+                begin, end = (start + offset for offset in entry["data_offsets"])
+                for at in range(begin, end, _BLOCK):
+                    bits = np.frombuffer(content[at : min(at + _BLOCK, end)], number)
+                    if exponent and (strange := bits[(bits & exponent) == exponent]).size:
+                        mantissa = bits.dtype.type(exponent & -exponent) - bits.dtype.type(1)
+                        kind = "NaN" if (strange & mantissa).any() else "infinity"
+                        raise ModelError(
+                            f"has {kind} in {name}: its training went wrong; use an earlier save of it"
+                        )
+                    filled[place] = filled[place] or bool(bits.any())
+            acts = acts or all(filled)
+    return acts
