@@ -27,6 +27,11 @@ class Marker:
     start_sample: int
 
 
+def one_line(text: str) -> str:
+    """The text without control characters and line breaks, which mean something in a tag or a label file."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def chunk(identifier: bytes, content: bytes) -> bytes:
     """A RIFF chunk, padded to an even length."""
     return identifier + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
@@ -168,7 +173,7 @@ def write_labels(path: Path, markers: Sequence[Marker], total_samples: int, samp
     """Writes an Audacity label track: start, end and name of each section, tab-separated, in seconds."""
     ends = [marker.start_sample for marker in markers[1:]] + [total_samples]
     lines = [
-        f"{marker.start_sample / sample_rate:.6f}\t{end / sample_rate:.6f}\t{' '.join(marker.name.split())}\n"
+        f"{marker.start_sample / sample_rate:.6f}\t{end / sample_rate:.6f}\t{one_line(marker.name)}\n"
         for marker, end in zip(markers, ends, strict=False)
     ]
     write_text(path, "".join(lines))

@@ -69,8 +69,6 @@ CASES = {
         "idle-leg",
         "nothing changes",
     ),
-    "prompt: 'a (b:1.3', bars: 8": ("'a (b:1.3'", "warning", "brackets", "do not come in pairs"),
-    "prompt: a, bars: 8, negative_prompt: 'a]'": ("'a]'", "warning", "brackets", "do not come in pairs"),
     "prompt: a, bars: 8, scheduler: ddmi": ("ddmi", "error", "unknown-scheduler", "did you mean 'ddim'?"),
     "prompt: a, bars: 8, scheduler: quux": ("quux", "error", "unknown-scheduler", "it has ddim"),
     "prompt: a, bars: 8, gain_db: -60": ("-60", "warning", "silent-section", "is silent"),
