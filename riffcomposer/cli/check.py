@@ -73,9 +73,12 @@ def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnost
         verify_model(model, hashes=False)
     except ModelError as error:
         # A folder beside the song is part of it; another model may well be on the machine that renders.
-        severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
-        code, hint = ("no-model", "what depends on it is not checked") if model is None else ("bad-model", "")
-        found.append(song.diagnostic(severity, code, str(error), ("model",), hint))
+        if model is None:
+            severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
+            hint = "what depends on it is not checked"
+            found.append(song.diagnostic(severity, "no-model", str(error), ("model",), hint))
+        else:
+            found.append(song.diagnostic("error", "bad-model", str(error), ("model",)))
     found += lint(
         song,
         None if model is None else model.profile,

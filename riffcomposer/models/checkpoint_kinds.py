@@ -55,10 +55,11 @@ def refuse_other_kinds(path: Path, reference: str) -> None:
                 f"model {reference}: {path} is a {pipeline} ({kind}); "
                 "only models of Stable Diffusion's first shape are rendered"
             )
-    if "unet" not in there and ("transformer" in there or not pipeline.startswith("StableDiffusion")):
-        kind = "a diffusion transformer" if "transformer" in there else "another kind of model"
+    is_transformer = "transformer" in there
+    if "unet" not in there and (is_transformer or (pipeline and not pipeline.startswith("StableDiffusion"))):
+        kind = "a diffusion transformer" if is_transformer else "another kind of model"
         raise ModelError(
-            f"model {reference}: {path} is a {pipeline or 'folder without a pipeline'} ({kind}); "
+            f"model {reference}: {path} is a {pipeline} ({kind}); "
             "only models of Stable Diffusion's first shape are rendered"
         )
 
