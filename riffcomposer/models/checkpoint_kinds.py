@@ -5,6 +5,7 @@ Names, configurations and headers of safetensors files are read, nothing else.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from riffcomposer.errors import ModelError
@@ -66,10 +67,10 @@ def refuse_other_kinds(path: Path, reference: str) -> None:
 
 def _file(path: Path) -> str:
     """What a file is that is named where a folder is wanted."""
-    wanted = f"{path} is a file, and a folder is wanted"
+    wanted, quoted = f"{path} is a file, and a folder is wanted", shlex.quote(str(path))
     convert = (
-        f"convert it once with `riffcompose models convert {path} {path.with_suffix('')} --base FOLDER`, "
-        "where FOLDER is a diffusers folder of the same shape"
+        f"convert it once with `riffcompose models convert {quoted} {shlex.quote(str(path.with_suffix('')))} "
+        "--base FOLDER`, where FOLDER is a diffusers folder of the same shape"
     )
     try:
         if found := impostor(path):

@@ -73,6 +73,11 @@ _RULES = (
         "{0} does not choose one of several here, all of it is read as words",
         "write the one that you want, or several as points of a walk",
     ),
+    _rule(
+        r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%",
+        "{0} is not replaced by anything here",
+        "write the words out",
+    ),
     _rule(r"\b__[\w/*-]+__", "{0} is no wildcard here, its letters are read as words", "write the words out"),
     _rule(
         r"(?<!\\)\[[^\[\]|]*\|[^\[\]]*\]",
@@ -119,11 +124,6 @@ _RULES = (
         r"\b(?:Steps|Sampler|CFG scale|Model hash): ?[\w.+]+",
         "{0} sets nothing here, it is read as words",
         "use the keys num_inference_steps, scheduler, guidance_scale and seed",
-    ),
-    _rule(
-        r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%",
-        "{0} is not replaced by anything here",
-        "write the words out",
     ),
 )
 _OPTION = re.compile(r"(?<!\S)--(\w+)")
