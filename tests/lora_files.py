@@ -14,8 +14,14 @@ ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v"
 
 
 def pair(
-    module: str, shape: tuple[int, ...], rank: int, *, names: tuple[str, str, str] = PEFT, alpha: float | None = None,
-    seed: int = 0, scale: float = 1.0,
+    module: str,
+    shape: tuple[int, ...],
+    rank: int,
+    *,
+    names: tuple[str, str, str] = PEFT,
+    alpha: float | None = None,
+    seed: int = 0,
+    scale: float = 1.0,
 ) -> dict[str, Any]:
     """The tensors of one layer of a weight's `shape`, drawn at random."""
     import torch

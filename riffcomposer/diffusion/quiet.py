@@ -14,9 +14,7 @@ def quiet() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
     libraries = (diffusers_logging, transformers_logging)
-    before = [
-        (library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries
-    ]
+    before = [(library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
     for library in libraries:
         library.set_verbosity(logging.CRITICAL)
         library.disable_progress_bar()

@@ -48,7 +48,9 @@ def refuse_other_kinds(path: Path, reference: str) -> None:
             f"model {reference}: {path} has no model_index.json, so it is not a diffusers checkpoint{_hint(path)}"
         )
     index = read_config(path / "model_index.json")
-    there = [name for name, entry in index.items() if isinstance(entry, list) and entry[-1:] not in ([None], [])]
+    there = [
+        name for name, entry in index.items() if isinstance(entry, list) and entry[-1:] not in ([None], [])
+    ]
     pipeline = str(index.get("_class_name", ""))[:60]
     for name, kind in _OTHER_COMPONENTS.items():
         if name in there:

@@ -97,7 +97,7 @@ def layers_of(folder: Path) -> Layers:
                 if name.endswith(".weight") and len(shape) in (2, 4) and "embeddings." not in name:
                     found[name.removesuffix(".weight").removeprefix("text_model.")] = shape
         if found:
-            layers[component] = found  # type: ignore[index]
+            layers[component] = found
     return layers
 
 
@@ -125,11 +125,7 @@ def _fits(down: Shape, up: Shape, shape: Shape) -> bool:
     if not (len(down) in (2, 4) and len(up) in (2, 4) and down[0] == up[1] and down[0] > 0):
         return False
     kernel = shape[2:] or (1, 1)
-    return (
-        (up[0], down[1]) == shape[:2]
-        and (down[2:] or (1, 1)) == kernel
-        and (up[2:] or (1, 1)) == (1, 1)
-    )
+    return (up[0], down[1]) == shape[:2] and (down[2:] or (1, 1)) == kernel and (up[2:] or (1, 1)) == (1, 1)
 
 
 def _sizes(shape: Shape) -> str:
@@ -183,11 +179,15 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
         else:
             wrong_sizes.append(f"{layer} is {_sizes((up[0], *down[1:]))} there and {_sizes(shape)} here")
     if wrong_sizes:
-        raise ModelError(f"was made for a model of other sizes: {wrong_sizes[0]}; a LoRA fits its own model only")
+        raise ModelError(
+            f"was made for a model of other sizes: {wrong_sizes[0]}; a LoRA fits its own model only"
+        )
     if not fitting:
         named = next((layer for _, layer in roles), next(iter(found)))
-        raise ModelError(f"has nothing that fits the model: it changes {named[:120]}, which is not there; "
-                         "a LoRA fits its own model only")
+        raise ModelError(
+            f"has nothing that fits the model: it changes {named[:120]}, which is not there; "
+            "a LoRA fits its own model only"
+        )
     used = {name for fit in fitting for name in (fit.down, fit.up, fit.alpha)}
     return LoraFit(tuple(fitting), tuple(name for name in found if name not in used))
 
@@ -197,5 +197,7 @@ def _refuse_other_kinds(found: Mapping[str, Shape], texts: Mapping[str, str]) ->
     if kind != "a LoRA":
         raise ModelError(f"is {kind}, not a LoRA; only plain LoRA files are read")
     if model := foreign_model(found, texts):
-        raise ModelError(f"was made for {model}, not for a model of Stable Diffusion's first shape; "
-                         "a LoRA fits its own model only")
+        raise ModelError(
+            f"was made for {model}, not for a model of Stable Diffusion's first shape; "
+            "a LoRA fits its own model only"
+        )

@@ -84,7 +84,9 @@ def read_table(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
             raise ModelError(f"{path}: its header is damaged; fetch it again") from error
     if faults:
         name = next(iter(faults))
-        raise ModelError(f"{path}: its header is damaged (tensor {name[:100]} {faults[name]}); fetch it again")
+        raise ModelError(
+            f"{path}: its header is damaged (tensor {name[:100]} {faults[name]}); fetch it again"
+        )
     if size != end:
         what = "truncated" if size < end else "longer than its header says"
         raise ModelError(f"{path}: {what} ({size:,} bytes of {end:,}); fetch it again")

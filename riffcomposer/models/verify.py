@@ -27,6 +27,7 @@ CLASSES = {
 _OTHER_TASKS = {5: "inpainting", 4: "editing by instruction", 3: "upscaling", 1: "depth maps"}
 """What the UNets of Stable Diffusion with so many channels beside the four of the latent are for."""
 
+
 def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes."""
     with open(path, "rb") as handle:

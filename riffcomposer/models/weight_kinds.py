@@ -22,7 +22,10 @@ _KINDS = (
     (r".*\.(a1|b1)\.weight$", "a GLoRA (LyCORIS)"),
     (r".*\.diff(_b)?$", "a full difference (LyCORIS)"),
     (r".*(lora|\.alpha$)", "a LoRA"),
-    (r"model\.diffusion_model\.(joint_blocks|double_blocks|single_blocks|layers|blocks)\.", "{other} checkpoint"),
+    (
+        r"model\.diffusion_model\.(joint_blocks|double_blocks|single_blocks|layers|blocks)\.",
+        "{other} checkpoint",
+    ),
     (r"conditioner\.embedders\.", "an SDXL checkpoint"),
     (r"(double_blocks|single_blocks|joint_blocks|transformer_blocks)\.\d", "{other} checkpoint"),
     (r"model\.diffusion_model\.|cond_stage_model\.", SINGLE_FILE),
@@ -31,7 +34,10 @@ _KINDS = (
     (r".*motion_modules\.", "an AnimateDiff motion module"),
     (r"emb_params$|string_to_param|clip_[lg]$|<.*>$|t5xxl$", "a textual inversion (embedding)"),
     (r"(down_blocks|up_blocks|mid_block|conv_in|time_embedding)\.", "the UNet of a checkpoint alone"),
-    (r"first_stage_model\.|(encoder|decoder)\.(conv_in|mid|down|up|mid_block)\.", "an autoencoder (VAE) alone"),
+    (
+        r"first_stage_model\.|(encoder|decoder)\.(conv_in|mid|down|up|mid_block)\.",
+        "an autoencoder (VAE) alone",
+    ),
     (r"text_model\.|transformer\.text_model\.|encoder\.layers?\.", "a text encoder alone"),
 )
 _OTHER = "a Flux, Stable Diffusion 3 or other transformer"

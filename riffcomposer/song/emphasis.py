@@ -93,7 +93,9 @@ def lone_brackets(prompt: str) -> str:
     tokens = _TOKEN.findall(prompt)
     partner = _partners(tokens)
     paired = {*partner, *partner.values()}
-    return "".join(token for at, token in enumerate(tokens) if token in ("(", ")", "[", "]") and at not in paired)
+    return "".join(
+        token for at, token in enumerate(tokens) if token in ("(", ")", "[", "]") and at not in paired
+    )
 
 
 def _own_weight(tokens: Sequence[str], start: int, end: int) -> tuple[str | None, float, bool]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from riffcomposer.models.profile import ModelProfile
 from riffcomposer.seeds.catalogue import Catalogue
 from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
-from riffcomposer.song.lora_lints import lint_loras
 from riffcomposer.song.loop_lints import lint_loop
+from riffcomposer.song.lora_lints import lint_loras
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong

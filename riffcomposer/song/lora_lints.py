@@ -14,7 +14,9 @@ from riffcomposer.song.reader import LoadedSong
 MAX_LORA_BYTES = 2 << 30
 
 
-def lint_loras(song: LoadedSong, model_folder: Path | None, allowed: tuple[Path, ...] = ()) -> Iterator[Diagnostic]:
+def lint_loras(
+    song: LoadedSong, model_folder: Path | None, allowed: tuple[Path, ...] = ()
+) -> Iterator[Diagnostic]:
     """Errors for files that do not fit the model, and a warning where a part of one is left out.
 
     Args:

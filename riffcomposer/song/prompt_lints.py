@@ -155,7 +155,8 @@ def _weights(prompt: str) -> Iterator[_Remark]:
             message = f"{shown} weighs its words 0: they are left out"
             yield _Remark(bracket.text, "zero-weight", message, "take them out, or use negative_prompt")
     if largest is not None:
-        message = f"{shorten(largest.text)} weighs its words {largest.total:g} times, at most {MAX_WEIGHT:g} is read"
+        shown = shorten(largest.text)
+        message = f"{shown} weighs its words {largest.total:g} times, at most {MAX_WEIGHT:g} is read"
         hint = "weights that help are 0.5 to 1.6; write \\( and \\) where brackets are meant as characters"
         yield _Remark(largest.text, "prompt-weight", message, hint, "error")
 
@@ -165,7 +166,10 @@ def _foreign(prompt: str) -> Iterator[_Remark]:
     rest = prompt
     for rule in _RULES:
         if match := rule.pattern.search(rest):
-            groups = (shorten(match[0].strip()), *(shorten(group or "", 60)[1:-1] for group in match.groups()))
+            groups = (
+                shorten(match[0].strip()),
+                *(shorten(group or "", 60)[1:-1] for group in match.groups()),
+            )
             message, hint = (text.format(*groups) for text in (rule.message, rule.hint))
             yield _Remark(match[0].strip(), "foreign-prompt", message, hint)
             rest = rule.pattern.sub(" ", rest)
@@ -201,7 +205,9 @@ def _narrowed(song: LoadedSong, found: Diagnostic, text: str, prompt: str) -> Di
     for number in range(found.line, min(found.line + _MAX_LINES, len(lines) + 1)):
         line = lines[number - 1]
         first = found.column - 1 if number == found.line else 0
-        last = found.end_column - 1 if number == found.line and found.end_column - 1 <= len(line) else len(line)
+        last = (
+            found.end_column - 1 if number == found.line and found.end_column - 1 <= len(line) else len(line)
+        )
         at = line.find(text, first, last)
         if at >= 0 and (number == found.line or line.strip(" \"'") in prompt):
             return replace(found, line=number, column=at + 1, end_column=at + 1 + len(text), source=line)

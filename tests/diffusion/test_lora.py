@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-
 from lora_files import ATTENTION, DIFFUSERS, KOHYA, PEFT, pair, save
 
 from riffcomposer.models.verify import file_sha256
@@ -121,9 +120,7 @@ def test_every_layer_acts_by_its_rank_and_alpha(
     tensors, deltas = {}, []
     for seed, (component, layer, shape, rank, alpha) in enumerate(LAYERS[case]):
         name = layer.replace(".", "_") if style == "kohya" else layer
-        made = pair(
-            prefixes[component] + name, shape, rank, names=names, alpha=alpha, seed=seed, scale=0.3
-        )
+        made = pair(prefixes[component] + name, shape, rank, names=names, alpha=alpha, seed=seed, scale=0.3)
         tensors |= made
         down, up = list(made.values())[:2]
         product = (up.reshape(shape[0], rank) @ down.reshape(rank, -1)).reshape(shape)
@@ -168,7 +165,10 @@ def test_what_fits_acts_and_the_rest_is_left_out(own_engine, make_job, render_on
     [
         (pair(f"unet.{ATTENTION}", (32, 64), 4), "x was made for a model of other sizes"),
         ({"emb_params": torch.zeros(2, 768)}, "x is a textual inversion"),
-        ({name: tensor / 0 for name, tensor in pair(f"unet.{ATTENTION}", (16, 32), 4).items()}, "x has infinity"),
+        (
+            {name: tensor / 0 for name, tensor in pair(f"unet.{ATTENTION}", (16, 32), 4).items()},
+            "x has infinity",
+        ),
     ],
 )
 def test_a_lora_is_refused_in_one_line_of_ours(own_engine, make_job, tmp_path, capfd, tensors, words):

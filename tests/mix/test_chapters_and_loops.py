@@ -143,8 +143,15 @@ def test_a_reader_of_the_first_255_bytes_finds_the_loop(
 
 @pytest.mark.parametrize(
     ("start", "length", "loop"),
-    [("5", "10", (5, 15)), (None, "10", (0, 10)), ("x", "10", None), ("1", "-4", None), ("1", None, None),
-     ("9" * 40, "1", None), ("1", "²", None)],
+    [
+        ("5", "10", (5, 15)),
+        (None, "10", (0, 10)),
+        ("x", "10", None),
+        ("1", "-4", None),
+        ("1", None, None),
+        ("9" * 40, "1", None),
+        ("1", "²", None),
+    ],
 )
 def test_loops_of_others_are_read(
     tmp_path: Path, start: str | None, length: str | None, loop: tuple[int, int] | None

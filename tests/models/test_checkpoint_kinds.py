@@ -267,7 +267,11 @@ def test_the_advised_command_is_there() -> None:
     ],
 )
 def test_folders_of_other_pipelines(model: Path, parts: list[str], pipeline: str, words: str) -> None:
-    index = {"_class_name": pipeline, **{part: ["diffusers", "X"] for part in parts}, "safety_checker": [None, None]}
+    index = {
+        "_class_name": pipeline,
+        **{part: ["diffusers", "X"] for part in parts},
+        "safety_checker": [None, None],
+    }
     (model / "model_index.json").write_text(json.dumps(index))
     sentence = refused(model.parent)
     assert pipeline in sentence

@@ -34,11 +34,15 @@ NAMES: dict[str, tuple[str, tuple[str, str, str]]] = {
     "kohya": (kohya(ATTENTION), KOHYA),
     "peft in diffusers": (f"unet.{ATTENTION}", PEFT),
     "peft alone": (f"base_model.model.{ATTENTION}", PEFT),
-    "peft with an adapter's name": (f"unet.{ATTENTION}", ("lora_A.default.weight", "lora_B.default.weight", "")),
+    "peft with an adapter's name": (
+        f"unet.{ATTENTION}",
+        ("lora_A.default.weight", "lora_B.default.weight", ""),
+    ),
     "no prefix": (ATTENTION, PEFT),
     "diffusers": (f"unet.{ATTENTION}", DIFFUSERS),
     "oldest diffusers": (
-        f"unet.{ATTENTION.replace('to_v', 'processor.to_v_lora')}", ("down.weight", "up.weight", "alpha")
+        f"unet.{ATTENTION.replace('to_v', 'processor.to_v_lora')}",
+        ("down.weight", "up.weight", "alpha"),
     ),
 }
 
@@ -58,8 +62,14 @@ def test_every_way_of_naming_a_layer(layers: Layers, tmp_path: Path, style: str)
         (kohya("text_model." + TEXT, "lora_te"), KOHYA),
         (f"text_encoder.text_model.{TEXT}", PEFT),
         (f"text_encoder.{TEXT}", PEFT),
-        (f"text_encoder.text_model.{TEXT}", ("lora_linear_layer.down.weight", "lora_linear_layer.up.weight", "alpha")),
-        ("text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora", ("down.weight", "up.weight", "alpha")),
+        (
+            f"text_encoder.text_model.{TEXT}",
+            ("lora_linear_layer.down.weight", "lora_linear_layer.up.weight", "alpha"),
+        ),
+        (
+            "text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora",
+            ("down.weight", "up.weight", "alpha"),
+        ),
     ],
 )
 def test_every_way_of_naming_a_text_layer(
@@ -88,7 +98,10 @@ def test_convolutions(layers: Layers, tmp_path: Path) -> None:
     for layer, shape in (("conv_in", (16, 4, 3, 3)), ("down_blocks.0.attentions.0.proj_in", (16, 16, 1, 1))):
         path = save(tmp_path / f"{layer}.safetensors", pair(kohya(layer), shape, 2, names=KOHYA))
         assert fit_lora(path, layers).layers[0].shape == layers["unet"][layer]
-    flat = save(tmp_path / "flat.safetensors", pair(kohya("down_blocks.0.attentions.0.proj_in"), (16, 16), 2, names=KOHYA))
+    flat = save(
+        tmp_path / "flat.safetensors",
+        pair(kohya("down_blocks.0.attentions.0.proj_in"), (16, 16), 2, names=KOHYA),
+    )
     assert fit_lora(flat, layers).layers[0].shape == (16, 16, 1, 1)
 
 
@@ -112,7 +125,10 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
         "model of other sizes",
     ),
     "another layout": (pair(f"unet.{ATTENTION}.more", SHAPE, 4), "which is not there"),
-    "LoHa": ({f"{kohya(ATTENTION)}.hada_w1_a": ZEROS(16, 4), f"{kohya(ATTENTION)}.alpha": ZEROS(1)}, "a LoHa"),
+    "LoHa": (
+        {f"{kohya(ATTENTION)}.hada_w1_a": ZEROS(16, 4), f"{kohya(ATTENTION)}.alpha": ZEROS(1)},
+        "a LoHa",
+    ),
     "LoKr": ({f"{kohya(ATTENTION)}.lokr_w1": ZEROS(4, 4)}, "a LoKr"),
     "OFT": ({f"{kohya(ATTENTION)}.oft_blocks": ZEROS(4, 4)}, "an OFT"),
     "GLoRA": ({f"{kohya(ATTENTION)}.a1.weight": ZEROS(4, 4)}, "a GLoRA"),
@@ -122,7 +138,8 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "textual inversion of diffusers": ({"<cat-toy>": ZEROS(768)}, "a textual inversion"),
     "textual inversion of SDXL": ({"clip_l": ZEROS(2, 768), "clip_g": ZEROS(2, 1280)}, "a textual inversion"),
     "a whole checkpoint": (
-        {"model.diffusion_model.input_blocks.0.0.weight": ZEROS(2, 2)}, "a single-file checkpoint, not a LoRA"
+        {"model.diffusion_model.input_blocks.0.0.weight": ZEROS(2, 2)},
+        "a single-file checkpoint, not a LoRA",
     ),
     "a UNet": ({f"{ATTENTION}.weight": ZEROS(16, 32)}, "the UNet of a checkpoint alone"),
     "a ControlNet": ({"control_model.input_hint_block.0.weight": ZEROS(2, 2)}, "a ControlNet"),
@@ -157,12 +174,18 @@ def test_the_base_model_that_a_trainer_noted(
     path = save(tmp_path / "x.safetensors", pair(kohya(ATTENTION), SHAPE, 4, names=KOHYA), metadata)
     with pytest.raises(ModelError, match=words):
         fit_lora(path, layers)
-    plain = save(tmp_path / "y.safetensors", pair(kohya(ATTENTION), SHAPE, 4, names=KOHYA), {"ss_base_model_version": "sd_v1"})
+    plain = save(
+        tmp_path / "y.safetensors",
+        pair(kohya(ATTENTION), SHAPE, 4, names=KOHYA),
+        {"ss_base_model_version": "sd_v1"},
+    )
     assert fit_lora(plain, layers).left_out == ()
 
 
 MORE: dict[str, dict[str, Any]] = {
-    "a layer that is not there": pair(kohya(ATTENTION.replace("blocks.0", "blocks.7", 1)), SHAPE, 4, names=KOHYA),
+    "a layer that is not there": pair(
+        kohya(ATTENTION.replace("blocks.0", "blocks.7", 1)), SHAPE, 4, names=KOHYA
+    ),
     "half a pair": {f"{kohya('conv_out')}.lora_down.weight": ZEROS(2, 16, 3, 3)},
     "a middle tensor": pair(kohya("conv_out"), (4, 16, 3, 3), 2, names=KOHYA)
     | {f"{kohya('conv_out')}.lora_mid.weight": ZEROS(2, 2, 3, 3)},

@@ -71,7 +71,5 @@ def test_fades_at_the_seam_of_a_loop(
 
 def test_the_seam_of_a_loop_of_some_length_is_where_it_ends() -> None:
     sections = [section("a", fade_out="1 bar"), section("b", seed=4)]
-    assert codes(song(*sections, loop=True, length="61.44s")) == [
-        ("loop-fades", ("sections", 0, "fade_out"))
-    ]
+    assert codes(song(*sections, loop=True, length="61.44s")) == [("loop-fades", ("sections", 0, "fade_out"))]
     assert codes(song(*sections, loop=True, length="81.92s")) == []

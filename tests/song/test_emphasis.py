@@ -60,7 +60,9 @@ def test_a_weight_of_nothing_stays_nothing() -> None:
 
 
 def test_pairs_of_brackets_with_their_weights() -> None:
-    found = [(pair.text, pair.words, pair.weight, pair.total) for pair in brackets(r"a (b [c] (d:2):3) \(e [f]")]
+    found = [
+        (pair.text, pair.words, pair.weight, pair.total) for pair in brackets(r"a (b [c] (d:2):3) \(e [f]")
+    ]
     assert found == [
         ("(b [c] (d:2):3)", "b [c] (d:2)", 3.0, 3.0),
         ("[c]", "c", 1 / 1.1, 3.0 / 1.1),
@@ -71,7 +73,15 @@ def test_pairs_of_brackets_with_their_weights() -> None:
 
 @pytest.mark.parametrize(
     ("prompt", "lone"),
-    [("(a) [b]", ""), ("(a", "("), ("a)] (b", ")]("), ("([)]", "[]"), (r"\( (a)", ""), (":)", ")"), ("((a)", "(")],
+    [
+        ("(a) [b]", ""),
+        ("(a", "("),
+        ("a)] (b", ")]("),
+        ("([)]", "[]"),
+        (r"\( (a)", ""),
+        (":)", ")"),
+        ("((a)", "("),
+    ],
 )
 def test_brackets_without_a_partner(prompt: str, lone: str) -> None:
     assert lone_brackets(prompt) == lone

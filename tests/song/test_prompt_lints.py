@@ -21,7 +21,12 @@ def lints(load: Load, prompt: str, style: str = "'{}'") -> list[Diagnostic]:
 
 # prompt: (what is pointed at, severity, code, words of the hint)
 CASES = {
-    "jazz <lora:tape v2:0.8>": ("<lora:tape v2:0.8>", "warning", "foreign-prompt", "path: tape v2.safetensors"),
+    "jazz <lora:tape v2:0.8>": (
+        "<lora:tape v2:0.8>",
+        "warning",
+        "foreign-prompt",
+        "path: tape v2.safetensors",
+    ),
     "jazz <lyco:x>": ("<lyco:x>", "warning", "foreign-prompt", "under the key lora"),
     "jazz <hypernet:x:1>": ("<hypernet:x:1>", "warning", "foreign-prompt", "take it out"),
     "jazz embedding:easy_neg": ("embedding:easy_neg", "warning", "foreign-prompt", "take it out"),
@@ -105,7 +110,9 @@ def test_everything_in_one_prompt_is_said_once_each(load: Load) -> None:
     assert sorted(item.code for item in lints(load, prompt))[0] == "brackets"
 
 
-@pytest.mark.parametrize("style", [">\n      soft rain,\n      {}\n      and more", "|\n      soft\n\n      {}"])
+@pytest.mark.parametrize(
+    "style", [">\n      soft rain,\n      {}\n      and more", "|\n      soft\n\n      {}"]
+)
 def test_the_place_in_a_prompt_of_several_lines(style: str, load: Load) -> None:
     (found,) = lints(load, "warm (x:-1) pad", style)
     assert found.source.strip() == "warm (x:-1) pad"
@@ -117,6 +124,8 @@ def test_a_place_that_yaml_writes_otherwise_is_the_whole_prompt(load: Load) -> N
     assert found.source[found.column - 1 : found.end_column - 1] == '"a \\x28:1.3)"'
 
 
-@pytest.mark.parametrize("unit", ["(", "[", "{|", "a::", "__", "[:1", ":1", "w", "(a:1.", "<lora:", "--a ", "）"])
+@pytest.mark.parametrize(
+    "unit", ["(", "[", "{|", "a::", "__", "[:1", ":1", "w", "(a:1.", "<lora:", "--a ", "）"]
+)
 def test_hostile_prompts_are_no_trouble(unit: str, load: Load) -> None:
     assert len(lints(load, (unit * 2000)[:2000])) < 1200
