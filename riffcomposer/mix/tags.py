@@ -29,12 +29,14 @@ from mutagen.oggvorbis import OggVorbis
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.chapters import contents_tables, order_chapters
 from riffcomposer.mix.files import Format, SoundFileReader, format_of
-from riffcomposer.mix.loop_comments import before_others, loop_comments, loop_from_comments
 from riffcomposer.mix.markers import (
     Marker,
     append_chunks,
+    before_others,
     chapter_comments,
     info_chunk,
+    loop_comments,
+    loop_from_comments,
     marker_chunks,
     markers_from_chunks,
     markers_from_comments,

@@ -45,7 +45,8 @@ def refuse_other_kinds(path: Path, reference: str) -> None:
         raise ModelError(f"model {reference}: there is no folder {path}")
     if not (path / "model_index.json").is_file():
         raise ModelError(
-            f"model {reference}: {path} has no model_index.json, so it is not a diffusers checkpoint{_hint(path)}"
+            f"model {reference}: {path} has no model_index.json, so it is not a diffusers checkpoint"
+            f"{_hint(path)}"
         )
     index = read_config(path / "model_index.json")
     there = [

@@ -48,6 +48,7 @@ def check_values(path: Path, fit: LoraFit) -> bool:
                         raise ModelError(
                             f"has {kind} in {name}: its training went wrong; use an earlier save of it"
                         )
-                    filled[place] = filled[place] or bool(bits.any())
+                    magnitude = bits.dtype.type((1 << bits.dtype.itemsize * 8 - 1) - 1)
+                    filled[place] = filled[place] or bool((bits & magnitude).any())
             acts = acts or all(filled)
     return acts

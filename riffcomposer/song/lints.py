@@ -12,7 +12,6 @@ from pathlib import Path
 from riffcomposer.models.profile import ModelProfile
 from riffcomposer.seeds.catalogue import Catalogue
 from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
-from riffcomposer.song.loop_lints import lint_loop
 from riffcomposer.song.lora_lints import lint_loras
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
 from riffcomposer.song.prompt_lints import lint_prompts
@@ -143,6 +142,14 @@ def _fades(song: LoadedSong, section: ResolvedSection) -> _Lint:
         yield song.diagnostic("error", "fade-too-long", message, section.where(fades[-1][0]))
 
 
+def _formats(song: LoadedSong) -> _Lint:
+    """A loop that is written as MP3 alone: its encoder puts silence before and behind the music."""
+    if song.resolved.loop and set(song.resolved.output.formats) == {"mp3"}:
+        message = "most players leave a gap at the seam of an MP3, so that this loop does not join"
+        hint = "add wav, flac or ogg to the formats"
+        yield song.diagnostic("warning", "loop-as-mp3", message, ("output", "formats"), hint)
+
+
 def _named(
     song: LoadedSong, name: str, known: dict[str, Path], path: NodePath, kind: str, folders: tuple[Path, ...]
 ) -> _Lint:
@@ -207,7 +214,7 @@ def lint(
     Returns:
         Errors and warnings by position. What several sections inherit is said once.
     """
-    found = [*lint_loras(song, model_folder, allowed_folders), *lint_loop(song)]
+    found = [*lint_loras(song, model_folder, allowed_folders), *_formats(song)]
     checks: list[Callable[[ResolvedSection], _Lint]] = [
         lambda section: _walk(song, section),
         lambda section: lint_prompts(song, _prompts(song, section)),
