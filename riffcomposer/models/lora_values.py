@@ -35,20 +35,30 @@ def check_values(path: Path, fit: LoraFit) -> bool:
     with open(path, "rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = 8 + int.from_bytes(content[:8], "little")
         for layer in fit.layers:
-            filled = [False, False]
-            for place, name in enumerate((layer.down, layer.up)):
+            filled = []
+            for name in (layer.down, layer.up):
                 entry = header[name]
-                number, exponent = _FORMATS.get(entry["dtype"], ("u1", 0))
                 begin, end = (start + offset for offset in entry["data_offsets"])
-                for at in range(begin, end, _BLOCK):
-                    bits = np.frombuffer(content[at : min(at + _BLOCK, end)], number)
-                    if exponent and (strange := bits[(bits & exponent) == exponent]).size:
-                        mantissa = bits.dtype.type(exponent & -exponent) - bits.dtype.type(1)
-                        kind = "NaN" if (strange & mantissa).any() else "infinity"
-                        raise ModelError(
-                            f"has {kind} in {name}: its training went wrong; use an earlier save of it"
-                        )
-                    magnitude = bits.dtype.type((1 << bits.dtype.itemsize * 8 - 1) - 1)
-                    filled[place] = filled[place] or bool((bits & magnitude).any())
+                is_filled, strange = _look(content, begin, end, entry["dtype"])
+                if strange:
+                    raise ModelError(
+                        f"has {strange} in {name}: its training went wrong; use an earlier save of it"
+                    )
+                filled.append(is_filled)
             acts = acts or all(filled)
     return acts
+
+
+def _look(content: mmap.mmap, begin: int, end: int, dtype: str) -> tuple[bool, str]:
+    """Whether a tensor has anything but zeros, and `NaN` or `infinity` if it has one of those."""
+    number, exponent = _FORMATS.get(dtype, ("u1", 0))
+    width = np.dtype(number).itemsize * 8
+    without_sign, mantissa = (1 << width - 1) - 1, (exponent & -exponent) - 1
+    is_filled = False
+    for at in range(begin, end, _BLOCK):
+        bits = np.frombuffer(content[at : min(at + _BLOCK, end)], number)
+        strange = bits[(bits & exponent) == exponent] if exponent else bits[:0]
+        if strange.size:
+            return True, "NaN" if (strange & mantissa).any() else "infinity"
+        is_filled = is_filled or bool((bits & without_sign).any())
+    return is_filled, ""
