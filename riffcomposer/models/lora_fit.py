@@ -9,6 +9,7 @@ these ways, each of which is read:
     unet.mid_block.attentions.0.proj_in.lora.down.weight           diffusers before that
     unet.mid_block.attentions.0.processor.to_q_lora.down.weight    the oldest of diffusers
     base_model.model.mid_block.attentions.0.proj_in.lora_A.weight  peft alone
+    diffusion_model.mid_block.attentions.0.proj_in.lora_A.weight   ComfyUI
 
 A text encoder's layers have the prefix `lora_te_` or `text_encoder.` instead.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +45,7 @@ _PREFIXES: tuple[tuple[str, Component, bool], ...] = (
     ("text_encoder.", "text_encoder", False),
     ("unet.", "unet", False),
     ("base_model.model.", "unet", False),
+    ("diffusion_model.", "unet", False),
     ("", "unet", False),
 )
 """Prefix of a layer's name, the component it stands for, and whether dots are written as `_` after it."""
@@ -73,10 +76,12 @@ class LoraFit:
     """What of a LoRA file acts on a checkpoint.
 
     Attributes:
-        left_out: Names of the tensors that act on nothing.
+        used: Names of the tensors that act.
+        left_out: Names of those that act on nothing, in the file's order.
     """
 
     layers: tuple[LoraLayer, ...]
+    used: frozenset[str]
     left_out: tuple[str, ...]
 
 
@@ -145,11 +150,12 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
     try:
         header, texts = read_table(path)
     except ModelError as error:
-        raise ModelError(str(error).removeprefix(f"{path}: ")) from error
+        raise ModelError(f"cannot be read: {str(error).removeprefix(f'{path}: ')}") from error
     found = shapes(header)
     if not found:
         raise ModelError("holds no tensors")
     _refuse_other_kinds(found, texts)
+    _refuse_other_numbers({name: entry["dtype"] for name, entry in header.items()})
     flat = {
         (component, name.replace(".", "_")): name
         for component, names in (layers or {}).items()
@@ -168,6 +174,8 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
         if not {"down", "up"} <= tensors.keys() or "mid" in tensors:
             continue
         down, up = found[tensors["down"]], found[tensors["up"]]
+        if "alpha" in tensors and prod(found[tensors["alpha"]]) != 1:
+            continue
         if len(down) < 2 or len(up) < 2:
             continue
         shape = (up[0], *down[1:]) if layers is None else layers.get(component, {}).get(layer)
@@ -188,8 +196,8 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
             f"has nothing that fits the model: it changes {named[:120]}, which is not there; "
             "a LoRA fits its own model only"
         )
-    used = {name for fit in fitting for name in (fit.down, fit.up, fit.alpha)}
-    return LoraFit(tuple(fitting), tuple(name for name in found if name not in used))
+    used = {name for layer in fitting for name in (layer.down, layer.up, layer.alpha) if name}
+    return LoraFit(tuple(fitting), frozenset(used), tuple(name for name in found if name not in used))
 
 
 def _refuse_other_kinds(found: Mapping[str, Shape], texts: Mapping[str, str]) -> None:
@@ -201,3 +209,13 @@ def _refuse_other_kinds(found: Mapping[str, Shape], texts: Mapping[str, str]) ->
             f"was made for {model}, not for a model of Stable Diffusion's first shape; "
             "a LoRA fits its own model only"
         )
+
+
+def _refuse_other_numbers(formats: Mapping[str, object]) -> None:
+    for name, number in formats.items():
+        match = _ROLES.search(name)
+        if match and match["role"] and not str(number).startswith(("F", "BF")):
+            raise ModelError(
+                f"holds whole numbers ({str(number)[:20]} in {name[:120]}), so it is quantised; "
+                "get the version in float16 or float32"
+            )

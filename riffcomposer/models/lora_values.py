@@ -36,7 +36,7 @@ def check_values(path: Path, fit: LoraFit) -> bool:
         start = 8 + int.from_bytes(content[:8], "little")
         for layer in fit.layers:
             filled = []
-            for name in (layer.down, layer.up):
+            for name in filter(None, (layer.down, layer.up, layer.alpha)):
                 entry = header[name]
                 begin, end = (start + offset for offset in entry["data_offsets"])
                 is_filled, strange = _look(content, begin, end, entry["dtype"])

@@ -21,8 +21,8 @@ _BITS = {"BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6} | {
 _STARTS = (
     (b"version https://git-lfs.github.com/", "a git-lfs pointer, not the file itself", "run `git lfs pull`"),
     (b"GGUF", "a GGUF file", "GGUF is for other programs; get the safetensors version"),
-    (b"PK\x03\x04", "a pickled checkpoint or a zip archive", "convert it with `riffcompose models convert`"),
-    (b"\x80", "a pickled checkpoint", "convert it with `riffcompose models convert`"),
+    (b"PK\x03\x04", "a pickled checkpoint or a zip archive", "get the safetensors version"),
+    (b"\x80", "a pickled checkpoint", "get the safetensors version"),
     (b"\x89HDF", "an HDF5 file (Keras)", "get the safetensors version"),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it first"),
@@ -33,10 +33,7 @@ _STARTS = (
 
 
 def impostor(path: Path) -> tuple[str, str] | None:
-    """What a file is that is not safetensors, and what to do about it; None if it cannot be told.
-
-    >>> # ("a git-lfs pointer, not the file itself", "run `git lfs pull`")
-    """
+    """What a file is that is not safetensors, and what to do about it; None if it cannot be told."""
     with open(path, "rb") as handle:
         start = handle.read(512)
     for magic, kind, advice in _STARTS:

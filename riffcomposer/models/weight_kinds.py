@@ -15,6 +15,7 @@ SINGLE_FILE = "a single-file checkpoint"
 UNKNOWN = "weights of an unknown kind"
 
 _KINDS = (
+    (r"lora_controlnet$", "a Control-LoRA (a ControlNet)"),
     (r".*\.hada_w", "a LoHa (LyCORIS)"),
     (r".*\.lokr_w", "a LoKr (LyCORIS)"),
     (r".*\.(oft_|boft_)", "an OFT (LyCORIS)"),
@@ -62,7 +63,7 @@ _MODELS = (
     (r"lora_te[12]_|text_encoder_2\.|lora_unet_(input|middle|output)_block", "SDXL"),
     (r"lora_unet_(double|single)_blocks_|lora_transformer_(single_)?transformer_blocks", "Flux"),
     (r"lora_unet_joint_blocks_|lora_te3_", "Stable Diffusion 3"),
-    (r"(base_model\.model\.)?transformer\.|diffusion_model\.|lora_transformer_", "a transformer"),
+    (r"(base_model\.model\.)?transformer\.|lora_transformer_", "a transformer"),
 )
 _MODEL_MATCHERS = [(re.compile(pattern), model) for pattern, model in _MODELS]
 

@@ -66,8 +66,9 @@ def _finding(file: Path, layers: Layers | None) -> tuple[str, str, str, str]:
         return "warning", "idle-lora", "changes nothing: all that it adds is zero", ""
     if fit.left_out:
         first = fit.left_out[0][:120]
-        message = f"acts in part only: {len(fit.left_out)} of its tensors are left out, {first} first"
-        return "warning", "lora-in-part", message, "it was made for a somewhat different model"
+        total = len(fit.left_out) + len(fit.used)
+        message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"
+        return "warning", "lora-in-part", message, "the others act as they should"
     return "", "", "", ""
 
 

@@ -39,6 +39,7 @@ NAMES: dict[str, tuple[str, tuple[str, str, str]]] = {
         ("lora_A.default.weight", "lora_B.default.weight", ""),
     ),
     "no prefix": (ATTENTION, PEFT),
+    "ComfyUI": (f"diffusion_model.{ATTENTION}", PEFT),
     "diffusers": (f"unet.{ATTENTION}", DIFFUSERS),
     "oldest diffusers": (
         f"unet.{ATTENTION.replace('to_v', 'processor.to_v_lora')}",
@@ -117,7 +118,15 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "SDXL by its text encoders": (pair("lora_te1_text_model_x", (4, 4), 2, names=KOHYA), "made for SDXL"),
     "Flux": (pair("lora_unet_double_blocks_0_img_attn_proj", (4, 4), 2, names=KOHYA), "made for Flux"),
     "a transformer": (pair("transformer.blocks.0.attn.to_q", (4, 4), 2), "made for a transformer"),
-    "ComfyUI's transformer": (pair("diffusion_model.blocks.0.q", (4, 4), 2), "made for a transformer"),
+    "ComfyUI's transformer": (
+        pair("diffusion_model.blocks.0.q", (4, 4), 2),
+        "blocks.0.q, which is not there",
+    ),
+    "Control-LoRA": (pair(ATTENTION, SHAPE, 2) | {"lora_controlnet": ZEROS(1)}, "a Control-LoRA"),
+    "quantised": (
+        {name: tensor.to(torch.int8) for name, tensor in pair(f"unet.{ATTENTION}", SHAPE, 2).items()},
+        "holds whole numbers (I8",
+    ),
     "wrong size": (pair(kohya(ATTENTION), (32, 64), 4, names=KOHYA), "is 32 x 64 there and 16 x 32 here"),
     "wrong kernel": (pair(kohya("conv_in"), (16, 4, 1, 1), 4, names=KOHYA), "16 x 4 x 1 x 1 there"),
     "ranks that differ": (
@@ -190,6 +199,8 @@ MORE: dict[str, dict[str, Any]] = {
     "a middle tensor": pair(kohya("conv_out"), (4, 16, 3, 3), 2, names=KOHYA)
     | {f"{kohya('conv_out')}.lora_mid.weight": ZEROS(2, 2, 3, 3)},
     "DoRA": {f"{kohya(ATTENTION)}.dora_scale": ZEROS(1, 32)},
+    "an alpha of several numbers": pair(kohya("conv_out"), (4, 16, 3, 3), 2, names=KOHYA)
+    | {f"{kohya('conv_out')}.alpha": ZEROS(3)},
     "a bias": {f"{kohya(ATTENTION)}.lora_up.bias": ZEROS(16)},
     "another text encoder": pair("lora_te_text_model_encoder_layers_9_mlp_fc1", (4, 4), 2, names=KOHYA),
 }
@@ -234,6 +245,21 @@ def test_the_largest_numbers_are_numbers(layers: Layers, tmp_path: Path) -> None
             tensor.view(-1)[0], tensor.view(-1)[1] = info.max, info.min
         path = save(tmp_path / "x.safetensors", tensors)
         assert check_values(path, fit_lora(path, layers))
+
+
+def test_an_alpha_is_a_number_too(layers: Layers, tmp_path: Path) -> None:
+    for alpha, word in ((float("nan"), "NaN"), (float("inf"), "infinity")):
+        path = save(tmp_path / "x.safetensors", pair(f"unet.{ATTENTION}", SHAPE, 4, alpha=alpha))
+        with pytest.raises(ModelError, match=f"has {word} in unet.{ATTENTION}.alpha"):
+            check_values(path, fit_lora(path, layers))
+    path = save(tmp_path / "x.safetensors", pair(f"unet.{ATTENTION}", SHAPE, 4, alpha=0.0))
+    assert not check_values(path, fit_lora(path, layers))
+
+
+def test_eight_bits_are_read_too(layers: Layers, tmp_path: Path) -> None:
+    tensors = pair(f"unet.{ATTENTION}", SHAPE, 4)
+    path = save(tmp_path / "x.safetensors", {k: v.to(torch.float8_e4m3fn) for k, v in tensors.items()})
+    assert check_values(path, fit_lora(path, layers))
 
 
 def test_a_lora_before_its_first_step_changes_nothing(layers: Layers, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_each_is_said_at_its_own_place(look: Look, tmp_path: Path) -> None:
     ]
     big, part, _, nan, pointer = (item.sentence for item in found)
     assert "32 x 32 there and 16 x 32 here" in big
-    assert "2 of its tensors are left out, lora_unet_x.lora_down.weight first" in part
+    assert "2 of 5 tensors are left out, lora_unet_x.lora_down.weight first" in part
     assert f"has NaN in {kohya(ATTENTION)}.lora_down.weight" in nan
     assert "run `git lfs pull`" in pointer
     assert not any(str(tmp_path) in item.sentence for item in found)
