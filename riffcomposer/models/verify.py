@@ -12,9 +12,10 @@ from typing import Any
 
 from riffcomposer.errors import ModelError
 from riffcomposer.models.builtin import read_config
-from riffcomposer.models.locate import pickled_files, shard_index, weight_files
+from riffcomposer.models.locate import WEIGHTS, pickled_files, shard_index, weight_files
 from riffcomposer.models.profile import LocatedModel
-from riffcomposer.models.safetensors_file import read_header
+from riffcomposer.models.safetensors_file import read_header, shapes
+from riffcomposer.models.weight_kinds import kind_of_weights
 
 CLASSES = {
     "unet": ("UNet2DConditionModel",),
@@ -75,7 +76,7 @@ def _check_weights(folder: Path, component: str) -> dict[str, Any]:
                 f"{folder / component}: only pickled weights (.bin), which can run code and are not opened; "
                 f"turn them into safetensors once with `riffcompose models convert {folder} <new folder>`"
             )
-        raise ModelError(f"{folder / component}: no safetensors weights; the checkpoint is incomplete")
+        raise ModelError(f"{folder / component}: no safetensors weights; {_instead(folder, component)}")
     header: dict[str, Any] = {}
     for path in paths:
         if not path.is_file():
@@ -83,7 +84,19 @@ def _check_weights(folder: Path, component: str) -> dict[str, Any]:
         header |= read_header(path)
     if "-of-" in paths[0].name:
         _check_shards(folder, component, paths, header)
+    elif (index := shard_index(folder, component)).exists():
+        raise ModelError(f"{index}: names shards, though {paths[0].name} is there; take one of them away")
     return header
+
+
+def _instead(folder: Path, component: str) -> str:
+    """What there is instead of a component's weights."""
+    for path in sorted((folder / component).glob("*.safetensors")):
+        if path.is_symlink() and not path.exists():
+            return f"{path.name} is a link to a file that is not there, fetch the model again"
+        if path.is_file():
+            return f"{path.name} is there, which must be named {WEIGHTS[component]}.safetensors"
+    return "the checkpoint is incomplete"
 
 
 def _check_shards(folder: Path, component: str, paths: list[Path], header: dict[str, Any]) -> None:
@@ -100,6 +113,23 @@ def _check_shards(folder: Path, component: str, paths: list[Path], header: dict[
             raise ModelError(f"{folder / component / name}: this shard is missing; fetch the model again")
     if lost := sorted(listed.keys() - header.keys()):
         raise ModelError(f"{folder / component}: {lost[0][:100]} is in none of the shards; fetch it again")
+
+
+def _check_first_layer(folder: Path, unet: dict[str, Any]) -> None:
+    """Whether the UNet's weights are those of its configuration, told by their first layer."""
+    config = read_config(folder / "unet" / "config.json")
+    wanted = [config.get("block_out_channels", [320])[0], config.get("in_channels", 4)]
+    found = unet.get("conv_in.weight", {}).get("shape")
+    if found is None:
+        raise ModelError(
+            f"{folder / 'unet'}: holds {kind_of_weights(shapes(unet))}, not a UNet's weights; "
+            "fetch the model again"
+        )
+    if found[:2] != wanted:
+        raise ModelError(
+            f"{folder / 'unet'}: conv_in is {found[0]} x {found[1]} in the weights and "
+            f"{wanted[0]} x {wanted[1]} in config.json; they are of two models"
+        )
 
 
 def _check_shapes(located: LocatedModel) -> None:
@@ -159,8 +189,8 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
         for component in CLASSES:
             component_class(folder, component, index)
         _check_shapes(located)
-        for component in ("unet", "vae", "text_encoder"):
-            _check_weights(folder, component)
+        headers = {component: _check_weights(folder, component) for component in WEIGHTS}
+        _check_first_layer(folder, headers["unet"])
         if not any(
             (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")
         ):

@@ -204,6 +204,12 @@ def test_shards_that_are_not_all_there(
     assert message in refused(model.parent)
 
 
+def test_shards_and_a_whole_file(model: Path, tiny_checkpoint: Path) -> None:
+    shard(model, "unet")
+    shutil.copy(weights(tiny_checkpoint, "unet"), model / "unet")
+    assert "take one of them away" in refused(model.parent)
+
+
 @pytest.mark.parametrize("variant", ["fp16", "bf16", "fp32", "non_ema"])
 def test_only_a_variant_loads(model: Path, variant: str) -> None:
     for part in PARTS:
@@ -211,6 +217,36 @@ def test_only_a_variant_loads(model: Path, variant: str) -> None:
         path.rename(path.with_suffix(f".{variant}.safetensors"))
     assert said_by_check(model.parent) == []
     assert load_checkpoint(locate_model("./model", model.parent), device="cpu").parameters > 10_000
+
+
+def test_weights_of_another_part(model: Path) -> None:
+    shutil.copy(weights(model, "vae"), weights(model, "unet"))
+    assert "holds an autoencoder (VAE) alone, not a UNet's weights" in refused(model.parent)
+
+
+def test_weights_of_another_model(model: Path) -> None:
+    config = model / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "block_out_channels": [32, 32]}))
+    assert "conv_in is 16 x 4 in the weights and 32 x 4 in config.json" in refused(model.parent)
+
+
+def test_weights_under_another_name(model: Path) -> None:
+    weights(model, "unet").rename(model / "unet" / "model.safetensors")
+    assert "must be named diffusion_pytorch_model.safetensors" in refused(model.parent)
+
+
+def test_links_into_a_cache(model: Path) -> None:
+    path = weights(model, "unet")
+    path.rename(model.parent / "blob")
+    path.symlink_to("../../blob")
+    assert said_by_check(model.parent) == []
+    (model.parent / "blob").unlink()
+    assert "a link to a file that is not there" in refused(model.parent)
+
+
+def test_a_configuration_that_is_a_git_lfs_pointer(model: Path) -> None:
+    (model / "unet" / "config.json").write_text(LFS)
+    assert "a git-lfs pointer" in refused(model.parent)
 
 
 SD1 = {"model.diffusion_model.input_blocks.0.0.weight": (2, 4), "cond_stage_model.transformer.x": (2,)}
