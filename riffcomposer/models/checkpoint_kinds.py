@@ -86,7 +86,10 @@ def _file(path: Path) -> str:
         return f"{wanted}; {convert}"
     if kind == "a LoRA":
         return f"{wanted}; it is a LoRA, which is listed under the key lora"
-    return f"{wanted}; it is {'not a checkpoint' if kind == UNKNOWN else kind}, which cannot be converted"
+    return (
+        f"{wanted}; it is {'not a checkpoint' if kind == UNKNOWN else kind}, which cannot be converted "
+        "(a whole checkpoint in one .safetensors or .ckpt file can, by `riffcompose models convert`)"
+    )
 
 
 def _hint(folder: Path) -> str:

@@ -19,7 +19,7 @@ _BITS = {"BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6} | {
 }
 
 _STARTS = (
-    (b"version https://git-lfs.github.com/", "a git-lfs pointer, not the file itself", "run `git lfs pull`"),
+    (b"version https://git-lfs.github.com/", "a git-lfs pointer", "run `git lfs pull`"),
     (b"GGUF", "a GGUF file", "GGUF is for other programs; get the safetensors version"),
     (b"PK\x03\x04", "a pickled checkpoint or a zip archive", "get the safetensors version"),
     (b"\x80", "a pickled checkpoint", "get the safetensors version"),

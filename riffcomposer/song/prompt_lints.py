@@ -111,6 +111,12 @@ _RULES = (
     ),
     _rule(r"(?:\b\w{1,60}|\))(?:\+{2,}|-{2,})(?=[\s,.]|$)", "{0} weighs nothing here", "write (words:1.1)"),
     _rule(
+        r"\b[A-Za-z]\w{0,60}:\d\.\d+\b(?!\s*\\?[)\]])|\)\s?\d\.\d+\b",
+        "{0} weighs nothing here, the weight belongs into the brackets",
+        "write (words:1.3)",
+    ),
+    _rule(r"^\s*/imagine\b(?: prompt:)?", "{0} is no command here, it is read as words", "take it out"),
+    _rule(
         r"\)\.(?:and|blend|swap)\(",
         "{0} joins no prompts here, its letters are read as words",
         "write a walk from one prompt to the other",

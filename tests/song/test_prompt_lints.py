@@ -55,6 +55,11 @@ CASES = {
     "jazz, Steps: 20": ("Steps: 20", "warning", "foreign-prompt", "num_inference_steps"),
     "jazz in ${city}": ("${city}", "warning", "foreign-prompt", "write the words out"),
     "jazz （rain）": ("（", "warning", "foreign-prompt", "write ( ) [ ] :"),
+    "soft rain:1.3 and sun": ("rain:1.3", "warning", "foreign-prompt", "(words:1.3)"),
+    "(soft rain)1.3": (")1.3", "warning", "foreign-prompt", "(words:1.3)"),
+    "/imagine prompt: rain": ("/imagine prompt:", "warning", "foreign-prompt", "take it out"),
+    '{"0": "rain", "30": "sun"}': ('{"0": "rain", "30": "sun"}', "warning", "foreign-prompt", "(words)"),
+    "[[rain:sun:0.3]:snow:0.6]": ("[rain:sun:0.3]", "warning", "foreign-prompt", "a walk"),
     "a (rain:-1)": ("(rain:-1)", "error", "prompt-weight", "negative_prompt"),
     "a (rain:.5)": ("(rain:.5)", "error", "prompt-weight", "as in 1.3"),
     "a (rain:1,3)": ("(rain:1,3)", "error", "prompt-weight", "as in 1.3"),
@@ -98,6 +103,9 @@ def test_one_remark_at_its_place(prompt: str, load: Load) -> None:
         "[quiet drums]",
         "(a:1.0) (b:10)",
         "C# minor; f/g, a+b",
+        "masterpiece, best quality, score_9, score_8_up",
+        "(soft rain:1.3), 3:16 past, ratio 1.5, key:C",
+        "(a (b:1.2) c:0.8)",
     ],
 )
 def test_ordinary_prompts_are_left_alone(prompt: str, load: Load) -> None:
