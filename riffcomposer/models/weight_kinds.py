@@ -14,6 +14,7 @@ SINGLE_FILE = "a single-file checkpoint"
 
 UNKNOWN = "weights of an unknown kind"
 
+_OTHER = "a Flux, Stable Diffusion 3 or other transformer"
 _KINDS = (
     (r"lora_controlnet$", "a Control-LoRA (a ControlNet)"),
     (r".*\.hada_w", "a LoHa (LyCORIS)"),
@@ -25,10 +26,10 @@ _KINDS = (
     (r".*(lora|\.alpha$)", "a LoRA"),
     (
         r"model\.diffusion_model\.(joint_blocks|double_blocks|single_blocks|layers|blocks)\.",
-        "{other} checkpoint",
+        f"{_OTHER} checkpoint",
     ),
     (r"conditioner\.embedders\.", "an SDXL checkpoint"),
-    (r"(double_blocks|single_blocks|joint_blocks|transformer_blocks)\.\d", "{other} checkpoint"),
+    (r"(double_blocks|single_blocks|joint_blocks|transformer_blocks)\.\d", f"{_OTHER} checkpoint"),
     (r"model\.diffusion_model\.|cond_stage_model\.", SINGLE_FILE),
     (r"control_model\.|input_hint_block\.|controlnet_", "a ControlNet"),
     (r"ip_adapter\.|image_proj\.", "an IP-Adapter"),
@@ -41,8 +42,6 @@ _KINDS = (
     ),
     (r"text_model\.|transformer\.text_model\.|encoder\.layers?\.", "a text encoder alone"),
 )
-_OTHER = "a Flux, Stable Diffusion 3 or other transformer"
-_MATCHERS = [(re.compile(pattern), kind.replace("{other}", _OTHER)) for pattern, kind in _KINDS]
 
 
 def kind_of_weights(shapes: Mapping[str, tuple[int, ...]]) -> str:
@@ -51,7 +50,8 @@ def kind_of_weights(shapes: Mapping[str, tuple[int, ...]]) -> str:
     >>> kind_of_weights({"lora_unet_x.hada_w1_a": (4, 8)}), kind_of_weights({"emb_params": (2, 768)})
     ('a LoHa (LyCORIS)', 'a textual inversion (embedding)')
     """
-    for matcher, kind in _MATCHERS:
+    for pattern, kind in _KINDS:
+        matcher = re.compile(pattern)
         if any(matcher.match(name) for name in shapes):
             return kind
     if len(shapes) <= 2 and all(len(shape) in (1, 2) for shape in shapes.values()) and shapes:
@@ -65,7 +65,6 @@ _MODELS = (
     (r"lora_unet_joint_blocks_|lora_te3_", "Stable Diffusion 3"),
     (r"(base_model\.model\.)?transformer\.|lora_transformer_", "a transformer"),
 )
-_MODEL_MATCHERS = [(re.compile(pattern), model) for pattern, model in _MODELS]
 
 
 def foreign_model(names: Iterable[str], texts: Mapping[str, str]) -> str | None:
@@ -79,7 +78,8 @@ def foreign_model(names: Iterable[str], texts: Mapping[str, str]) -> str | None:
         if word in base:
             return model
     listed = list(names)
-    for matcher, model in _MODEL_MATCHERS:
+    for pattern, model in _MODELS:
+        matcher = re.compile(pattern)
         if any(matcher.match(name) for name in listed):
             return model
     return None

@@ -12,7 +12,6 @@ from pathlib import Path
 from riffcomposer.models.profile import ModelProfile
 from riffcomposer.seeds.catalogue import Catalogue
 from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
-from riffcomposer.song.lora_lints import lint_loras
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
@@ -214,7 +213,11 @@ def lint(
     Returns:
         Errors and warnings by position. What several sections inherit is said once.
     """
-    found = [*lint_loras(song, model_folder, allowed_folders), *_formats(song)]
+    found = list(_formats(song))
+    if any(section.loras for section in song.resolved.sections):
+        from riffcomposer.song.lora_lints import lint_loras  # looks into files; most songs name none
+
+        found += lint_loras(song, model_folder, allowed_folders)
     checks: list[Callable[[ResolvedSection], _Lint]] = [
         lambda section: _walk(song, section),
         lambda section: lint_prompts(song, _prompts(song, section)),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from riffcomposer.errors import ModelError
-from riffcomposer.models.lora_fit import Layers, LoraFit, fit_lora, layers_of
+from riffcomposer.models.lora_fit import Layers, fit_lora, layers_of
+from riffcomposer.models.lora_values import check_values
 from riffcomposer.song.diagnostics import Diagnostic, printable, shorten
 from riffcomposer.song.paths import PathError, resolve_inside
 from riffcomposer.song.reader import LoadedSong
@@ -23,8 +24,6 @@ def lint_loras(
         model_folder: The checkpoint's; None if it is not on this disk.
         allowed: Folders beside the song's own in which its files may lie.
     """
-    if not any(section.loras for section in song.resolved.sections):
-        return
     layers = _layers(model_folder)
     looked: dict[str, tuple[str, str, str, str]] = {}
     for section in song.resolved.sections:
@@ -56,7 +55,7 @@ def _finding(file: Path, layers: Layers | None) -> tuple[str, str, str, str]:
     """Severity (empty if there is nothing to say), code, message and hint for one file."""
     try:
         fit = fit_lora(file, layers)
-        acts = _check_values(file, fit)
+        acts = check_values(file, fit)
     except ModelError as error:
         message, _, hint = str(error).partition("; ")
         return "error", "bad-lora", message, hint
@@ -70,9 +69,3 @@ def _finding(file: Path, layers: Layers | None) -> tuple[str, str, str, str]:
         message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"
         return "warning", "lora-in-part", message, "the others act as they should"
     return "", "", "", ""
-
-
-def _check_values(file: Path, fit: LoraFit) -> bool:
-    from riffcomposer.models.lora_values import check_values  # numpy, only where a song has a LoRA
-
-    return check_values(file, fit)

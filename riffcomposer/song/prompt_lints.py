@@ -32,13 +32,9 @@ class _Remark:
 class _Rule:
     """A notation of other programs. `{0}` in the texts is what was found, `{1}` its first group."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     message: str
     hint: str
-
-
-def _rule(pattern: str, message: str, hint: str) -> _Rule:
-    return _Rule(re.compile(pattern), message, hint)
 
 
 _SECTIONS = (
@@ -58,80 +54,82 @@ _OPTIONS = {
 }
 
 _RULES = (
-    _rule(
+    _Rule(
         r"<(?:lora|lyco):([^:<>]*)(?::[^<>]*)?>",
         "{0} loads no LoRA here, its letters are read as words",
         "list the file under the key lora, as in lora: [{{path: {1}.safetensors, weight: 0.8}}]",
     ),
-    _rule(
+    _Rule(
         r"<hypernet:[^<>]*>|\bembedding:[\w.-]+|<[\w-]+>",
         "{0} loads nothing here (embeddings and hypernetworks are not read), its letters are read as words",
         "take it out",
     ),
-    _rule(
+    _Rule(
         r"\{[^{}|]*\|[^{}]*\}",
         "{0} does not choose one of several here, all of it is read as words",
         "write the one that you want, or several as points of a walk",
     ),
-    _rule(
+    _Rule(
         r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%",
         "{0} is not replaced by anything here",
         "write the words out",
     ),
-    _rule(r"\b__[\w/*-]+__", "{0} is no wildcard here, its letters are read as words", "write the words out"),
-    _rule(
+    _Rule(r"\b__[\w/*-]+__", "{0} is no wildcard here, its letters are read as words", "write the words out"),
+    _Rule(
         r"(?<!\\)\[[^\[\]|]*\|[^\[\]]*\]",
         "{0} does not alternate here, it only weighs all of its words less",
         "write a walk from one prompt to the other",
     ),
-    _rule(
+    _Rule(
         r"(?<!\\)\[[^\[\]]*:\s*[\d.]+\s*\]",
         "{0} does not change the prompt half-way here, it only weighs all of its words less",
         "write a walk from one prompt to the other; a smaller weight is (words:0.8)",
     ),
-    _rule(
+    _Rule(
         rf"(?i)(?<!\\)\[\s*(?:{_SECTIONS})(?:\s*\d+)?(?:\s*[:-][^\[\]]*)?\s*\]",
         "{0} starts no part of the song here, it is a word that weighs less",
         "give each part a section of its own",
     ),
-    _rule(
+    _Rule(
         r"\{[^{}|]*\}",
         "{0} weighs nothing here, its brackets are read as they are",
         "write (words) or (words:1.3)",
     ),
-    _rule(
+    _Rule(
         r"[\uff08\uff09\uff3b\uff3d\u3010\u3011\uff1a]",
         "the wide {0} is an ordinary character here and weighs nothing",
         "write ( ) [ ] : for weights",
     ),
-    _rule(
+    _Rule(
         r"(?:\b\w{1,60}|\))\s*::\s*-?[\d.]*",
         "{0} does not part or weigh prompts here, it is read as it is",
         "write (words:1.3) for a weight, or a walk for several prompts",
     ),
-    _rule(r"(?:\b\w{1,60}|\))(?:\+{2,}|-{2,})(?=[\s,.]|$)", "{0} weighs nothing here", "write (words:1.1)"),
-    _rule(
+    _Rule(r"(?:\b\w{1,60}|\))(?:\+{2,}|-{2,})(?=[\s,.]|$)", "{0} weighs nothing here", "write (words:1.1)"),
+    _Rule(
         r"\b[A-Za-z]\w{0,60}:\d\.\d+\b(?!\s*\\?[)\]])|\)\s?\d\.\d+\b",
         "{0} weighs nothing here, the weight belongs into the brackets",
         "write (words:1.3)",
     ),
-    _rule(r"^\s*/imagine\b(?: prompt:)?", "{0} is no command here, it is read as words", "take it out"),
-    _rule(
+    _Rule(r"^\s*/imagine\b(?: prompt:)?", "{0} is no command here, it is read as words", "take it out"),
+    _Rule(
         r"\)\.(?:and|blend|swap)\(",
         "{0} joins no prompts here, its letters are read as words",
         "write a walk from one prompt to the other",
     ),
-    _rule(
+    _Rule(
         r"(?i)\bnegative prompt:",
         "{0} does not start a negative prompt here, what follows is asked for",
         "move it to the key negative_prompt",
     ),
-    _rule(
+    _Rule(
         r"\b(?:Steps|Sampler|CFG scale|Model hash): ?[\w.+]+",
         "{0} sets nothing here, it is read as words",
         "use the keys num_inference_steps, scheduler, guidance_scale and seed",
     ),
 )
+_MARK = re.compile(r"[<{\[)|:$%/\uff08\uff09\uff3b\uff3d\u3010\u3011\uff1a]|__|--|\+\+|AND|BREAK")
+"""What each of the notations has in it; most prompts have nothing of the kind."""
 _OPTION = re.compile(r"(?<!\S)--(\w+)")
 _CAPITALS = {
     "AND": ("joins no two prompts here", "write a walk from one prompt to the other"),
@@ -169,16 +167,18 @@ def _weights(prompt: str) -> Iterator[_Remark]:
 
 def _foreign(prompt: str) -> Iterator[_Remark]:
     """Notations of other programs, each once."""
+    if not _MARK.search(prompt):
+        return
     rest = prompt
     for rule in _RULES:
-        if match := rule.pattern.search(rest):
+        if match := re.search(rule.pattern, rest):
             groups = (
                 shorten(match[0].strip()),
                 *(shorten(group or "", 60)[1:-1] for group in match.groups()),
             )
             message, hint = (text.format(*groups) for text in (rule.message, rule.hint))
             yield _Remark(match[0].strip(), "foreign-prompt", message, hint)
-            rest = rule.pattern.sub(" ", rest)
+            rest = re.sub(rule.pattern, " ", rest)
     if option := _OPTION.search(prompt):
         key = _OPTIONS.get(option[1].lower())
         hint = f"use the key {key}" if key else "take it out"
