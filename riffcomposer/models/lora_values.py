@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -32,14 +32,14 @@ def check_values(path: Path, fit: LoraFit) -> bool:
     """
     header = read_header(path)
     acts = False
-    with open(path, "rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        start = 8 + int.from_bytes(content[:8], "little")
+    with open(path, "rb") as handle:
+        start = 8 + int.from_bytes(handle.read(8), "little")
         for layer in fit.layers:
             filled = []
             for name in filter(None, (layer.down, layer.up, layer.alpha)):
                 entry = header[name]
                 begin, end = (start + offset for offset in entry["data_offsets"])
-                is_filled, strange = _look(content, begin, end, entry["dtype"])
+                is_filled, strange = _look(handle, begin, end, entry["dtype"])
                 if strange:
                     raise ModelError(
                         f"has {strange} in {name}: its training went wrong; use an earlier save of it"
@@ -49,14 +49,18 @@ def check_values(path: Path, fit: LoraFit) -> bool:
     return acts
 
 
-def _look(content: mmap.mmap, begin: int, end: int, dtype: str) -> tuple[bool, str]:
+def _look(handle: BinaryIO, begin: int, end: int, dtype: str) -> tuple[bool, str]:
     """Whether a tensor has anything but zeros, and `NaN` or `infinity` if it has one of those."""
     number, exponent = _FORMATS.get(dtype, ("u1", 0))
     width = np.dtype(number).itemsize * 8
     without_sign, mantissa = (1 << width - 1) - 1, (exponent & -exponent) - 1
     is_filled = False
+    handle.seek(begin)
     for at in range(begin, end, _BLOCK):
-        bits = np.frombuffer(content[at : min(at + _BLOCK, end)], number)
+        content = handle.read(min(_BLOCK, end - at))
+        if len(content) != min(_BLOCK, end - at):
+            raise ModelError("cannot be read: it became shorter meanwhile")
+        bits = np.frombuffer(content, number)
         strange = bits[(bits & exponent) == exponent] if exponent else bits[:0]
         if strange.size:
             return True, "NaN" if (strange & mantissa).any() else "infinity"

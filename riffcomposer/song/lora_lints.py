@@ -8,11 +8,12 @@ from pathlib import Path
 from riffcomposer.errors import ModelError
 from riffcomposer.models.lora_fit import Layers, fit_lora, layers_of
 from riffcomposer.models.lora_values import check_values
-from riffcomposer.song.diagnostics import Diagnostic, printable, shorten
-from riffcomposer.song.paths import PathError, resolve_inside
+from riffcomposer.song.diagnostics import Diagnostic, Severity, printable, shorten
+from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
 from riffcomposer.song.reader import LoadedSong
 
-MAX_LORA_BYTES = 2 << 30
+_Finding = tuple[Severity, str, str, str]
+"""Severity, code, message without the file's name, hint."""
 
 
 def lint_loras(
@@ -25,20 +26,20 @@ def lint_loras(
         allowed: Folders beside the song's own in which its files may lie.
     """
     layers = _layers(model_folder)
-    looked: dict[str, tuple[str, str, str, str]] = {}
+    looked: dict[str, _Finding | None] = {}
     for section in song.resolved.sections:
         for index, lora in enumerate(section.loras):
-            path = (*section.where("lora"), index, "path")
             try:
                 file = resolve_inside(song.folder, lora.path, max_bytes=MAX_LORA_BYTES, allowed=allowed)
             except PathError:
                 continue  # said where all of a song's paths are looked at
             if lora.path not in looked:
                 looked[lora.path] = _finding(file, layers)
-            severity, code, message, hint = looked[lora.path]
-            if severity:
+            if found := looked[lora.path]:
+                severity, code, message, hint = found
                 text = f"{shorten(lora.path)} {printable(message)}"
-                yield song.diagnostic("error" if severity == "error" else "warning", code, text, path, hint)
+                path = (*section.where("lora"), index, "path")
+                yield song.diagnostic(severity, code, text, path, printable(hint))
 
 
 def _layers(folder: Path | None) -> Layers | None:
@@ -51,8 +52,8 @@ def _layers(folder: Path | None) -> Layers | None:
         return None
 
 
-def _finding(file: Path, layers: Layers | None) -> tuple[str, str, str, str]:
-    """Severity (empty if there is nothing to say), code, message and hint for one file."""
+def _finding(file: Path, layers: Layers | None) -> _Finding | None:
+    """What there is to say about one file."""
     try:
         fit = fit_lora(file, layers)
         acts = check_values(file, fit)
@@ -64,8 +65,7 @@ def _finding(file: Path, layers: Layers | None) -> tuple[str, str, str, str]:
     if not acts:
         return "warning", "idle-lora", "changes nothing: all that it adds is zero", ""
     if fit.left_out:
-        first = fit.left_out[0][:120]
-        total = len(fit.left_out) + len(fit.used)
+        first, total = fit.left_out[0][:120], len(fit.left_out) + len(fit.used)
         message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"
         return "warning", "lora-in-part", message, "the others act as they should"
-    return "", "", "", ""
+    return None
