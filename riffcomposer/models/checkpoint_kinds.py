@@ -27,7 +27,7 @@ _OTHER_COMPONENTS = {
     "vocoder": "AudioLDM or a model like it",
     "movq": "Kandinsky or a model like it",
 }
-"""Parts that a `model_index.json` names and that a model of Stable Diffusion's first shape has not."""
+"""Parts that a `model_index.json` names and that a model of Stable Diffusion's first shape does not have."""
 
 
 def refuse_other_kinds(path: Path, reference: str) -> None:

@@ -158,7 +158,10 @@ def describe_folder(folder: Path, reference: str, built_in: ModelProfile | None 
     Raises:
         ModelError: Not a diffusers checkpoint, or its profile or configurations are damaged.
     """
-    refuse_other_kinds(folder, reference)
+    try:
+        refuse_other_kinds(folder, reference)
+    except OSError as error:
+        raise ModelError(f"model {reference}: {folder} cannot be read ({error.strerror})") from error
     derived = False
     if (folder / FILE_NAME).is_file():
         profile = read_profile(folder)

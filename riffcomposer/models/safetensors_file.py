@@ -13,7 +13,10 @@ from typing import Any
 
 from riffcomposer.errors import ModelError
 
-_HEADER_BYTES = 100 << 20
+_HEADER_BYTES = 16 << 20
+"""Far more than a table of any checkpoint takes, and little enough to be parsed from a stranger's file."""
+
+_MOST_DIMENSIONS = 16
 _BITS = {"BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6} | {
     f"{kind}{bits}": bits for kind in "FIUC" for bits in (8, 16, 32, 64)
 }
@@ -51,7 +54,9 @@ def _entry_fault(entry: dict[str, Any]) -> str | None:
     shape, dtype = entry["shape"], entry["dtype"]
     if not (isinstance(begin, int) and isinstance(end, int) and 0 <= begin <= end):
         return "has impossible offsets"
-    if not isinstance(shape, list) or not all(isinstance(side, int) and side >= 0 for side in shape):
+    if not isinstance(shape, list) or len(shape) > _MOST_DIMENSIONS:
+        return "has no shape"
+    if not all(isinstance(side, int) and side >= 0 for side in shape):
         return "has no shape"
     bits = _BITS.get(dtype) or _BITS.get(str(dtype).partition("_")[0]) or (16 if dtype == "BF16" else 0)
     if bits and (end - begin) * 8 != prod(shape) * bits:

@@ -199,5 +199,5 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
             _check_hashes(folder, located.profile.files)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read ({error})") from error
-    except TypeError as error:
+    except (TypeError, IndexError) as error:
         raise ModelError(f"{folder}: a configuration holds a value of the wrong kind ({error})") from error

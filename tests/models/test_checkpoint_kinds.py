@@ -112,6 +112,7 @@ def test_weights_that_are_something_else(model: Path, content: bytes, kind: str)
         {"shape": [3, 3]},
         {"shape": [-16, -4, 3, 3]},
         {"shape": "16"},
+        {"shape": [1] * 17},
         {"data_offsets": [8, 4]},
         {"data_offsets": [0]},
         {"data_offsets": ["0", "9"]},
@@ -228,6 +229,13 @@ def test_weights_of_another_model(model: Path) -> None:
     config = model / "unet" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "block_out_channels": [32, 32]}))
     assert "conv_in is 16 x 4 in the weights and 32 x 4 in config.json" in refused(model.parent)
+
+
+@pytest.mark.parametrize("channels", [[], "x", [[]], 5, None])
+def test_a_configuration_without_sense(model: Path, channels: Any) -> None:
+    config = model / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "block_out_channels": channels}))
+    assert "unet" in refused(model.parent) or "wrong kind" in refused(model.parent)
 
 
 def test_weights_under_another_name(model: Path) -> None:
