@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import struct
 import subprocess
@@ -54,11 +55,11 @@ def weights(model: Path, part: str) -> Path:
 
 
 def table(**tensors: tuple[int, ...]) -> bytes:
-    """A safetensors file of zeros in float16 with tensors of these shapes; `/` in a name is written `.`."""
+    """A safetensors file of zeros in float16 with tensors of these names and shapes."""
     header: dict[str, Any] = {}
     at = 0
     for name, shape in tensors.items():
-        size = 2 * int(__import__("math").prod(shape))
+        size = 2 * math.prod(shape)
         header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [at, at + size]}
         at += size
     text = json.dumps(header).encode()
