@@ -53,6 +53,7 @@ def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnost
     """Everything there is to say about one song, by position."""
     from riffcomposer.errors import ModelError, SongError
     from riffcomposer.models.locate import locate_model
+    from riffcomposer.models.verify import verify_model
     from riffcomposer.seeds.catalogue import catalogue
     from riffcomposer.song.diagnostics import in_order
     from riffcomposer.song.lints import lint
@@ -69,13 +70,21 @@ def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnost
         if model.derived:
             message = "the model has no riffcomposer.json: its profile is a guess from its configuration"
             found.append(song.diagnostic("warning", "guessed-profile", message, ("model",)))
+        verify_model(model, hashes=False)
     except ModelError as error:
         # A folder beside the song is part of it; another model may well be on the machine that renders.
-        severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
-        hint = "what depends on it is not checked"
-        found.append(song.diagnostic(severity, "no-model", str(error), ("model",), hint))
+        if model is None:
+            severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
+            hint = "what depends on it is not checked"
+            found.append(song.diagnostic(severity, "no-model", str(error), ("model",), hint))
+        else:
+            found.append(song.diagnostic("error", "bad-model", str(error), ("model",)))
     found += lint(
-        song, None if model is None else model.profile, catalogue(), allowed_folders=allowed_folders
+        song,
+        None if model is None else model.profile,
+        catalogue(),
+        allowed_folders=allowed_folders,
+        model_folder=None if model is None else model.folder,
     )
     if model is not None and not any(diagnostic.severity == "error" for diagnostic in found):
         found += _plan_findings(song, model, allowed_folders)

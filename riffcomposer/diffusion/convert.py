@@ -15,16 +15,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError
 from riffcomposer.files import disk_error
 from riffcomposer.models.builtin import read_config
-from riffcomposer.models.locate import COMPONENTS, describe_folder, weight_files
+from riffcomposer.models.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
 from riffcomposer.models.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
+from riffcomposer.models.safetensors_file import read_header, shapes
 from riffcomposer.models.verify import file_sha256, verify_model
+from riffcomposer.models.weight_kinds import SINGLE_FILE, kind_of_weights
 
 Say = Callable[[str], None]
 
-_WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 _PICKLES = {
     "unet": ("diffusion_pytorch_model.bin",),
     "vae": ("diffusion_pytorch_model.bin",),
@@ -97,7 +99,7 @@ def convert_folder(
                 if path.suffix in (".json", ".txt", ".model") and path.is_file():
                     shutil.copyfile(path, partial / component / path.name)
         pickles: dict[Path, Path] = {}
-        for component, base in _WEIGHTS.items():
+        for component, base in WEIGHTS.items():
             if ready := weight_files(source, component):
                 for path in ready:
                     shutil.copyfile(path, partial / component / path.name)
@@ -137,8 +139,6 @@ def convert_single_file(
     Raises:
         ModelError: The file is refused, or does not have the shape of `base`.
     """
-    from diffusers import StableDiffusionPipeline
-
     if target.exists():
         raise ModelError(f"{target}: already there; give the name of a new folder")
     verify_model(describe_folder(base, str(base)), hashes=False)
@@ -150,15 +150,21 @@ def convert_single_file(
             weights = work / "weights.safetensors"
             say(f"{source.name} -> safetensors, by the restricted unpickler in a child process")
             unpickle({source: weights})
+        kind = kind_of_weights(shapes(read_header(weights)))
+        if kind != SINGLE_FILE:
+            raise ModelError(f"{source}: holds {kind}, not a whole Stable Diffusion 1 or 2 in one file")
         try:
-            pipeline = StableDiffusionPipeline.from_single_file(
-                str(weights),
-                config=str(base),
-                local_files_only=True,
-                safety_checker=None,
-                feature_extractor=None,
-            )
-            pipeline.save_pretrained(work / "folder", safe_serialization=True)
+            with quiet():
+                from diffusers import StableDiffusionPipeline
+
+                pipeline = StableDiffusionPipeline.from_single_file(
+                    str(weights),
+                    config=str(base),
+                    local_files_only=True,
+                    safety_checker=None,
+                    feature_extractor=None,
+                )
+                pipeline.save_pretrained(work / "folder", safe_serialization=True)
         except Exception as error:  # diffusers raises anything on keys and shapes that it does not expect
             first = (str(error).strip() or repr(error)).splitlines()[0][:300]
             raise ModelError(f"{source}: does not fit the shape of {base} ({first})") from error

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,11 @@ os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
 
 import torch
 
+from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
 from riffcomposer.models.builtin import read_config
 from riffcomposer.models.device import COMPUTE, guess_compute
+from riffcomposer.models.locate import weight_variant
 from riffcomposer.models.profile import LocatedModel, ModelProfile
 from riffcomposer.models.verify import component_class, verify_model
 
@@ -82,30 +82,10 @@ def choose_device(device: str = "auto") -> torch.device:
     return chosen
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the loaders' bars and reports off the terminal; their findings become errors of ours."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    before = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
-    bar = transformers_logging.is_progress_bar_enabled()
-    diffusers_logging.set_verbosity(logging.CRITICAL)
-    transformers_logging.set_verbosity(logging.CRITICAL)
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        diffusers_logging.set_verbosity(before[0])
-        transformers_logging.set_verbosity(before[1])
-        if bar:
-            transformers_logging.enable_progress_bar()
-
-
 def _load(load: Callable[..., Any], folder: Path, **arguments: Any) -> Any:
     """Runs one `from_pretrained` and turns what can go wrong into a ModelError."""
     try:
-        with _quiet():
+        with quiet():
             loaded = load(str(folder), local_files_only=True, **arguments)
     except Exception as error:  # third-party loaders raise anything at all on a damaged folder
         first = (str(error).strip() or repr(error)).splitlines()[0][:300]
@@ -135,7 +115,7 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
     target = choose_device(device)
     verify_model(located, hashes=hashes)
 
-    with _quiet():  # diffusers imports parts of transformers that report on libraries not needed here
+    with quiet():  # diffusers imports parts of transformers that report on libraries not needed here
         import diffusers
         import transformers
 
@@ -145,8 +125,7 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
     index = read_config(folder / "model_index.json")
     dtype = torch.float32 if COMPUTE[target.type].endswith("float32") else torch.float16
     variants = {
-        part: {"variant": "fp16"} if _only_half(folder / part) else {}
-        for part in ("unet", "vae", "text_encoder")
+        part: {"variant": weight_variant(folder, part) or None} for part in ("unet", "vae", "text_encoder")
     }
     networks = {
         part: _load(
@@ -187,11 +166,4 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
         scheduler_config=read_config(folder / "scheduler" / "scheduler_config.json"),
         device=target,
         dtype=dtype,
-    )
-
-
-def _only_half(folder: Path) -> bool:
-    """Whether a component has its weights only as a half-precision variant."""
-    return any(folder.glob("*.fp16.safetensors")) and not any(
-        path for path in folder.glob("*.safetensors") if ".fp16" not in path.name
     )

@@ -11,8 +11,10 @@ import warnings
 from typing import Any
 
 from riffcomposer.diffusion.loading import Checkpoint
+from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError
-from riffcomposer.models.verify import read_header
+from riffcomposer.models.lora_fit import Component, Layers, LoraFit, fit_lora, layers_of
+from riffcomposer.models.lora_values import check_values
 from riffcomposer.plan.model import LoraFile
 
 
@@ -22,6 +24,7 @@ class LoraStack:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
         self._pipeline: Any = None
+        self._layers: Layers | None = None
         self._active: tuple[LoraFile, ...] = ()
 
     def apply(self, loras: tuple[LoraFile, ...]) -> bool:
@@ -37,7 +40,7 @@ class LoraStack:
             self._active = ()
         if loras:
             try:
-                with warnings.catch_warnings():
+                with quiet(), warnings.catch_warnings():
                     warnings.simplefilter("ignore", UserWarning)  # peft's advice on a second adapter
                     self._put_on(loras)
             except BaseException:
@@ -71,12 +74,41 @@ class LoraStack:
                 ) from error
             if lora.sha256 and hashlib.sha256(content).hexdigest() != lora.sha256:
                 raise ModelError(f"LoRA {lora.name}: {lora.path} has changed since the song was planned")
-            read_header(lora.path)
+            if self._layers is None:
+                self._layers = layers_of(self._checkpoint.folder)
             try:
-                self._pipeline.load_lora_weights(load(content), adapter_name=name)
-            except Exception as error:  # diffusers and peft raise anything on keys they do not know
+                fit = fit_lora(lora.path, self._layers)
+                check_values(lora.path, fit)
+            except ModelError as error:
+                raise ModelError(f"LoRA {lora.name} {error}") from error
+            try:
+                self._add(name, fit, load(content))
+            except Exception as error:  # diffusers and peft raise anything on what they do not expect
                 first = (str(error).strip() or repr(error)).splitlines()[0][:300]
-                raise ModelError(f"LoRA {lora.name}: {lora.path} does not fit the model ({first})") from error
-            if not any(name in adapters for adapters in self._pipeline.get_list_adapters().values()):
-                raise ModelError(f"LoRA {lora.name}: {lora.path} holds nothing that fits the model")
+                raise ModelError(f"LoRA {lora.name} cannot be put on the model ({first})") from error
         self._pipeline.set_adapters(names, [lora.weight for lora in loras])
+
+    def _add(self, name: str, fit: LoraFit, tensors: dict[str, Any]) -> None:
+        """Adds the layers that fit as one adapter, under the names that the networks themselves have."""
+        text_encoder = self._pipeline.text_encoder
+        inner: dict[Component, str] = {
+            "unet": "",
+            "text_encoder": "text_model." if hasattr(text_encoder, "text_model") else "",
+        }
+        weights: dict[Component, dict[str, Any]] = {}
+        alphas: dict[str, float] = {}
+        for layer in fit.layers:
+            target = f"{layer.component}.{inner[layer.component]}{layer.layer}"
+            down, up = tensors[layer.down], tensors[layer.up]
+            sides = (1,) * (len(layer.shape) - 2)
+            part = weights.setdefault(layer.component, {})
+            part[f"{target}.lora_A.weight"] = down.reshape(layer.rank, *layer.shape[1:])
+            part[f"{target}.lora_B.weight"] = up.reshape(layer.shape[0], layer.rank, *sides)
+            alphas[f"{target}.alpha"] = float(tensors[layer.alpha]) if layer.alpha else float(layer.rank)
+        shared = {"adapter_name": name, "network_alphas": alphas, "_pipeline": self._pipeline}
+        if "unet" in weights:
+            self._pipeline.load_lora_into_unet(weights["unet"], unet=self._pipeline.unet, **shared)
+        if "text_encoder" in weights:
+            self._pipeline.load_lora_into_text_encoder(
+                weights["text_encoder"], text_encoder=text_encoder, **shared
+            )

@@ -1,11 +1,6 @@
 """Prompts as embeddings: emphasis, long prompts in chunks, CLIP and BERT encoders.
 
-Emphasis as songs write it:
-
-    (bells)       1.1 times as strong           [bells]      1 / 1.1 times
-    (bells:1.3)   1.3 times as strong           \\( \\) \\[ \\]  the characters themselves
-
-Brackets nest and their weights multiply. A bracket without its partner is an ordinary character.
+Songs write the weights of words as `riffcomposer.song.emphasis` says.
 
 A token's weight moves its embedding along the line from the empty prompt's embedding at the same
 place: 1 leaves it where it is, 0 is the empty prompt, 1.3 goes beyond. (Scaling embeddings and restoring
@@ -14,7 +9,6 @@ their mean, as others do, divides by about zero with encoders whose mean is abou
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,59 +16,9 @@ from typing import Any
 
 import torch
 
-EMPHASIS = 1.1
-_TOKEN = re.compile(r"\\[()\[\]\\]|[()\[\]]|[^\\()\[\]]+|\\")
-_WEIGHT = re.compile(r"(?s)(.*):\s*([0-9]+(?:\.[0-9]+)?)\s*")
+from riffcomposer.song.emphasis import parse_emphasis
+
 _CACHED_CHUNKS = 512
-
-
-def parse_emphasis(prompt: str) -> list[tuple[str, float]]:
-    """Splits a prompt into pieces of equal weight.
-
-    >>> parse_emphasis("jazz (bells:1.5) [rain]")
-    [('jazz ', 1.0), ('bells', 1.5), (' ', 1.0), ('rain', 0.9090909090909091)]
-    """
-    tokens = _TOKEN.findall(prompt)
-    partner = _partners(tokens)
-    closing = set(partner.values())
-    weights = [1.0]
-    pieces: list[tuple[str, float]] = []
-    for at, token in enumerate(tokens):
-        if at in partner:
-            last = partner[at] - 1
-            explicit = _WEIGHT.fullmatch(tokens[last]) if token == "(" and last > at else None
-            if explicit:
-                tokens[last] = explicit[1]
-                weights.append(weights[-1] * float(explicit[2]))
-            else:
-                weights.append(weights[-1] * EMPHASIS if token == "(" else weights[-1] / EMPHASIS)
-        elif at in closing:
-            weights.pop()
-        else:
-            text = token[1] if len(token) == 2 and token[0] == "\\" else token
-            if pieces and pieces[-1][1] == weights[-1]:
-                pieces[-1] = (pieces[-1][0] + text, weights[-1])
-            elif text:
-                pieces.append((text, weights[-1]))
-    return pieces
-
-
-def _partners(tokens: Sequence[str]) -> dict[int, int]:
-    """Which opening bracket is closed by which closing one, by index; crossing ones have no partner."""
-    opens = {")": "(", "]": "["}
-    partner: dict[int, int] = {}
-    waiting: list[int] = []
-    for index, token in enumerate(tokens):
-        if token in opens.values():
-            waiting.append(index)
-        elif token in opens and waiting:
-            if tokens[waiting[-1]] == opens[token]:
-                partner[waiting.pop()] = index
-            elif any(tokens[at] == opens[token] for at in waiting):
-                while tokens[waiting[-1]] != opens[token]:
-                    waiting.pop()
-                partner[waiting.pop()] = index
-    return partner
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,19 @@
-"""Section markers: cue points and loop of a WAV, chapters, an Audacity label file.
+"""Section markers and loops: chunks of a WAV, comments of a FLAC or OGG, an Audacity label file.
 
 WAV chunks follow "Multimedia Programming Interface and Data Specifications 1.0" (cue, adtl, INFO)
 and the sampler chunk of Microsoft's "New Multimedia Data Types and Data Techniques" (smpl). They
 stand behind the audio, so that adding them does not move it.
+
+`LOOPSTART` and `LOOPLENGTH` are how game engines (RPG Maker, SDL_mixer, ZDoom) find the loop of an OGG or
+FLAC. Both count samples: the music plays to LOOPSTART + LOOPLENGTH and goes on from LOOPSTART. RPG Maker's
+reader looks at the first 255 bytes of the comments only, and takes digits up to the first other byte, the
+length of the next comment included: so the two come first, and what follows them begins with no digit.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +30,11 @@ class Marker:
 
     name: str
     start_sample: int
+
+
+def one_line(text: str) -> str:
+    """The text without control characters and line breaks, which mean something in a tag or a label file."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def chunk(identifier: bytes, content: bytes) -> bytes:
@@ -164,11 +174,40 @@ def markers_from_comments(comments: Sequence[tuple[str, str]], sample_rate: int)
     return sorted(markers, key=lambda marker: marker.start_sample)
 
 
+def loop_comments(total_samples: int) -> list[tuple[str, str]]:
+    """The comments of a track that repeats as a whole."""
+    return [("LOOPSTART", "0"), ("LOOPLENGTH", str(total_samples))]
+
+
+def before_others(loop: list[tuple[str, str]], others: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """All comments, the loop's first, followed by one whose length is not written with a digit's byte."""
+    harmless = [number for number, pair in enumerate(others) if not _starts_with_digit(pair)]
+    if not harmless:
+        return [*loop, *others]
+    first = harmless[0]
+    return [*loop, others[first], *others[:first], *others[first + 1 :]]
+
+
+def _starts_with_digit(pair: tuple[str, str]) -> bool:
+    length = len(f"{pair[0]}={pair[1]}".encode())
+    return length & 0xFF in b"0123456789"
+
+
+def loop_from_comments(found: Mapping[str, str]) -> tuple[int, int] | None:
+    """First and one-past-last sample of the loop that comments (keys in capitals) tell of."""
+    start, length = found.get("LOOPSTART", "0"), found.get("LOOPLENGTH", "")
+    if not (start.isascii() and start.isdigit() and length.isascii() and length.isdigit()):
+        return None
+    if len(start) + len(length) > 30:
+        return None
+    return int(start), int(start) + int(length)
+
+
 def write_labels(path: Path, markers: Sequence[Marker], total_samples: int, sample_rate: int) -> None:
     """Writes an Audacity label track: start, end and name of each section, tab-separated, in seconds."""
     ends = [marker.start_sample for marker in markers[1:]] + [total_samples]
     lines = [
-        f"{marker.start_sample / sample_rate:.6f}\t{end / sample_rate:.6f}\t{' '.join(marker.name.split())}\n"
+        f"{marker.start_sample / sample_rate:.6f}\t{end / sample_rate:.6f}\t{one_line(marker.name)}\n"
         for marker, end in zip(markers, ends, strict=False)
     ]
     write_text(path, "".join(lines))

@@ -3,8 +3,11 @@
 | format | tags | markers | recipe |
 |---|---|---|---|
 | WAV | `LIST INFO`, ID3 in an `id3 ` chunk | `cue `, `LIST adtl`, `smpl` | ID3 `TXXX:RIFFCOMPOSER` |
-| FLAC, OGG | Vorbis comments | `CHAPTERxxx` comments | comment `RIFFCOMPOSER` |
-| MP3 | ID3v2.4 | `CHAP` and `CTOC` frames | `TXXX:RIFFCOMPOSER` |
+| FLAC, OGG | Vorbis comments | `CHAPTERxxx`, `LOOPSTART`, `LOOPLENGTH` | comment `RIFFCOMPOSER` |
+| MP3 | ID3v2.4 | `CHAP` and `CTOC` frames, in the order of time | `TXXX:RIFFCOMPOSER` |
+
+An MP3 of a loop says nothing of it: its encoder puts silence around the music, and players differ in
+how much of it they take off.
 
 No dates, no padding and no encoder's own wording goes in, so that equal audio and tags make equal files.
 """
@@ -24,15 +27,20 @@ from mutagen.flac import FLAC
 from mutagen.oggvorbis import OggVorbis
 
 from riffcomposer.errors import AudioError
+from riffcomposer.mix.chapters import contents_tables, order_chapters
 from riffcomposer.mix.files import Format, SoundFileReader, format_of
 from riffcomposer.mix.markers import (
     Marker,
     append_chunks,
+    before_others,
     chapter_comments,
     info_chunk,
+    loop_comments,
+    loop_from_comments,
     marker_chunks,
     markers_from_chunks,
     markers_from_comments,
+    one_line,
     read_chunks,
 )
 
@@ -59,7 +67,7 @@ class Embedded:
 
     Attributes:
         recipe: None where there is none.
-        loop: First and one-past-last sample of a sampler loop (WAV only).
+        loop: First and one-past-last sample of a loop; None where the file names none.
     """
 
     title: str
@@ -85,8 +93,8 @@ def embed(
     Raises:
         AudioError: The file is not of that format.
     """
-    tags = Tags(_line(tags.title), _line(tags.artist), _line(tags.comment), tags.recipe)
-    markers = [Marker(_line(marker.name), marker.start_sample) for marker in markers]
+    tags = Tags(one_line(tags.title), one_line(tags.artist), one_line(tags.comment), tags.recipe)
+    markers = [Marker(one_line(marker.name), marker.start_sample) for marker in markers]
     recipe = json.dumps(tags.recipe, ensure_ascii=False, separators=(",", ":"))
     try:
         if format == "wav":
@@ -103,6 +111,7 @@ def embed(
             _id3(tags, recipe, markers, sample_rate, total_samples).save(
                 path, v1=0, v2_version=4, padding=_no_padding
             )
+            order_chapters(path)
         else:
             file = FLAC(path) if format == "flac" else OggVorbis(path)
             if file.tags is None:
@@ -110,7 +119,8 @@ def embed(
             file.tags.clear()
             pairs = [("TITLE", tags.title), ("ARTIST", tags.artist), ("COMMENT", tags.comment)]
             pairs += [*chapter_comments(markers, sample_rate), (RECIPE_KEY, recipe)]
-            file.tags.extend(pair for pair in pairs if pair[1])
+            pairs = [pair for pair in pairs if pair[1]]
+            file.tags.extend(before_others(loop_comments(total_samples), pairs) if loop else pairs)
             file.save(padding=_no_padding)
     except mutagen.MutagenError as error:
         raise AudioError(f"{path.name}: cannot be tagged ({error})") from error
@@ -145,6 +155,7 @@ def read_embedded(path: Path) -> Embedded:
             comments = (FLAC(path) if format == "flac" else OggVorbis(path)).tags or []
             markers = markers_from_comments(list(comments), sample_rate)
             found = {key.upper(): value for key, value in comments}
+            loop = loop_from_comments(found)
             values = [found.get(key, "") for key in ("TITLE", "ARTIST", "COMMENT", RECIPE_KEY)]
     except id3.ID3NoHeaderError:
         values, markers = [""] * 4, []
@@ -170,11 +181,6 @@ def _parsed(path: Path, text: str) -> dict[str, Any] | None:
     return recipe
 
 
-def _line(text: str) -> str:
-    """One line without control characters: a NUL or a line feed means something in a tag."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def _no_padding(info: Any) -> int:
     return 0
 
@@ -192,11 +198,12 @@ def _id3(tags: Tags, recipe: str, markers: Sequence[Marker], sample_rate: int, t
     if tags.comment:
         frames.add(id3.COMM(encoding=utf8, lang="eng", desc="", text=[tags.comment]))
     frames.add(id3.TXXX(encoding=utf8, desc=RECIPE_KEY, text=[recipe]))
+    names = [f"chp{number:05d}" for number in range(len(markers))]
     ends = [marker.start_sample for marker in markers[1:]] + [total_samples]
-    for number, (marker, end) in enumerate(zip(markers, ends, strict=False)):
+    for name, marker, end in zip(names, markers, ends, strict=False):
         frames.add(
             id3.CHAP(
-                element_id=f"chp{number}",
+                element_id=name,
                 start_time=round(marker.start_sample * 1000 / sample_rate),
                 end_time=round(end * 1000 / sample_rate),
                 start_offset=0xFFFFFFFF,
@@ -204,13 +211,8 @@ def _id3(tags: Tags, recipe: str, markers: Sequence[Marker], sample_rate: int, t
                 sub_frames=[id3.TIT2(encoding=utf8, text=[marker.name])],
             )
         )
-    # A table of contents names at most 255 children: further chapters stand in further tables.
-    for first in range(0, len(markers), 255):
-        names = [f"chp{number}" for number in range(first, min(first + 255, len(markers)))]
-        flags = id3.CTOCFlags.ORDERED | (id3.CTOCFlags.TOP_LEVEL if first == 0 else 0)
-        frames.add(
-            id3.CTOC(element_id=f"toc{first // 255}", flags=flags, child_element_ids=names, sub_frames=[])
-        )
+    for table in contents_tables(names):
+        frames.add(table)
     return frames
 
 

@@ -54,7 +54,10 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _CONFIG_BYTES:
             raise ModelError(f"{path}: larger than {_CONFIG_BYTES >> 20} MiB, so not a configuration")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if text.startswith("version https://git-lfs.github.com/"):
+            raise ModelError(f"{path}: a git-lfs pointer; run `git lfs pull`")
+        content = json.loads(text)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: missing; the folder is not a complete diffusers checkpoint") from error
     except (OSError, ValueError, RecursionError) as error:

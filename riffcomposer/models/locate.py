@@ -15,6 +15,7 @@ from pathlib import Path
 
 from riffcomposer.errors import ModelError
 from riffcomposer.models.builtin import BUILT_IN, derive_profile
+from riffcomposer.models.checkpoint_kinds import refuse_other_kinds
 from riffcomposer.models.profile import FILE_NAME, LocatedModel, ModelProfile, digest_of, read_profile
 
 DEFAULT_FOLDER = Path(__file__).parent / "default"
@@ -78,17 +79,42 @@ def snapshot_folder(repository: str, revision: str) -> Path:
     return hub_cache() / f"models--{repository.replace('/', '--')}" / "snapshots" / revision
 
 
-def weight_files(folder: Path, component: str) -> list[Path]:
-    """The safetensors files of a component, full precision first, or an empty list.
+WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+"""First part of the names of each component's weights."""
 
-    A component may hold one file, shards with an index, or only a half-precision variant; where there
-    are several the first kind in this order is taken.
+_VARIANTS = ("", ".fp16", ".bf16", ".fp32", ".non_ema")
+
+
+def weight_variant(folder: Path, component: str) -> str | None:
+    """The variant in which a component's weights are there: `` (none), `fp16`, ...; None if there are none.
+
+    Where there are several, the first in the order of `_VARIANTS` is taken, and one file before shards.
     """
-    base = "model" if component == "text_encoder" else "diffusion_pytorch_model"
-    for pattern in (f"{base}.safetensors", f"{base}-*-of-*.safetensors", f"{base}.fp16.safetensors"):
-        if found := sorted((folder / component).glob(pattern)):
-            return found
-    return []
+    part, base = folder / component, WEIGHTS.get(component, "diffusion_pytorch_model")
+    for variant in _VARIANTS:
+        if (part / f"{base}{variant}.safetensors").exists():
+            return variant.removeprefix(".")
+        if any(part.glob(f"{base}{variant}-*-of-*.safetensors")):
+            return variant.removeprefix(".")
+    return None
+
+
+def weight_files(folder: Path, component: str) -> list[Path]:
+    """The safetensors files of a component, or an empty list: one file, or its shards in order."""
+    variant = weight_variant(folder, component)
+    if variant is None:
+        return []
+    part, base = folder / component, WEIGHTS.get(component, "diffusion_pytorch_model")
+    dotted = f".{variant}" if variant else ""
+    single = part / f"{base}{dotted}.safetensors"
+    return [single] if single.exists() else sorted(part.glob(f"{base}{dotted}-*-of-*.safetensors"))
+
+
+def shard_index(folder: Path, component: str) -> Path:
+    """Where a component's shards say which tensor is in which of them."""
+    variant, base = weight_variant(folder, component), WEIGHTS.get(component, "diffusion_pytorch_model")
+    dotted = f".{variant}" if variant else ""
+    return folder / component / f"{base}.safetensors.index{dotted}.json"
 
 
 def pickled_files(folder: Path) -> list[Path]:
@@ -132,12 +158,10 @@ def describe_folder(folder: Path, reference: str, built_in: ModelProfile | None 
     Raises:
         ModelError: Not a diffusers checkpoint, or its profile or configurations are damaged.
     """
-    if not folder.is_dir():
-        raise ModelError(f"model {reference}: there is no folder {folder}")
-    if not (folder / "model_index.json").is_file():
-        raise ModelError(
-            f"model {reference}: {folder} has no model_index.json, so it is not a diffusers checkpoint"
-        )
+    try:
+        refuse_other_kinds(folder, reference)
+    except OSError as error:
+        raise ModelError(f"model {reference}: {folder} cannot be read ({error.strerror})") from error
     derived = False
     if (folder / FILE_NAME).is_file():
         profile = read_profile(folder)

@@ -1,21 +1,21 @@
 """Checks a checkpoint's folder before anything is loaded from it: identity, parts, shapes, hashes.
 
 Only JSON and the headers of safetensors files are parsed; no pickle is ever opened.
-The safetensors header is described at https://github.com/huggingface/safetensors#format.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from riffcomposer.errors import ModelError
 from riffcomposer.models.builtin import read_config
-from riffcomposer.models.locate import pickled_files, weight_files
+from riffcomposer.models.locate import WEIGHTS, pickled_files, shard_index, weight_files
 from riffcomposer.models.profile import LocatedModel
+from riffcomposer.models.safetensors_file import read_header, shapes
+from riffcomposer.models.weight_kinds import kind_of_weights
 
 CLASSES = {
     "unet": ("UNet2DConditionModel",),
@@ -25,37 +25,14 @@ CLASSES = {
 }
 """The classes that are loaded, by component; any other is refused, so a folder brings no code."""
 
-_HEADER_BYTES = 100 << 20
+_OTHER_TASKS = {5: "inpainting", 4: "editing by instruction", 3: "upscaling", 1: "depth maps"}
+"""What the UNets of Stable Diffusion with so many channels beside the four of the latent are for."""
 
 
 def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """The table of tensors of a safetensors file: name -> dtype, shape, data_offsets.
-
-    Raises:
-        ModelError: Truncated, longer than its header says, or not safetensors at all.
-    """
-    size = path.stat().st_size
-    with open(path, "rb") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        if size < 8 or length > min(_HEADER_BYTES, size - 8):
-            raise ModelError(f"{path}: truncated or not a safetensors file ({size:,} bytes); fetch it again")
-        try:
-            header = json.loads(handle.read(length))
-            header.pop("__metadata__", None)
-            end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-            shapes_are_lists = all(isinstance(entry["shape"], list) for entry in header.values())
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-            raise ModelError(f"{path}: its header is damaged; fetch it again") from error
-    if size != end or not shapes_are_lists:
-        what = "truncated" if size < end else "longer than its header says"
-        raise ModelError(f"{path}: {what} ({size:,} bytes of {end:,}); fetch it again")
-    return header
 
 
 def component_class(folder: Path, component: str, index: dict[str, Any]) -> str:
@@ -99,13 +76,60 @@ def _check_weights(folder: Path, component: str) -> dict[str, Any]:
                 f"{folder / component}: only pickled weights (.bin), which can run code and are not opened; "
                 f"turn them into safetensors once with `riffcompose models convert {folder} <new folder>`"
             )
-        raise ModelError(f"{folder / component}: no safetensors weights; the checkpoint is incomplete")
+        raise ModelError(f"{folder / component}: no safetensors weights; {_instead(folder, component)}")
     header: dict[str, Any] = {}
     for path in paths:
         if not path.is_file():
             raise ModelError(f"{path}: not a regular file")
         header |= read_header(path)
+    if "-of-" in paths[0].name:
+        _check_shards(folder, component, paths, header)
+    elif (index := shard_index(folder, component)).exists():
+        raise ModelError(f"{index}: names shards, though {paths[0].name} is there; take one of them away")
     return header
+
+
+def _instead(folder: Path, component: str) -> str:
+    """What there is instead of a component's weights."""
+    for path in sorted((folder / component).glob("*.safetensors")):
+        if path.is_symlink() and not path.exists():
+            return f"{path.name} is a link to a file that is not there, fetch the model again"
+        if path.is_file():
+            return f"{path.name} is there, which must be named {WEIGHTS[component]}.safetensors"
+    return "the checkpoint is incomplete"
+
+
+def _check_shards(folder: Path, component: str, paths: list[Path], header: dict[str, Any]) -> None:
+    """Whether the shards of a component are all there, and hold what their index says."""
+    index = shard_index(folder, component)
+    listed = read_config(index).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
+        raise ModelError(f"{index}: it has no weight_map; fetch it again")
+    there = {path.name for path in paths}
+    for name in sorted(set(listed.values())):
+        if Path(name).name != name:
+            raise ModelError(f"{index}: names {name[:100]!r}, which is not beside it")
+        if name not in there:
+            raise ModelError(f"{folder / component / name}: this shard is missing; fetch the model again")
+    if lost := sorted(listed.keys() - header.keys()):
+        raise ModelError(f"{folder / component}: {lost[0][:100]} is in none of the shards; fetch it again")
+
+
+def _check_first_layer(folder: Path, unet: dict[str, Any]) -> None:
+    """Whether the UNet's weights are those of its configuration, told by their first layer."""
+    config = read_config(folder / "unet" / "config.json")
+    wanted = [config.get("block_out_channels", [320])[0], config.get("in_channels", 4)]
+    found = unet.get("conv_in.weight", {}).get("shape")
+    if found is None:
+        raise ModelError(
+            f"{folder / 'unet'}: holds {kind_of_weights(shapes(unet))}, not a UNet's weights; "
+            "fetch the model again"
+        )
+    if found[:2] != wanted:
+        raise ModelError(
+            f"{folder / 'unet'}: conv_in is {found[0]} x {found[1]} in the weights and "
+            f"{wanted[0]} x {wanted[1]} in config.json; they are of two models"
+        )
 
 
 def _check_shapes(located: LocatedModel) -> None:
@@ -135,6 +159,11 @@ def _check_shapes(located: LocatedModel) -> None:
             profile.guidance_embedding,
         ),
     )
+    if kind := _OTHER_TASKS.get(unet.get("in_channels", 4) - latent_channels if latent_channels == 4 else 0):
+        raise ModelError(
+            f"{folder}: the UNet takes {unet['in_channels']} channels, as models for {kind} do; "
+            "only models that take the noise alone are rendered"
+        )
     for left, found, right, wanted in checks:
         if found != wanted:
             raise ModelError(f"{folder}: {left} is {found}, but {right} is {wanted}; the parts do not fit")
@@ -160,8 +189,8 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
         for component in CLASSES:
             component_class(folder, component, index)
         _check_shapes(located)
-        for component in ("unet", "vae", "text_encoder"):
-            _check_weights(folder, component)
+        headers = {component: _check_weights(folder, component) for component in WEIGHTS}
+        _check_first_layer(folder, headers["unet"])
         if not any(
             (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")
         ):
@@ -170,5 +199,5 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
             _check_hashes(folder, located.profile.files)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read ({error})") from error
-    except TypeError as error:
+    except (TypeError, IndexError) as error:
         raise ModelError(f"{folder}: a configuration holds a value of the wrong kind ({error})") from error

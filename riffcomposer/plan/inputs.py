@@ -15,10 +15,10 @@ from typing import Literal
 from riffcomposer.plan.findings import fault
 from riffcomposer.plan.voices import InputFile
 from riffcomposer.song.diagnostics import shorten
-from riffcomposer.song.paths import AUDIO_SUFFIXES, PathError, resolve_inside
+from riffcomposer.song.paths import AUDIO_SUFFIXES, MAX_LORA_BYTES, PathError, resolve_inside
 from riffcomposer.song.resolved import NodePath
 
-MAX_BYTES = {"init": 512 << 20, "mask": 32 << 20, "lora": 2 << 30}
+MAX_BYTES = {"init": 512 << 20, "mask": 32 << 20, "lora": MAX_LORA_BYTES}
 MAX_PIXELS = 64 << 20
 MAX_CHANNELS = 8
 SAMPLE_RATES = range(4000, 384_001)

@@ -25,6 +25,7 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Finding]:
             hint = "raise length or take the section out"
             message = f"section {section.name} is never reached"
             findings.append(Finding("warning", "never-played", message, section.path, hint))
+    findings += _seam(plan, song)
     return findings
 
 
@@ -71,3 +72,19 @@ def _transition(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Fi
         clips = planned.transition.length_samples / slot_samples
         message = f"the crossfade is {float(clips):.1f} clips long, and the section before plays on for it"
         yield Finding("warning", "long-crossfade", message, section.where("transition"))
+
+
+def _seam(plan: Plan, song: ResolvedSong) -> Iterator[Finding]:
+    """Fades at the two ends of a loop, which fall silent where its end meets its start."""
+    if not plan.loop:
+        return
+    first, last = plan.sections[0], plan.sections[-1]
+    for key, planned, samples in (
+        ("fade_in", first, first.fade_in_samples),
+        ("fade_out", last, last.fade_out_samples),
+    ):
+        if samples:
+            side = "starts from" if key == "fade_in" else "ends in"
+            message = f"{key}: the loop {side} silence, which is heard as a gap each time round"
+            where = song.sections[planned.source].where(key)
+            yield Finding("warning", "loop-fades", message, where, f"take {key} out, or loop: true")

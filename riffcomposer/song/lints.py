@@ -13,6 +13,7 @@ from riffcomposer.models.profile import ModelProfile
 from riffcomposer.seeds.catalogue import Catalogue
 from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
+from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
 from riffcomposer.song.resolved import NodePath, ResolvedSection
 from riffcomposer.units import Timebase, exact
@@ -98,20 +99,12 @@ def _walk(song: LoadedSong, section: ResolvedSection) -> _Lint:
             yield song.diagnostic("warning", "idle-leg", message, path)
 
 
-def _brackets(song: LoadedSong, section: ResolvedSection) -> _Lint:
-    """Prompt weights `(word:1.3)` and `[word]` need their brackets in pairs."""
-    texts = [
+def _prompts(song: LoadedSong, section: ResolvedSection) -> list[tuple[str, NodePath]]:
+    """The texts that a model reads, and where they are written."""
+    prompts = [
         (point.prompt, _written(song, section, index, "prompt")) for index, point in enumerate(section.points)
     ]
-    texts.append((section.negative_prompt, section.where("negative_prompt")))
-    for text, path in texts:
-        bare = text.replace("\\(", "").replace("\\)", "").replace("\\[", "").replace("\\]", "")
-        for left, right in ("()", "[]"):
-            if bare.count(left) != bare.count(right):
-                message = f"{left} and {right} do not come in pairs, so they weigh no words"
-                yield song.diagnostic(
-                    "warning", "brackets", message, path, f"write \\{left} for the character itself"
-                )
+    return [*prompts, (section.negative_prompt, section.where("negative_prompt"))]
 
 
 def _settings(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) -> _Lint:
@@ -146,6 +139,14 @@ def _fades(song: LoadedSong, section: ResolvedSection) -> _Lint:
         verb = "is" if len(fades) == 1 else "are together"
         message = f"{names} {verb} longer than the section"
         yield song.diagnostic("error", "fade-too-long", message, section.where(fades[-1][0]))
+
+
+def _formats(song: LoadedSong) -> _Lint:
+    """A loop that is written as MP3 alone: its encoder puts silence before and behind the music."""
+    if song.resolved.loop and set(song.resolved.output.formats) == {"mp3"}:
+        message = "most players leave a gap at the seam of an MP3, so that this loop does not join"
+        hint = "add wav, flac or ogg to the formats"
+        yield song.diagnostic("warning", "loop-as-mp3", message, ("output", "formats"), hint)
 
 
 def _named(
@@ -198,6 +199,7 @@ def lint(
     catalogue: Catalogue,
     *,
     allowed_folders: tuple[Path, ...] = (),
+    model_folder: Path | None = None,
 ) -> list[Diagnostic]:
     """Everything there is to say about a song without planning it.
 
@@ -206,14 +208,19 @@ def lint(
         profile: Of its model; None if the model is not on this disk: what needs it is left out.
         catalogue: The seed clips and masks that it may name.
         allowed_folders: Folders beside the song's own in which its files may lie.
+        model_folder: Of its checkpoint, whose headers LoRA files are compared with.
 
     Returns:
         Errors and warnings by position. What several sections inherit is said once.
     """
-    found: list[Diagnostic] = []
+    found = list(_formats(song))
+    if any(section.loras for section in song.resolved.sections):
+        from riffcomposer.song.lora_lints import lint_loras  # looks into files; most songs name none
+
+        found += lint_loras(song, model_folder, allowed_folders)
     checks: list[Callable[[ResolvedSection], _Lint]] = [
         lambda section: _walk(song, section),
-        lambda section: _brackets(song, section),
+        lambda section: lint_prompts(song, _prompts(song, section)),
         lambda section: _fades(song, section),
         lambda section: _files(song, section, catalogue, allowed_folders),
     ]

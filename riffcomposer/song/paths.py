@@ -15,6 +15,7 @@ from riffcomposer.song.diagnostics import shorten
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 IMAGE_SUFFIXES = (".png",)
 MAX_FILE_BYTES = 512 << 20
+MAX_LORA_BYTES = 2 << 30
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,11}$")

@@ -78,7 +78,7 @@ def prepare_song(
     limits = limits or Limits()
     model = locate_model(song.resolved.model, song.folder)
     shipped = catalogue()
-    found = lint(song, model.profile, shipped, allowed_folders=allowed_folders)
+    found = lint(song, model.profile, shipped, allowed_folders=allowed_folders, model_folder=model.folder)
     if any(diagnostic.severity == "error" for diagnostic in found):
         raise song_error(song.source.file, found)
     try:

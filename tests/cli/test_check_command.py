@@ -14,7 +14,7 @@ import pytest
 from riffcomposer.cli.check import examine
 from riffcomposer.cli.main import main
 from riffcomposer.errors import ModelError
-from riffcomposer.models import locate
+from riffcomposer.models import locate, verify
 from riffcomposer.models.profile import LocatedModel, ModelProfile
 from riffcomposer.seeds import catalogue as seeds
 from riffcomposer.seeds.catalogue import Catalogue, SeedClip
@@ -33,6 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
     monkeypatch.setattr(seeds, "catalogue", lambda: Catalogue({"keys": clip}, {}))
     monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
+    monkeypatch.setattr(verify, "verify_model", lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:

@@ -14,7 +14,7 @@ import yaml
 from riffcomposer.cli.check import examine
 from riffcomposer.cli.main import main
 from riffcomposer.cli.new import STYLES, starter_song
-from riffcomposer.models import locate
+from riffcomposer.models import locate, verify
 from riffcomposer.models.profile import LocatedModel, ModelProfile
 from riffcomposer.seeds import catalogue as seeds
 from riffcomposer.seeds.catalogue import Catalogue, SeedClip
@@ -74,6 +74,7 @@ def test_every_style_passes_check(
     model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
     monkeypatch.setattr(seeds, "catalogue", lambda: catalogue)
     monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
+    monkeypatch.setattr(verify, "verify_model", lambda *_, **__: None)
     path = tmp_path / "song.yaml"
     path.write_text(starter_song("It's: 'new' #1", STYLES[style], "x.json", catalogue), encoding="utf-8")
     assert examine(path) == []

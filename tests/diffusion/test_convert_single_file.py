@@ -141,6 +141,22 @@ def test_a_file_of_another_shape_is_refused_and_leaves_nothing(base: Path, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["odd.safetensors"]
 
 
+def test_a_file_of_another_kind_is_named(
+    base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
+    for names, kind in (
+        (["conditioner.embedders.0.x", "model.diffusion_model.x"], "an SDXL checkpoint"),
+        (["down_blocks.0.x"], "the UNet of a checkpoint alone"),
+        (["lora_unet_x.lora_up.weight"], "a LoRA"),
+    ):
+        save_file({name: torch.zeros(2, 2) for name in names}, tmp_path / "odd.safetensors")
+        with pytest.raises(ModelError, match=rf"odd\.safetensors: holds {kind}, not a whole"):
+            convert_single_file(tmp_path / "odd.safetensors", tmp_path / "folder", base)
+    assert capfd.readouterr() == ("", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.safetensors"]
+
+
 def test_a_folder_that_is_there_is_not_overwritten(base: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ModelError, match="already there"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lora_files import ATTENTION, DIFFUSERS, KOHYA, PEFT, pair, save
 
 from riffcomposer.models.verify import file_sha256
 from riffcomposer.plan.model import LoraFile
@@ -82,3 +83,98 @@ def test_a_bad_lora_fails_its_clip_only(own_engine, make_job, lora, tmp_path, fa
     results = dict(own_engine.render(jobs))
     assert "bad" in results["bad"].message
     assert isinstance(results["good"], np.ndarray)
+
+
+TEXT = "encoder.layers.0.self_attn"
+PROJECTION = "down_blocks.0.attentions.0.proj_in"
+LAYERS: dict[str, list[tuple[str, str, tuple[int, ...], int, float | None]]] = {
+    "one alpha": [("unet", ATTENTION, (16, 32), 4, 2.0)],
+    "no alpha": [("unet", ATTENTION, (16, 32), 4, None), ("unet", PROJECTION, (16, 16, 1, 1), 2, None)],
+    "ranks and alphas that differ": [
+        ("unet", ATTENTION, (16, 32), 4, 1.0),
+        ("unet", PROJECTION, (16, 16, 1, 1), 2, 8.0),
+        ("unet", "conv_in", (16, 4, 3, 3), 3, None),
+        ("unet", "mid_block.attentions.0.proj_out", (16, 16, 1, 1), 2, 2.0),
+    ],
+    "both networks": [
+        ("unet", ATTENTION, (16, 32), 4, 4.0),
+        ("text_encoder", f"{TEXT}.q_proj", (32, 32), 4, 2.0),
+        ("text_encoder", f"{TEXT}.v_proj", (32, 32), 2, None),
+        ("text_encoder", "encoder.layers.1.mlp.fc1", (37, 32), 2, 1.0),
+    ],
+}
+STYLES = {
+    "kohya": ({"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}, KOHYA),
+    "peft": ({"unet": "unet.", "text_encoder": "text_encoder.text_model."}, PEFT),
+    "diffusers": ({"unet": "unet.", "text_encoder": "text_encoder."}, DIFFUSERS),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("case", LAYERS)
+def test_every_layer_acts_by_its_rank_and_alpha(
+    own_engine, make_job, render_one, tmp_path, capfd, case, style
+):
+    """The same clip as with `weight * alpha / rank * up @ down` added to each layer's weight."""
+    prefixes, names = STYLES[style]
+    tensors, deltas = {}, []
+    for seed, (component, layer, shape, rank, alpha) in enumerate(LAYERS[case]):
+        name = layer.replace(".", "_") if style == "kohya" else layer
+        made = pair(prefixes[component] + name, shape, rank, names=names, alpha=alpha, seed=seed, scale=0.3)
+        tensors |= made
+        down, up = list(made.values())[:2]
+        product = (up.reshape(shape[0], rank) @ down.reshape(rank, -1)).reshape(shape)
+        network = getattr(own_engine.checkpoint, component)
+        network = getattr(network, "text_model", network) if component == "text_encoder" else network
+        weight = network.get_submodule(layer).weight
+        deltas.append((weight, weight.clone(), 0.5 * (1.0 if alpha is None else alpha / rank) * product))
+    path = save(tmp_path / "x.safetensors", tensors)
+    job = make_job(num_inference_steps=2)
+    plain = render_one(own_engine, job)
+    capfd.readouterr()
+    with_lora = render_one(own_engine, replace(job, loras=(LoraFile("x", path, file_sha256(path), 0.5),)))
+    assert capfd.readouterr() == ("", "")
+    assert np.abs(with_lora - plain).max() > 1e-3
+    own_engine._loras.apply(())
+    with torch.no_grad():
+        for weight, _, delta in deltas:
+            weight += delta
+        own_engine._prompts._cache.clear()
+        merged = render_one(own_engine, job)
+        for weight, before, _ in deltas:
+            weight.copy_(before)
+    own_engine._prompts._cache.clear()
+    assert np.abs(merged - with_lora).max() < 1e-3 * max(1, np.abs(merged).max())
+    assert render_one(own_engine, job).tobytes() == plain.tobytes(), "taken off without a trace"
+
+
+def test_what_fits_acts_and_the_rest_is_left_out(own_engine, make_job, render_one, lora, tmp_path, capfd):
+    """A layer that the model does not have changes nothing, and no library says a word about it."""
+    from safetensors.torch import load_file
+
+    more = load_file(lora.path) | pair("unet.down_blocks.5.attentions.0.proj_in", (16, 16, 1, 1), 2)
+    path = save(tmp_path / "x.safetensors", more)
+    job = make_job(num_inference_steps=2)
+    part = render_one(own_engine, replace(job, loras=(LoraFile("x", path, file_sha256(path), 0.8),)))
+    assert capfd.readouterr() == ("", "")
+    assert part.tobytes() == render_one(own_engine, replace(job, loras=(lora,))).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        (pair(f"unet.{ATTENTION}", (32, 64), 4), "x was made for a model of other sizes"),
+        ({"emb_params": torch.zeros(2, 768)}, "x is a textual inversion"),
+        (
+            {name: tensor / 0 for name, tensor in pair(f"unet.{ATTENTION}", (16, 32), 4).items()},
+            "x has infinity",
+        ),
+    ],
+)
+def test_a_lora_is_refused_in_one_line_of_ours(own_engine, make_job, tmp_path, capfd, tensors, words):
+    path = save(tmp_path / "x.safetensors", tensors)
+    bad = LoraFile("x", path, file_sha256(path), 1.0)
+    results = dict(own_engine.render({"bad": make_job(num_inference_steps=2, loras=(bad,))}))
+    assert words in results["bad"].message
+    assert "\n" not in results["bad"].message
+    assert capfd.readouterr() == ("", "")

@@ -1,51 +1,11 @@
-"""Emphasis, chunks and the embeddings of prompts."""
+"""Chunks and the embeddings of prompts."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from riffcomposer.diffusion.prompts import PromptEncoder, WeightedTokens, parse_emphasis
-
-
-@pytest.mark.parametrize(
-    ("prompt", "pieces"),
-    [
-        ("", []),
-        ("jazz", [("jazz", 1.0)]),
-        ("(bells)", [("bells", 1.1)]),
-        ("[bells]", [("bells", 1 / 1.1)]),
-        ("a (bells:1.3) b", [("a ", 1.0), ("bells", 1.3), (" b", 1.0)]),
-        ("((x))", [("x", 1.1 * 1.1)]),
-        ("(a [b] c:2)", [("a ", 2.0), ("b", 2.0 / 1.1), (" c", 2.0)]),
-        ("(x:0)", [("x", 0.0)]),
-        (r"\(x\) \[y\] \\", [(r"(x) [y] " + "\\", 1.0)]),
-        ("smile :)", [("smile :)", 1.0)]),
-        ("(open", [("(open", 1.0)]),
-        ("(a]", [("(a]", 1.0)]),
-        ("[a:1.5]", [("a:1.5", 1 / 1.1)]),
-        ("(tempo: fast)", [("tempo: fast", 1.1)]),
-        ("()", []),
-    ],
-)
-def test_emphasis(prompt, pieces):
-    assert parse_emphasis(prompt) == pieces
-
-
-@given(st.text(alphabet="ab :.12()[]\\", max_size=40))
-def test_emphasis_never_fails_and_weights_are_finite(prompt):
-    pieces = parse_emphasis(prompt)
-    assert all(0 <= weight < 1e30 for _, weight in pieces)
-    if not set(prompt) & set("()[]\\"):
-        assert "".join(text for text, _ in pieces) == prompt
-
-
-def test_very_deep_brackets_are_no_trouble():
-    assert parse_emphasis("(" * 5000 + "x" + ")" * 50)[-1][0] == "x"
+from riffcomposer.diffusion.prompts import PromptEncoder, WeightedTokens
 
 
 @pytest.fixture(scope="module", params=["engine", "flow_engine"])
@@ -112,12 +72,3 @@ def test_embeddings_are_remembered_and_bounded(encoder, monkeypatch):
     for index in range(8):
         encoder._chunk(WeightedTokens((index,), (1.0,)))
     assert len(encoder._cache) <= 5
-
-
-def test_the_doctest_of_emphasis():
-    import doctest
-
-    import riffcomposer.diffusion.prompts as module
-
-    assert Path(module.__file__).name == "prompts.py"
-    assert doctest.testmod(module).failed == 0

@@ -46,3 +46,30 @@ def test_a_section_that_length_never_reaches() -> None:
 
 def test_rounds_are_not_looked_at_twice() -> None:
     assert len(codes(song(section("a", strength=0), length="2min"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("sections", "loop", "expected"),
+    [
+        ([section("a", fade_in="1 bar")], True, [("loop-fades", ("sections", 0, "fade_in"))]),
+        ([section("a"), section("b", fade_out="1 bar")], True, [("loop-fades", ("sections", 1, "fade_out"))]),
+        (
+            [section("a", fade_in="1 beat", fade_out="1 beat")],
+            True,
+            [("loop-fades", ("sections", 0, "fade_in")), ("loop-fades", ("sections", 0, "fade_out"))],
+        ),
+        ([section("a", fade_out="1 bar"), section("b", fade_in="1 bar")], True, []),
+        ([section("a", fade_in="1 bar", fade_out="1 bar")], False, []),
+        ([section("a")], True, []),
+    ],
+)
+def test_fades_at_the_seam_of_a_loop(
+    sections: list[dict[str, Any]], loop: bool, expected: list[tuple[str, tuple[str | int, ...]]]
+) -> None:
+    assert codes(song(*sections, loop=loop)) == expected
+
+
+def test_the_seam_of_a_loop_of_some_length_is_where_it_ends() -> None:
+    sections = [section("a", fade_out="1 bar"), section("b", seed=4)]
+    assert codes(song(*sections, loop=True, length="61.44s")) == [("loop-fades", ("sections", 0, "fade_out"))]
+    assert codes(song(*sections, loop=True, length="81.92s")) == []

@@ -69,8 +69,6 @@ CASES = {
         "idle-leg",
         "nothing changes",
     ),
-    "prompt: 'a (b:1.3', bars: 8": ("'a (b:1.3'", "warning", "brackets", "do not come in pairs"),
-    "prompt: a, bars: 8, negative_prompt: 'a]'": ("'a]'", "warning", "brackets", "do not come in pairs"),
     "prompt: a, bars: 8, scheduler: ddmi": ("ddmi", "error", "unknown-scheduler", "did you mean 'ddim'?"),
     "prompt: a, bars: 8, scheduler: quux": ("quux", "error", "unknown-scheduler", "it has ddim"),
     "prompt: a, bars: 8, gain_db: -60": ("-60", "warning", "silent-section", "is silent"),
@@ -165,3 +163,18 @@ def test_an_inherited_fault_is_said_once(load: Load, small_catalogue: Catalogue)
 def test_without_a_profile(load: Load, small_catalogue: Catalogue) -> None:
     song = load(_song("init: nothing, prompt: a, bars: 8, scheduler: quux"))
     assert [fault.code for fault in lint(song, None, small_catalogue)] == ["unknown-name"]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("loop: true\noutput: {formats: [mp3]}\n", ["loop-as-mp3"]),
+        ("loop: true\noutput: {formats: [mp3, ogg]}\n", []),
+        ("loop: true\n", []),
+        ("output: {formats: [mp3]}\n", []),
+    ],
+)
+def test_a_loop_as_mp3_alone(text: str, codes: list[str], load: Load, small_catalogue: Catalogue) -> None:
+    found = lint(load(_song("prompt: a, bars: 8", text)), PROFILE, small_catalogue)
+    assert [item.code for item in found] == codes
+    assert all(item.source[item.column - 1 : item.end_column - 1] == "[mp3]" for item in found)

@@ -1,0 +1,71 @@
+"""What there is to say about the LoRA files of a song before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from riffcomposer.errors import ModelError
+from riffcomposer.models.lora_fit import Layers, fit_lora, layers_of
+from riffcomposer.models.lora_values import check_values
+from riffcomposer.song.diagnostics import Diagnostic, Severity, printable, shorten
+from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
+from riffcomposer.song.reader import LoadedSong
+
+_Finding = tuple[Severity, str, str, str]
+"""Severity, code, message without the file's name, hint."""
+
+
+def lint_loras(
+    song: LoadedSong, model_folder: Path | None, allowed: tuple[Path, ...] = ()
+) -> Iterator[Diagnostic]:
+    """Errors for files that do not fit the model, and a warning where a part of one is left out.
+
+    Args:
+        model_folder: The checkpoint's; None if it is not on this disk.
+        allowed: Folders beside the song's own in which its files may lie.
+    """
+    layers = _layers(model_folder)
+    looked: dict[str, _Finding | None] = {}
+    for section in song.resolved.sections:
+        for index, lora in enumerate(section.loras):
+            try:
+                file = resolve_inside(song.folder, lora.path, max_bytes=MAX_LORA_BYTES, allowed=allowed)
+            except PathError:
+                continue  # said where all of a song's paths are looked at
+            if lora.path not in looked:
+                looked[lora.path] = _finding(file, layers)
+            if found := looked[lora.path]:
+                severity, code, message, hint = found
+                text = f"{shorten(lora.path)} {printable(message)}"
+                path = (*section.where("lora"), index, "path")
+                yield song.diagnostic(severity, code, text, path, printable(hint))
+
+
+def _layers(folder: Path | None) -> Layers | None:
+    """The model's layers; None if it has no weights on this disk or they are damaged (said elsewhere)."""
+    if folder is None:
+        return None
+    try:
+        return layers_of(folder) or None
+    except (ModelError, OSError):
+        return None
+
+
+def _finding(file: Path, layers: Layers | None) -> _Finding | None:
+    """What there is to say about one file."""
+    try:
+        fit = fit_lora(file, layers)
+        acts = check_values(file, fit)
+    except ModelError as error:
+        message, _, hint = str(error).partition("; ")
+        return "error", "bad-lora", message, hint
+    except OSError as error:
+        return "error", "bad-lora", f"cannot be read ({error.strerror})", ""
+    if not acts:
+        return "warning", "idle-lora", "changes nothing: all that it adds is zero", ""
+    if fit.left_out:
+        first, total = fit.left_out[0][:120], len(fit.left_out) + len(fit.used)
+        message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"
+        return "warning", "lora-in-part", message, "the others act as they should"
+    return None

@@ -1,0 +1,222 @@
+"""What a prompt that was written for another program means here: mostly, nothing but its letters.
+
+Each rule names the program's notation, says what it is here, and what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from riffcomposer.song.diagnostics import Diagnostic, Severity, shorten
+from riffcomposer.song.emphasis import MAX_WEIGHT, brackets, lone_brackets
+from riffcomposer.song.reader import LoadedSong
+from riffcomposer.song.resolved import NodePath
+
+_MAX_LINES = 100
+
+
+@dataclass(frozen=True)
+class _Remark:
+    """One thing to say about a prompt, and the part of it that it is about."""
+
+    text: str
+    code: str
+    message: str
+    hint: str
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A notation of other programs. `{0}` in the texts is what was found, `{1}` its first group."""
+
+    pattern: str
+    message: str
+    hint: str
+
+
+_SECTIONS = (
+    "intro|outro|verse|chorus|pre-?chorus|post-?chorus|refrain|hook|bridge|drop|build-?up|breakdown|interlude|"
+    "instrumental|solo|coda|end|fade ?out"
+)
+_OPTIONS = {
+    "neg": "negative_prompt",
+    "no": "negative_prompt",
+    "negative": "negative_prompt",
+    "seed": "seed",
+    "steps": "num_inference_steps",
+    "cfg": "guidance_scale",
+    "scale": "guidance_scale",
+    "strength": "strength",
+    "sampler": "scheduler",
+}
+
+_RULES = (
+    _Rule(
+        r"<(?:lora|lyco):([^:<>]*)(?::[^<>]*)?>",
+        "{0} loads no LoRA here, its letters are read as words",
+        "list the file under the key lora, as in lora: [{{path: {1}.safetensors, weight: 0.8}}]",
+    ),
+    _Rule(
+        r"<hypernet:[^<>]*>|\bembedding:[\w.-]+|<[\w-]+>",
+        "{0} loads nothing here (embeddings and hypernetworks are not read), its letters are read as words",
+        "take it out",
+    ),
+    _Rule(
+        r"\{[^{}|]*\|[^{}]*\}",
+        "{0} does not choose one of several here, all of it is read as words",
+        "write the one that you want, or several as points of a walk",
+    ),
+    _Rule(
+        r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%",
+        "{0} is not replaced by anything here",
+        "write the words out",
+    ),
+    _Rule(r"\b__[\w/*-]+__", "{0} is no wildcard here, its letters are read as words", "write the words out"),
+    _Rule(
+        r"(?<!\\)\[[^\[\]|]*\|[^\[\]]*\]",
+        "{0} does not alternate here, it only weighs all of its words less",
+        "write a walk from one prompt to the other",
+    ),
+    _Rule(
+        r"(?<!\\)\[[^\[\]]*:\s*[\d.]+\s*\]",
+        "{0} does not change the prompt half-way here, it only weighs all of its words less",
+        "write a walk from one prompt to the other; a smaller weight is (words:0.8)",
+    ),
+    _Rule(
+        rf"(?i)(?<!\\)\[\s*(?:{_SECTIONS})(?:\s*\d+)?(?:\s*[:-][^\[\]]*)?\s*\]",
+        "{0} starts no part of the song here, it is a word that weighs less",
+        "give each part a section of its own",
+    ),
+    _Rule(
+        r"\{[^{}|]*\}",
+        "{0} weighs nothing here, its brackets are read as they are",
+        "write (words) or (words:1.3)",
+    ),
+    _Rule(
+        r"[\uff08\uff09\uff3b\uff3d\u3010\u3011\uff1a]",
+        "the wide {0} is an ordinary character here and weighs nothing",
+        "write ( ) [ ] : for weights",
+    ),
+    _Rule(
+        r"(?:\b\w{1,60}|\))\s*::\s*-?[\d.]*",
+        "{0} does not part or weigh prompts here, it is read as it is",
+        "write (words:1.3) for a weight, or a walk for several prompts",
+    ),
+    _Rule(r"(?:\b\w{1,60}|\))(?:\+{2,}|-{2,})(?=[\s,.]|$)", "{0} weighs nothing here", "write (words:1.1)"),
+    _Rule(
+        r"\b[A-Za-z]\w{0,60}:\d\.\d+\b(?!\s*\\?[)\]])|\)\s?\d\.\d+\b",
+        "{0} weighs nothing here, the weight belongs into the brackets",
+        "write (words:1.3)",
+    ),
+    _Rule(r"^\s*/imagine\b(?: prompt:)?", "{0} is no command here, it is read as words", "take it out"),
+    _Rule(
+        r"\)\.(?:and|blend|swap)\(",
+        "{0} joins no prompts here, its letters are read as words",
+        "write a walk from one prompt to the other",
+    ),
+    _Rule(
+        r"(?i)\bnegative prompt:",
+        "{0} does not start a negative prompt here, what follows is asked for",
+        "move it to the key negative_prompt",
+    ),
+    _Rule(
+        r"\b(?:Steps|Sampler|CFG scale|Model hash): ?[\w.+]+",
+        "{0} sets nothing here, it is read as words",
+        "use the keys num_inference_steps, scheduler, guidance_scale and seed",
+    ),
+)
+_MARK = re.compile(r"[<{\[)|:$%/\uff08\uff09\uff3b\uff3d\u3010\u3011\uff1a]|__|--|\+\+|AND|BREAK")
+"""What each of the notations has in it; most prompts have nothing of the kind."""
+_OPTION = re.compile(r"(?<!\S)--(\w+)")
+_CAPITALS = {
+    "AND": ("joins no two prompts here", "write a walk from one prompt to the other"),
+    "BREAK": ("starts no new chunk here (long prompts are parted by themselves)", "take it out"),
+}
+_ODD_WEIGHT = re.compile(r"(?s).*:\s*([+-]?[\d.,]*\d[\d.,]*\s*%?)\s*")
+
+
+def _weights(prompt: str) -> Iterator[_Remark]:
+    """Brackets without words or partner, and weights that are none or too large."""
+    if lone := lone_brackets(prompt):
+        message = f"{shorten(lone)} has no partner, so it weighs no words"
+        yield _Remark(lone[0], "brackets", message, f"write \\{lone[0]} for the character itself")
+    largest = None
+    for bracket in brackets(prompt):
+        shown = shorten(bracket.text)
+        odd = None if bracket.is_explicit or bracket.text[0] == "[" else _ODD_WEIGHT.fullmatch(bracket.words)
+        if not bracket.words.strip(" ,:"):
+            yield _Remark(bracket.text, "empty-brackets", f"{shown} weighs no words", "take it out")
+        elif odd:
+            message = f"{shown} has a weight that is not one: {odd[1].strip()}"
+            hint = f"write 0 to {MAX_WEIGHT:g} as in 1.3; what not to play is said in negative_prompt"
+            yield _Remark(bracket.text, "prompt-weight", message, hint, "error")
+        elif bracket.total > MAX_WEIGHT and (largest is None or bracket.total > largest.total):
+            largest = bracket
+        elif bracket.is_explicit and bracket.weight == 0:
+            message = f"{shown} weighs its words 0: they are left out"
+            yield _Remark(bracket.text, "zero-weight", message, "take them out, or use negative_prompt")
+    if largest is not None:
+        shown = shorten(largest.text)
+        message = f"{shown} weighs its words {largest.total:g} times, at most {MAX_WEIGHT:g} is read"
+        hint = "weights that help are 0.5 to 1.6; write \\( and \\) where brackets are meant as characters"
+        yield _Remark(largest.text, "prompt-weight", message, hint, "error")
+
+
+def _foreign(prompt: str) -> Iterator[_Remark]:
+    """Notations of other programs, each once."""
+    if not _MARK.search(prompt):
+        return
+    rest = prompt
+    for rule in _RULES:
+        if match := re.search(rule.pattern, rest):
+            groups = (
+                shorten(match[0].strip()),
+                *(shorten(group or "", 60)[1:-1] for group in match.groups()),
+            )
+            message, hint = (text.format(*groups) for text in (rule.message, rule.hint))
+            yield _Remark(match[0].strip(), "foreign-prompt", message, hint)
+            rest = re.sub(rule.pattern, " ", rest)
+    if option := _OPTION.search(prompt):
+        key = _OPTIONS.get(option[1].lower())
+        hint = f"use the key {key}" if key else "take it out"
+        message = f"{shorten(option[0])} is no option here, it and what follows are read as words"
+        yield _Remark(option[0], "foreign-prompt", message, hint)
+    if any(character.islower() for character in prompt):
+        for word, (message, hint) in _CAPITALS.items():
+            if re.search(rf"(?<![\w-]){word}(?![\w-])", prompt):
+                yield _Remark(word, "foreign-prompt", f"{word} {message}, it is read as a word", hint)
+
+
+def lint_prompts(song: LoadedSong, prompts: Iterable[tuple[str, NodePath]]) -> Iterator[Diagnostic]:
+    """Everything to say about prompts, each remark at the words that it is about.
+
+    Args:
+        prompts: The texts, and where in the song each is written.
+    """
+    for prompt, path in prompts:
+        for remark in (*_weights(prompt), *_foreign(prompt)):
+            found = song.diagnostic(remark.severity, remark.code, remark.message, path, remark.hint)
+            yield _narrowed(song, found, remark.text, prompt)
+
+
+def _narrowed(song: LoadedSong, found: Diagnostic, text: str, prompt: str) -> Diagnostic:
+    """The diagnostic at `text` itself, where that stands in the file as it is in the prompt.
+
+    A prompt may go over several lines: each of them is a part of it.
+    """
+    lines = song.source.lines
+    for number in range(found.line, min(found.line + _MAX_LINES, len(lines) + 1)):
+        line = lines[number - 1]
+        first = found.column - 1 if number == found.line else 0
+        last = (
+            found.end_column - 1 if number == found.line and found.end_column - 1 <= len(line) else len(line)
+        )
+        at = line.find(text, first, last)
+        if at >= 0 and (number == found.line or line.strip(" \"'") in prompt):
+            return replace(found, line=number, column=at + 1, end_column=at + 1 + len(text), source=line)
+        if number > found.line and line.strip(" \"'") not in prompt:
+            break
+    return found
