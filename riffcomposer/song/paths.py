@@ -12,8 +12,6 @@ from pathlib import Path
 
 from riffcomposer.song.diagnostics import shorten
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
-IMAGE_SUFFIXES = (".png",)
 MAX_FILE_BYTES = 512 << 20
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")

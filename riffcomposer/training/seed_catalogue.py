@@ -21,8 +21,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from riffcomposer import files
+from riffcomposer.media.picture import exif_tags
 from riffcomposer.seeds.catalogue import FOLDER
-from riffcomposer.spectrogram.image import exif_tags
 from riffcomposer.training import fonts
 from riffcomposer.training.composer.arrangement import compose_loop
 from riffcomposer.training.composer.style import Style

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from riffcomposer.media.picture import parameters_from_exif
 from riffcomposer.seeds.catalogue import FOLDER, SeedClip, catalogue
-from riffcomposer.spectrogram.image import parameters_from_exif, read_image
+from riffcomposer.spectrogram.image import read_image
 from riffcomposer.training.composer.styles import STYLES
 
 CLIPS = list(catalogue().clips.values())
