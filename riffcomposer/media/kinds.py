@@ -207,7 +207,7 @@ def kind_of_bytes(head: bytes) -> FileKind | None:
             return kind
     if head[:2] == b"BM" and head[6:10] == bytes(4):
         return _BMP
-    if len(head) >= 4 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+    if len(head) >= 4 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 6 != 6:
         return _of_mpeg_header(head)
     if not head.strip(b"\0"):
         return ZEROS
@@ -224,7 +224,7 @@ def _of_mpeg_header(head: bytes) -> FileKind | None:
     if head[1] & 0xF6 == 0xF0:
         return AAC
     layer, bitrate, rate = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
-    return MP3 if layer and bitrate != 15 and rate != 3 else None
+    return MP3 if layer in (1, 2) and bitrate != 15 and rate != 3 else None
 
 
 def _of_text(head: bytes) -> FileKind | None:
@@ -234,7 +234,7 @@ def _of_text(head: bytes) -> FileKind | None:
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:
+        if error.reason != "unexpected end of data" or error.start == 0:
             return None
         text = head[: error.start].decode("utf-8-sig")
     if re.search(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]", text):

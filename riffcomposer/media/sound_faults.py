@@ -111,7 +111,7 @@ def faults_of(facts: SoundFacts, *, mono: bool) -> list[FileFault]:
         mono: The sound will be mixed to one channel.
     """
     if facts.unusable:
-        message = f"has {facts.unusable:,} samples that are NaN, infinite or beyond any scale"
+        message = f"has samples that are NaN, infinite or beyond any scale ({facts.unusable:,} of them)"
         return [FileFault("sound-nan", message, "write the file anew from its source", True)]
     if facts.peak == 0.0:
         message = "is silent in the part that is used"
