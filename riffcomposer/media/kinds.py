@@ -92,6 +92,8 @@ MATROSKA = _audio("a Matroska or WebM file", ".webm", ".mka")
 _EXPORT = "export it as WAV from the program that made it"
 _UNPACK = "unpack it and name the file inside"
 _DOWNLOAD = "download the file itself, not the page about it"
+_CONVERT = "convert it to FLAC"
+_EXTRACT = "extract its sound to FLAC"
 _SAVE_PNG = "save it as PNG"
 
 HTML = _other("an HTML page", _DOWNLOAD)
@@ -130,12 +132,22 @@ _SIGNATURES: tuple[tuple[bytes, FileKind], ...] = (
     (b"FLhd", _other("an FL Studio project", _EXPORT)),
     (b"Extended Module:", _other("a tracker module", _EXPORT)),
     (b"IMPM", _other("a tracker module", _EXPORT)),
-    (b"MAC ", _other("a Monkey's Audio file", "convert it to FLAC")),
-    (b"TTA", _other("a True Audio file", "convert it to FLAC")),
-    (b"DSD ", _other("a DSD file", "convert it to FLAC")),
-    (b"FRM8", _other("a DSD file", "convert it to FLAC")),
-    (b"\x0b\x77", _other("an AC-3 file", "convert it to FLAC")),
-    (b"#!AMR", _other("an AMR recording", "convert it to FLAC")),
+    (b"MAC ", _other("a Monkey's Audio file", _CONVERT)),
+    (b"TTA", _other("a True Audio file", _CONVERT)),
+    (b"DSD ", _other("a DSD file", _CONVERT)),
+    (b"FRM8", _other("a DSD file", _CONVERT)),
+    (b"\x0b\x77", _other("an AC-3 file", _CONVERT)),
+    (b"MPCK", _other("a Musepack file", _CONVERT)),
+    (b"MP+", _other("a Musepack file", _CONVERT)),
+    (b"OFR ", _other("an OptimFROG file", _CONVERT)),
+    (b"ajkg", _other("a Shorten file", _CONVERT)),
+    (b".ra\xfd", _other("a RealAudio file", _CONVERT)),
+    (b".RMF", _other("a RealMedia file", _CONVERT)),
+    (b"FLV\x01", _other("a Flash film", _EXTRACT)),
+    (b"\x00\x00\x01\xba", _other("an MPEG film", _EXTRACT)),
+    (b"Creative Voice File", _other("a Creative Voice file", _CONVERT)),
+    (b"NIST_1A", _other("a NIST Sphere file", _CONVERT)),
+    (b"#!AMR", _other("an AMR recording", _CONVERT)),
     (b"II*\x00", _other("a TIFF image", _SAVE_PNG)),
     (b"MM\x00*", _other("a TIFF image", _SAVE_PNG)),
     (b"8BPS", _other("a Photoshop document", _SAVE_PNG)),
@@ -156,7 +168,7 @@ _RIFF_FORMS = {
     b"WEBP": FileKind("a WebP image", "image", (".webp",)),
     b"sfbk": _other("a SoundFont: instruments, and no recording", "render notes with it to WAV"),
     b"RMID": MIDI,
-    b"AVI ": _other("an AVI film", "extract its sound to WAV"),
+    b"AVI ": _other("an AVI film", _EXTRACT),
 }
 
 _IMAGE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
@@ -198,6 +210,10 @@ def kind_of_bytes(head: bytes) -> FileKind | None:
         )
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return AIFF
+    if head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G":
+        return _other("an MPEG transport stream", _EXTRACT)
+    if head[4:8] in (b"moov", b"mdat", b"wide"):
+        return MP4  # QuickTime before it had a brand
     if head[4:8] == b"ftyp":
         if head[8:12] in _IMAGE_BRANDS:
             return _other("a HEIC or AVIF image", _SAVE_PNG)

@@ -62,6 +62,8 @@ def _scaled(rows: int, columns: int, n_mels: int) -> FileFault:
 
 def _looks_turned(level: np.ndarray) -> bool:
     """Whether columns, not rows, have the slope and the smoothness that bands have."""
+    if min(level.shape) < 8:
+        return False
     slope = _slope(level.mean(axis=0))
     across, along = (float(np.abs(np.diff(level, axis=axis)).mean()) for axis in (0, 1))
     return slope > TURNED_SLOPE and slope > _slope(level.mean(axis=1)) and across < along

@@ -207,7 +207,7 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None) -> Sound
             stream = next(iter(container.streams.audio), None)
             if stream is None:
                 raise AudioError(f"{path}: is {container.format.long_name} and holds no sound")
-            codec = stream.codec_context.name
+            codec = stream.codec_context.name if stream.codec_context is not None else "an unknown codec"
             if codec not in _CODECS:
                 raise AudioError(
                     f"{path}: its sound is coded as {codec}, which is not read; convert it to FLAC"

@@ -119,6 +119,7 @@ IMAGES: dict[str, tuple[Callable[[Image.Image], Image.Image], dict[str, str]]] =
         lambda image: image.resize((768, 512)).transpose(Image.Transpose.ROTATE_90),
         {"image-turned": "warning"},
     ),
+    "one column": (lambda image: image.crop((0, 0, 1, 512)), {"init-short": "warning"}),
     "palette": (lambda image: image.convert("P"), {}),
     "with alpha": (lambda image: image.convert("RGBA"), {}),
 }
