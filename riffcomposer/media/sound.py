@@ -32,6 +32,9 @@ MAX_SECONDS = 4 * 3600
 MOST_COMPRESSED_FRAMES_PER_BYTE = 4096
 """Silence in FLAC or Ogg takes about a byte per thousand frames; a forged header claims more."""
 
+MAX_VALUES = 2 * MAX_SECONDS * 48_000
+"""Samples of all channels together that a part may have: four hours of stereo, 5 GB."""
+
 BLOCK_FRAMES = 1 << 16
 _DAMAGED_PACKETS = 200
 """So many packets that cannot be decoded, and more than can be: the file is given up."""
@@ -73,17 +76,24 @@ class _GivenUp(Exception):
     """libsndfile cannot read a file, or not to its end; FFmpeg may."""
 
 
-def read_part(path: Path, *, start_seconds: float = 0.0, duration_seconds: float | None = None) -> SoundPart:
+def read_part(
+    path: Path,
+    *,
+    start_seconds: float = 0.0,
+    duration_seconds: float | None = None,
+    max_values: int = MAX_VALUES,
+) -> SoundPart:
     """Reads a part of a sound file, at its own rate and with its own channels.
 
     Args:
         path: The file; its name says nothing, its bytes do.
         start_seconds: Where to begin.
         duration_seconds: How much to read; to the end by default. The end of the file ends it early.
+        max_values: How many samples, of all channels together, the part may have.
 
     Raises:
         AudioError: The file is missing, empty, damaged, something else than a sound, absurd, longer
-            than four hours, or ends before `start_seconds`.
+            than four hours, ends before `start_seconds`, or has more than `max_values`.
     """
     if not (math.isfinite(start_seconds) and start_seconds >= 0):
         raise AudioError(f"{path}: cannot start at {start_seconds} seconds")
@@ -92,10 +102,10 @@ def read_part(path: Path, *, start_seconds: float = 0.0, duration_seconds: float
     kind = _checked_kind(path)
     if kind is not None and kind in _SNDFILE_KINDS:
         try:
-            return _read_with_libsndfile(path, start_seconds, duration_seconds)
+            return _read_with_libsndfile(path, start_seconds, duration_seconds, max_values)
         except _GivenUp:
             pass
-    return _read_with_ffmpeg(path, start_seconds, duration_seconds)
+    return _read_with_ffmpeg(path, start_seconds, duration_seconds, max_values)
 
 
 def _checked_kind(path: Path) -> FileKind | None:
@@ -132,6 +142,14 @@ def _check_form(path: Path, rate: int, channels: int) -> None:
         )
 
 
+def _check_values(path: Path, values: int, most: int) -> None:
+    if values > most:
+        raise AudioError(
+            f"{path}: has more than {most:,} samples in the part that is used; write it anew with two "
+            "channels at 44,100 Hz"
+        )
+
+
 def _range(path: Path, rate: int, start: float, duration: float | None) -> tuple[int, int]:
     """First sample of a part, and how many there may be: one more than is allowed, to notice it.
 
@@ -165,7 +183,7 @@ def _part(
     return SoundPart(samples, rate, coding, samples.shape[1] < wanted)
 
 
-def _read_with_libsndfile(path: Path, start: float, duration: float | None) -> SoundPart:
+def _read_with_libsndfile(path: Path, start: float, duration: float | None, max_values: int) -> SoundPart:
     """Reads by libsndfile; raises `_GivenUp` where FFmpeg may know more."""
     import soundfile
 
@@ -189,12 +207,13 @@ def _read_with_libsndfile(path: Path, start: float, duration: float | None) -> S
                         break
                     done += len(block)
                     blocks.append(block)
+                    _check_values(path, done * source.channels, max_values)
             return _part(path, blocks, rate, f"{source.format}, {source.subtype}", wanted, first, frames)
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
         raise _GivenUp from error
 
 
-def _read_with_ffmpeg(path: Path, start: float, duration: float | None) -> SoundPart:
+def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_values: int) -> SoundPart:
     """Reads by FFmpeg, from the beginning: positions are counted, never guessed from a bit rate."""
     import av
 
@@ -202,7 +221,7 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None) -> Sound
         # A file object, not a path: FFmpeg sees these bytes and no other file.
         with (
             open(path, "rb") as handle,
-            av.open(handle, mode="r", options=_OPTIONS, metadata_errors="replace") as container,
+            av.open(handle, mode="r", options=_OPTIONS, **_lenient()) as container,
         ):
             stream = next(iter(container.streams.audio), None)
             if stream is None:
@@ -229,6 +248,7 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None) -> Sound
                 if len(kept):
                     blocks.append(kept)
                 position += len(block)
+                _check_values(path, min(position - first, wanted) * channels, max_values)
                 if position >= first + wanted:
                     break
             return _part(
@@ -238,6 +258,13 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None) -> Sound
         raise AudioError(
             f"{path}: is not a sound that can be read; it may be damaged, or of a kind that is not known"
         ) from error
+
+
+def _lenient() -> dict[str, str]:
+    """What keeps PyAV before 19 from refusing tags that are not UTF-8; PyAV 19 no longer knows it."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def _frames(path: Path, container: Any, stream: Any) -> Any:

@@ -66,7 +66,7 @@ class SoundFacts:
 def measure(samples: np.ndarray, sample_rate: int) -> SoundFacts:
     """Measures a part of a sound, `[channels, samples]`, in one pass per channel."""
     channels, count = samples.shape
-    peak = float(np.abs(samples).max()) if count else 0.0
+    peak = float(max(samples.max(), -samples.min())) if count else 0.0
     if not peak <= _INTEGER_SCALES[-1]:  # NaN is not
         unusable = int(samples.size - (np.abs(samples) <= _INTEGER_SCALES[-1]).sum())
         return SoundFacts(unusable, 1, peak, (0.0,) * channels, 0.0, 1.0)

@@ -17,8 +17,11 @@ from riffcomposer.plan.model import InitClip, Plan
 from riffcomposer.song.diagnostics import shorten
 from riffcomposer.song.resolved import NodePath, ResolvedSong
 
-LONGEST_PART_SECONDS = 600.0
+LONGEST_PART_SECONDS = 120.0
 """Of a longer loop the beginning is looked at."""
+
+_MAX_VALUES = 1 << 28
+"""Samples in memory, of all channels together: two minutes of 32 channels at 48 kHz and some more."""
 
 LATEST_START_SECONDS = 3600
 """A loop that starts later is not looked at: a compressed sound is decoded from its beginning."""
@@ -74,6 +77,7 @@ def _of_sound(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFau
         init.path,
         start_seconds=float(first),
         duration_seconds=min(float(length), LONGEST_PART_SECONDS),
+        max_values=_MAX_VALUES,
     )
     yield from faults_of(measure(part.samples, part.sample_rate), mono=not params.stereo)
     there = part.samples.shape[1] / part.sample_rate - float(init.start_seconds - first)

@@ -136,6 +136,16 @@ def test_wav_whose_length_was_never_written_is_read_to_its_end(tmp_path: Path, s
     np.testing.assert_array_equal(read_audio(tmp_path / "crashed.wav"), read_audio(tmp_path / "known.wav"))
 
 
+def test_tags_that_are_not_utf8_are_no_hindrance(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "known.wav", MUSIC, RATE)
+    content = (tmp_path / "known.wav").read_bytes()
+    at = content.index(b"data")
+    tag = b"LIST" + struct.pack("<I", 16) + b"INFOINAM" + struct.pack("<I", 4) + b"Caf\xe9"
+    crashed = content[:at] + tag + b"data" + bytes(4) + content[at + 8 :]
+    (tmp_path / "crashed.wav").write_bytes(crashed)
+    np.testing.assert_array_equal(read_audio(tmp_path / "crashed.wav"), read_audio(tmp_path / "known.wav"))
+
+
 @pytest.mark.parametrize("name", ["flac.flac", "vorbis.ogg", "cbr.mp3", "aac.aac", "pack.wv", "opus.webm"])
 def test_a_file_cut_off_gives_what_is_left(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -194,3 +204,14 @@ def test_a_playlist_leads_to_no_other_file(tmp_path: Path) -> None:
             (tmp_path / name).write_bytes(start + content.encode())
             with pytest.raises(AudioError, match=name):
                 read_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_a_part_larger_than_allowed_is_refused_before_it_is_in_memory(tmp_path: Path, suffix: str) -> None:
+    soundfile.write(tmp_path / f"s.{suffix}", np.stack([MUSIC, MUSIC], 1), RATE)
+    assert (
+        read_part(tmp_path / f"s.{suffix}", duration_seconds=1.0, max_values=2 * RATE).samples.size
+        == 2 * RATE
+    )
+    with pytest.raises(AudioError, match="more than 100,000 samples"):
+        read_part(tmp_path / f"s.{suffix}", max_values=100_000)
