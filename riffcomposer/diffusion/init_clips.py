@@ -96,7 +96,7 @@ def _read_image_level(init: InitClip, params: SpectrogramParameters) -> tuple[np
     level, own, _ = read_image(init.path, params)
     problem = misfit(own, params)
     if problem is not None:
-        raise SpectrogramError(f"{init.name}: {problem}")
+        raise SpectrogramError(f"{init.name} does not fit the model: {problem}")
     scale = (own.max_volume / params.max_volume) ** params.power_for_image
     return level.numpy() * np.float32(scale), float(init.start_seconds * params.frames_per_second)
 

@@ -117,11 +117,11 @@ def misfit(own: SpectrogramParameters, wanted: SpectrogramParameters) -> str | N
     for field in ("num_frequencies", "min_frequency", "max_frequency", "mel_scale_type", "power_for_image"):
         found, needed = getattr(own, field), getattr(wanted, field)
         if found != needed:
-            return f"its {field} is {found}, the model's is {needed}; it does not fit"
+            return f"its {field} is {found}, the model's is {needed}"
     if own.frames_per_second != wanted.frames_per_second:
         return (
-            f"has {float(own.frames_per_second):g} frames per second, the model has "
-            f"{float(wanted.frames_per_second):g}; it does not fit"
+            f"it has {float(own.frames_per_second):g} frames per second, the model has "
+            f"{float(wanted.frames_per_second):g}"
         )
     return None
 

@@ -92,7 +92,8 @@ def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFau
     picture = read_picture(init.path, params)
     problem = misfit(picture.params, params)
     if problem is not None:
-        yield FileFault("image-misfit", problem, "make it anew with the model's format", True)
+        message = f"does not fit the model: {problem}"
+        yield FileFault("image-misfit", message, "make it anew with the model's format", True)
         return
     yield from faults_of(picture, n_mels=params.num_frequencies)
     length = picture.level.shape[2] / params.frames_per_second
