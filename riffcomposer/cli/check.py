@@ -29,6 +29,7 @@ def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, .
     """What only the plan can tell: its lints, or the faults that stop it."""
     from riffcomposer.errors import SongError
     from riffcomposer.models.device import guess_compute
+    from riffcomposer.plan.init_scan import scan_inits
     from riffcomposer.plan.inputs import SongFiles
     from riffcomposer.plan.lints import lint_plan
     from riffcomposer.plan.planner import plan_song
@@ -44,7 +45,8 @@ def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, .
             compute=guess_compute(),
             files=SongFiles(song.folder, folders),
         )
-        return diagnosed(song, lint_plan(plan, song.resolved))
+        found = scan_inits(plan, song.resolved, model.profile.spectrogram)
+        return diagnosed(song, [*lint_plan(plan, song.resolved), *found])
     except SongError as error:
         return diagnosed(song, error.diagnostics)
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from riffcomposer.cli.console import plain, print_json, print_warning, stdout
-from riffcomposer.errors import RiffcomposerError, UsageError
+from riffcomposer.errors import UsageError
+from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.units import Length, round_half_up
 
 if TYPE_CHECKING:
     import torch
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus"})
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"})
+    from riffcomposer.media.sound import SoundPart
+
+OUTPUT_FORMATS = ("wav", "flac", "ogg", "mp3")
+"""What `clip to-audio` writes."""
 
 
 def register(app: typer.Typer) -> None:
@@ -30,18 +33,61 @@ def register(app: typer.Typer) -> None:
     app.add_typer(clip, name="clip")
 
 
-def _inputs(paths: Iterable[Path], suffixes: frozenset[str]) -> list[Path]:
-    """The files named, and those with a fitting suffix in the folders named, in order."""
+def _inputs(paths: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    """The files named, and those with a fitting suffix in the folders named, in order.
+
+    Raises:
+        UsageError: A folder without such files, or two files that would be written under one name.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in suffixes)
             if not inside:
-                raise UsageError(f"{path}: no files here that end in {', '.join(sorted(suffixes))}")
+                raise UsageError(
+                    f"{path}: no files here that end in {', '.join(suffixes)}; "
+                    f"to write into this folder, say --out {path}"
+                )
             found += inside
         else:
             found.append(path)
+    stems: dict[str, Path] = {}
+    for path in found:
+        first = stems.setdefault(path.stem.casefold(), path)
+        if first is not path:
+            raise UsageError(f"{first} and {path} would be written under one name; convert them one by one")
     return found
+
+
+def _output_file(
+    paths: list[Path], out: Path | None, outputs: tuple[str, ...], inputs: tuple[str, ...]
+) -> tuple[list[Path], Path | None]:
+    """The inputs, and the one file to write if the command names one: `IN OUT`, or `IN --out OUT`.
+
+    Args:
+        paths: The command's arguments.
+        out: Its `--out`: a folder, or the file if its suffix says so.
+        outputs: Suffixes of what the command writes.
+        inputs: Suffixes of what it reads.
+
+    Raises:
+        UsageError: What is meant cannot be told: an output among several inputs, two outputs, or a
+            name at the end that is neither.
+    """
+    *rest, last = paths
+    named = bool(rest) and last.suffix.lower() in outputs and not last.is_dir()
+    if not named and rest and not last.exists() and last.suffix.lower() not in inputs:
+        raise UsageError(
+            f"{last}: there is no such file to read; a file to write ends in {' or '.join(outputs)}, "
+            f"and a folder to write to is named by --out {last}"
+        )
+    by_option = out if out is not None and out.suffix.lower() in outputs and not out.is_dir() else None
+    if named and out is not None:
+        raise UsageError(f"{last} and --out {out} are two places to write to; name one of them")
+    target, sources = (last, rest) if named else (by_option, paths)
+    if target is not None and (len(sources) > 1 or sources[0].is_dir()):
+        raise UsageError(f"{target} is one file, and there may be several inputs; name a folder by --out")
+    return sources, target
 
 
 def _seconds(text: str | None, option: str) -> Any:
@@ -58,8 +104,12 @@ def _seconds(text: str | None, option: str) -> Any:
 
 
 def to_image(
-    audio: list[Path] = typer.Argument(help="Audio files, or folders of them."),
-    out: Path = typer.Option(Path("."), "--out", help="Folder for the images."),
+    audio: list[Path] = typer.Argument(
+        metavar="SOUND... [OUT.png]", help="Sound files, or folders of them; then the image, if it is one."
+    ),
+    out: Path | None = typer.Option(
+        None, "--out", help="Folder for the images, or the image itself (.png). Default: the current folder."
+    ),
     start: str = typer.Option("0s", "--start", help="Where in each file to begin."),
     duration: str | None = typer.Option(
         None,
@@ -69,10 +119,14 @@ def to_image(
     stereo: bool = typer.Option(False, "--stereo", help="Left and right in the image's colours."),
     as_json: bool = typer.Option(False, "--json", help="Print the files written as JSON."),
 ) -> None:
-    """Turns audio into spectrogram images in Riffusion's format (PNG, parameters in EXIF)."""
+    """Turns sounds into spectrogram images in Riffusion's format (PNG, parameters in EXIF)."""
+    sources, single = _output_file(audio, out, (".png",), AUDIO_SUFFIXES)
+    if single is not None and duration is not None:
+        raise UsageError(f"--duration cuts into several images, and {single} is one; name a folder by --out")
     import torch
 
-    from riffcomposer.spectrogram.audio_files import read_audio
+    from riffcomposer.media.sound import read_part
+    from riffcomposer.spectrogram.audio_files import usable_audio
     from riffcomposer.spectrogram.image import write_image
     from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
 
@@ -82,8 +136,10 @@ def to_image(
     if window is not None and window < params.hop_length:
         raise UsageError(f"--duration {duration} is shorter than a frame ({params.step_size_ms} ms)")
     written = []
-    for path in _inputs(audio, AUDIO_SUFFIXES):
-        sound = read_audio(path, start_seconds=float(begin), sample_rate=params.sample_rate, mono=not stereo)
+    for path in _inputs(sources, AUDIO_SUFFIXES):
+        read = read_part(path, start_seconds=float(begin))
+        sound = usable_audio(path, read, sample_rate=params.sample_rate, mono=not stereo)
+        _warn_of_sound(path, read, mono=not stereo)
         if stereo:
             sound = sound[:2] if len(sound) > 1 else sound.repeat(2, axis=0)
         # A remainder shorter than a clip is left out, as a clip of another length fits no model.
@@ -93,7 +149,8 @@ def to_image(
             level = levels_from_mel(mel_from_audio(torch.from_numpy(part.copy()), params), params)
             # Whole frames only: 5.12 s are 512 columns, not the 513 that touch it.
             level = level[:, :, : max(1, part.shape[1] // params.hop_length)]
-            target = out / f"{path.stem}{f'-{number:03d}' if window is not None else ''}.png"
+            name = f"{path.stem}{f'-{number:03d}' if window is not None else ''}.png"
+            target = single or (out or Path(".")) / name
             write_image(target, level, params)
             written.append({"image": str(target), "source": str(path), "frames": level.shape[2]})
             if not as_json:
@@ -103,27 +160,39 @@ def to_image(
 
 
 def to_audio(
-    image: list[Path] = typer.Argument(help="Spectrogram images, or folders of them."),
-    out: Path = typer.Option(Path("."), "--out", help="Folder for the audio files."),
+    image: list[Path] = typer.Argument(
+        metavar="IMAGE... [OUT.wav]", help="Images, or folders of them; then the sound file, if it is one."
+    ),
+    out: Path | None = typer.Option(
+        None, "--out", help="Folder for the sounds, or the sound file itself. Default: the current folder."
+    ),
     preset: str = typer.Option("default", "--preset", help="Decoder preset: fast, default or best."),
-    audio_format: str = typer.Option("wav", "--format", help="wav, flac, ogg or mp3."),
+    audio_format: str | None = typer.Option(
+        None, "--format", help="wav, flac, ogg or mp3. Default: what OUT ends in, else wav."
+    ),
     seed: int = typer.Option(0, "--seed", help="Decides the phases the sound starts from."),
     as_json: bool = typer.Option(False, "--json", help="Print the files written as JSON."),
 ) -> None:
-    """Turns spectrogram images into audio."""
+    """Turns spectrogram images into sound."""
+    endings = tuple(f".{name}" for name in OUTPUT_FORMATS)
+    sources, single = _output_file(image, out, endings, IMAGE_SUFFIXES)
+    named = single.suffix.lower().removeprefix(".") if single is not None else None
+    if audio_format is not None and audio_format not in OUTPUT_FORMATS:
+        raise UsageError(f"there is no format {audio_format!r}; choose one of {', '.join(OUTPUT_FORMATS)}")
+    if audio_format is not None and named not in (None, audio_format):
+        raise UsageError(f"--format {audio_format} and {single} contradict each other; name one of them")
+    ending = named or audio_format or "wav"
     from riffcomposer.spectrogram.decoder import Decoder
     from riffcomposer.spectrogram.image import read_image
     from riffcomposer.spectrogram.mel import mel_from_levels
 
-    if audio_format not in ("wav", "flac", "ogg", "mp3"):
-        raise UsageError(f"there is no format {audio_format!r}; choose one of wav, flac, ogg, mp3")
     decoders: dict[SpectrogramParameters, Decoder] = {}
     written = []
-    for path in _inputs(image, IMAGE_SUFFIXES):
+    for path in _inputs(sources, IMAGE_SUFFIXES):
         level, params, _ = read_image(path)
         if params not in decoders:
             decoders[params] = Decoder(params, preset, seed=seed)
-        target = out / f"{path.stem}.{audio_format}"
+        target = single or (out or Path(".")) / f"{path.stem}.{ending}"
         seconds, peak = _write_audio(target, decoders[params].decode(mel_from_levels(level, params)), params)
         written.append({"audio": str(target), "source": str(path), "seconds": seconds})
         if peak > 1.0:
@@ -151,12 +220,19 @@ def _write_audio(target: Path, audio: torch.Tensor, params: SpectrogramParameter
     return audio.shape[1] / params.sample_rate, peak
 
 
+def _warn_of_sound(path: Path, part: SoundPart, *, mono: bool) -> None:
+    from riffcomposer.media.sound_faults import faults_of, measure
+
+    for fault in faults_of(measure(part.samples, part.sample_rate), mono=mono):
+        print_warning(f"{path} {fault.message}; {fault.hint}")
+
+
 def info(
-    file: Path = typer.Argument(help="A spectrogram image or an audio file."),
+    file: Path = typer.Argument(help="A spectrogram image or a sound file."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Says what a spectrogram image (its size, parameters and EXIF) or an audio file holds."""
-    facts = _audio_facts(file) if file.suffix.lower() in AUDIO_SUFFIXES else _image_facts(file)
+    """Says what a spectrogram image (its size, parameters and EXIF) or a sound file holds."""
+    facts = _audio_facts(file) if _is_audio(file) else _image_facts(file)
     if as_json:
         print_json(facts)
         return
@@ -164,6 +240,17 @@ def info(
         lines = value.items() if isinstance(value, dict) else [(name, value)]
         for label, entry in lines:
             stdout().print(f"{plain(label)}: {plain(entry)}")
+
+
+def _is_audio(path: Path) -> bool:
+    """Whether a file is to be read as a sound: by its bytes, else by its name."""
+    try:
+        kind = kind_of(path)
+    except OSError:
+        kind = None
+    if kind is None or kind.medium == "other":
+        return path.suffix.lower() in AUDIO_SUFFIXES
+    return kind.medium == "audio"
 
 
 def _image_facts(path: Path) -> dict[str, Any]:
@@ -183,23 +270,19 @@ def _image_facts(path: Path) -> dict[str, Any]:
 
 
 def _audio_facts(path: Path) -> dict[str, Any]:
-    import soundfile
+    from riffcomposer.media.sound import read_part
+    from riffcomposer.media.sound_faults import faults_of, measure
 
-    from riffcomposer.spectrogram.audio_files import read_audio
-
-    # Reading it through is what shows that it can be read.
-    sound = read_audio(path, sample_rate=SpectrogramParameters().sample_rate)
-    try:
-        header = soundfile.info(str(path))
-    except soundfile.SoundFileError as error:  # it changed between the two
-        raise RiffcomposerError(f"{path}: {error}") from error
+    part = read_part(path)
+    facts = measure(part.samples, part.sample_rate)
+    channels, samples = part.samples.shape
     return {
         "file": str(path),
         "kind": "audio",
-        "format": header.format,
-        "subtype": header.subtype,
-        "channels": header.channels,
-        "sample_rate": header.samplerate,
-        "seconds": round(header.frames / header.samplerate, 6),
-        "peak": round(float(abs(sound).max()), 6),
+        "coding": part.coding,
+        "channels": channels,
+        "sample_rate": part.sample_rate,
+        "seconds": round(samples / part.sample_rate, 6),
+        "peak": round(facts.peak, 6),
+        "faults": [fault.message for fault in faults_of(facts, mono=True)],
     }

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 
 from riffcomposer.errors import RenderError, SpectrogramError
+from riffcomposer.media.kinds import IMAGE_FORMATS
+from riffcomposer.media.picture import misfit
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.plan.model import InitClip, MaskImage
 
@@ -66,15 +68,12 @@ def _channels(level: np.ndarray, channels: int) -> np.ndarray:
     return level.mean(axis=0, keepdims=True) if channels == 1 else np.repeat(level[:1], channels, axis=0)
 
 
-def _read_audio_level(init: InitClip, params: SpectrogramParameters, frames: int) -> tuple[np.ndarray, float]:
+def _read_audio_level(init: InitClip, params: SpectrogramParameters) -> tuple[np.ndarray, float]:
     """Level of the part of an audio file that the loop needs, and the frame its loop starts at."""
     from riffcomposer.spectrogram.audio_files import read_audio
     from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
 
-    # A little of the music before the start is read too, so that the first frames' windows see it.
-    hop, margin = params.hop_length, Fraction(params.window_duration_ms, 1000)
-    first = max(Fraction(0), init.start_seconds - margin)
-    length = init.start_seconds - first + Fraction(frames * hop, params.sample_rate) + margin
+    first, length = init.read_range(params)
     audio = read_audio(
         init.path,
         start_seconds=float(first),
@@ -82,11 +81,12 @@ def _read_audio_level(init: InitClip, params: SpectrogramParameters, frames: int
         sample_rate=params.sample_rate,
         mono=not params.stereo,
     )
-    if audio.shape[1] <= (init.start_seconds - first) * params.sample_rate:
+    before = (init.start_seconds - first) * params.sample_rate
+    if audio.shape[1] <= before:
         start = float(init.start_seconds)
         raise RenderError(f"{init.name}: the loop starts at {start:g} s, after the file's end")
     level = levels_from_mel(mel_from_audio(torch.from_numpy(audio), params), params)
-    return level.numpy(), float((init.start_seconds - first) * params.sample_rate) / hop
+    return level.numpy(), float(before) / params.hop_length
 
 
 def _read_image_level(init: InitClip, params: SpectrogramParameters) -> tuple[np.ndarray, float]:
@@ -94,17 +94,9 @@ def _read_image_level(init: InitClip, params: SpectrogramParameters) -> tuple[np
     from riffcomposer.spectrogram.image import read_image
 
     level, own, _ = read_image(init.path, params)
-    for field in ("num_frequencies", "min_frequency", "max_frequency", "mel_scale_type", "power_for_image"):
-        found, wanted = getattr(own, field), getattr(params, field)
-        if found != wanted:
-            raise SpectrogramError(
-                f"{init.name}: its {field} is {found}, the model's is {wanted}; it does not fit"
-            )
-    if own.frames_per_second != params.frames_per_second:
-        raise SpectrogramError(
-            f"{init.name}: {float(own.frames_per_second):g} frames a second, "
-            f"the model has {float(params.frames_per_second):g}; it does not fit"
-        )
+    problem = misfit(own, params)
+    if problem is not None:
+        raise SpectrogramError(f"{init.name} does not fit the model: {problem}")
     scale = (own.max_volume / params.max_volume) ** params.power_for_image
     return level.numpy() * np.float32(scale), float(init.start_seconds * params.frames_per_second)
 
@@ -139,7 +131,7 @@ def fit_init(
     own_frames_per_quarter = params.frames_per_second * 60 / init.tempo
     loop_frames = float(own_frames_per_quarter * init.loop_quarters)
     if init.kind == "audio":
-        level, start = _read_audio_level(init, params, int(np.ceil(loop_frames)) + 1)
+        level, start = _read_audio_level(init, params)
     else:
         level, start = _read_image_level(init, params)
     channels = 2 if params.stereo else 1
@@ -178,7 +170,7 @@ def fit_mask(
 
     _check_digest(mask.path, mask.name, mask.sha256)
     try:
-        with Image.open(mask.path, formats=("PNG", "JPEG", "BMP", "GIF", "WEBP")) as image:
+        with Image.open(mask.path, formats=IMAGE_FORMATS) as image:
             if image.width * image.height > 100_000_000:
                 raise SpectrogramError(f"{mask.name}: {mask.path} is too large to be a mask")
             grey = np.asarray(image.convert("L"), dtype=np.float32)[::-1] / 255.0

@@ -1,28 +1,30 @@
 """The files that a song names, looked at before anything is planned: where they lie, what they are.
 
 A song may come from a stranger: paths are resolved strictly under its folder, sizes are bounded
-before a file is opened, and headers are compared with the bytes on disk (a forged header can
-claim 65,535 channels and 1.4 billion frames in 132 kB). No sound or image is decoded here.
+before a file is opened, and what it is decides its content, not its name or its header (a forged
+one can claim 65,535 channels and 1.4 billion frames in 132 kB). Images are decoded, of sounds the
+first tenth of a second; `riffcomposer.plan.init_scan` listens to the part that is used.
 """
 
 from __future__ import annotations
 
 import hashlib
-import struct
 from pathlib import Path
 from typing import Literal
 
+from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
 from riffcomposer.plan.findings import fault
 from riffcomposer.plan.voices import InputFile
 from riffcomposer.song.diagnostics import shorten
-from riffcomposer.song.paths import AUDIO_SUFFIXES, MAX_LORA_BYTES, PathError, resolve_inside
+from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
 from riffcomposer.song.resolved import NodePath
 
 MAX_BYTES = {"init": 512 << 20, "mask": 32 << 20, "lora": MAX_LORA_BYTES}
-MAX_PIXELS = 64 << 20
-MAX_CHANNELS = 8
-SAMPLE_RATES = range(4000, 384_001)
-_SUFFIXES = {"init": (*AUDIO_SUFFIXES, ".png"), "mask": (".png",), "lora": (".safetensors",)}
+_SUFFIXES = {
+    "init": AUDIO_SUFFIXES + IMAGE_SUFFIXES,
+    "mask": IMAGE_SUFFIXES,
+    "lora": (".safetensors",),
+}
 
 Purpose = Literal["init", "mask", "lora"]
 
@@ -49,7 +51,7 @@ class SongFiles:
         if (name, purpose) not in self._known:
             try:
                 path = resolve_inside(self.folder, name, max_bytes=MAX_BYTES[purpose], allowed=self.allowed)
-                self._check(path, purpose)
+                is_image = self._check(path, purpose)
                 with open(path, "rb") as handle:
                     digest = hashlib.file_digest(handle, "sha256").hexdigest()
             except PathError as problem:
@@ -57,33 +59,18 @@ class SongFiles:
             except OSError as problem:
                 message = f"{shorten(name)} cannot be read ({problem.strerror or problem})"
                 raise fault("bad-file", message, where) from None
-            self._known[name, purpose] = InputFile(path, digest)
+            self._known[name, purpose] = InputFile(path, digest, is_image)
         return self._known[name, purpose]
 
-    def _check(self, path: Path, purpose: Purpose) -> None:
-        suffix = path.suffix.lower()
+    def _check(self, path: Path, purpose: Purpose) -> bool:
+        """Refuses what is not what it should be; says whether it is an image."""
         shown = shorten(path.name)
-        if suffix not in _SUFFIXES[purpose]:
+        if path.suffix.lower() not in _SUFFIXES[purpose]:
             raise PathError(f"{shown} is not one of {' '.join(_SUFFIXES[purpose])}")
-        if suffix == ".png":
-            _check_png(path, shown)
-        elif suffix == ".safetensors":
+        if purpose == "lora":
             _check_safetensors(path, shown)
-        else:
-            _check_audio(path, shown)
-
-
-def _check_png(path: Path, shown: str) -> None:
-    """Reads the header (PNG specification, 11.2.2 IHDR)."""
-    with open(path, "rb") as handle:
-        header = handle.read(24)
-    if len(header) < 24 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
-        raise PathError(f"{shown} is not a PNG image")
-    width, height = struct.unpack(">II", header[16:24])
-    if not 0 < width * height <= MAX_PIXELS:
-        raise PathError(
-            f"{shown} says it is {width} x {height} pixels; at most {MAX_PIXELS >> 20} million are read"
-        )
+            return False
+        return _check_content(path, shown, purpose)
 
 
 def _check_safetensors(path: Path, shown: str) -> None:
@@ -95,29 +82,26 @@ def _check_safetensors(path: Path, shown: str) -> None:
         raise PathError(f"{shown} is not a safetensors file")
 
 
-def _check_audio(path: Path, shown: str) -> None:
-    import soundfile
+def _check_content(path: Path, shown: str, purpose: Purpose) -> bool:
+    """Opens an image, to its last pixel, or a sound, at its beginning; says whether it is an image."""
+    from riffcomposer.errors import AudioError, SpectrogramError
+    from riffcomposer.media.picture import read_picture
+    from riffcomposer.media.sound import read_part
 
-    try:
-        header = soundfile.info(str(path))
-    except (soundfile.SoundFileError, RuntimeError, OSError) as problem:
-        raise PathError(f"{shown} is not a sound file that can be read ({_last_line(problem)})") from None
-    size = path.stat().st_size
-    if not 1 <= header.channels <= MAX_CHANNELS:
-        raise PathError(f"{shown} says it has {header.channels} channels; 1 to {MAX_CHANNELS} are read")
-    if header.samplerate not in SAMPLE_RATES:
-        raise PathError(f"{shown} says it has {header.samplerate} samples a second")
-    if header.frames < 1:
-        raise PathError(f"{shown} has no sound in it")
-    # The densest compressed sound (silence in FLAC or OGG) stays below some 20,000 samples a byte
-    # only in theory; 4096 leaves room for real silence and stops the forged ones.
-    if header.frames * header.channels > 4096 * size:
-        raise PathError(f"{shown} says it has {header.frames} samples, too many for its {size} bytes")
-
-
-def _last_line(problem: BaseException) -> str:
-    return (
-        str(problem).strip().splitlines()[-1].rpartition(": ")[2]
-        if str(problem).strip()
-        else "no reason given"
+    kind = kind_of(path)
+    is_image = purpose == "mask" or (
+        kind.medium == "image" if kind is not None else path.suffix.lower() in IMAGE_SUFFIXES
     )
+    try:
+        if is_image:
+            read_picture(path)
+        else:
+            read_part(path, duration_seconds=0.1)
+    except (AudioError, SpectrogramError) as problem:
+        raise PathError(predicate(problem, path, shown)) from None
+    return is_image
+
+
+def predicate(problem: Exception, path: Path, shown: str) -> str:
+    """A message about a file, with the song's name for it in place of its path."""
+    return f"{shown} {str(problem).removeprefix(f'{path}: ')}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from riffcomposer.plan.model import SAMPLER_VERSION, ClipJob, Passage, Plan
+from riffcomposer.plan.model import AUDIO_READER_VERSION, SAMPLER_VERSION, ClipJob, Passage, Plan
 from riffcomposer.song.lints import effective_steps
 
 DIGITS = 9
@@ -106,6 +106,8 @@ def job_fields(job: ClipJob) -> dict[str, Any]:
         fields["init_tempo"] = str(job.init.tempo)
         fields["init_loop_quarters"] = str(job.init.loop_quarters)
         fields["init_start_seconds"] = str(job.init.start_seconds)
+        if job.init.kind == "audio":
+            fields["audio_reader_version"] = AUDIO_READER_VERSION
     if job.mask is not None:
         fields["mask"] = job.mask.sha256
     if job.loras:

@@ -8,10 +8,13 @@ up exactly.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
+
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 
 SAMPLER_VERSION = 1
 """Version of the sampling code that decides samples; raising it makes every clip new."""
@@ -21,6 +24,10 @@ DECODER_VERSION = 3
 
 MIX_VERSION = 1
 """Version of the mixing and mastering code; raising it masters every track again."""
+
+
+AUDIO_READER_VERSION = 2
+"""Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,23 @@ class InitClip:
     tempo: Fraction
     loop_quarters: Fraction
     start_seconds: Fraction = Fraction(0)
+
+    @property
+    def loop_seconds(self) -> Fraction:
+        """Length of the loop at the seed's own tempo."""
+        return self.loop_quarters * 60 / self.tempo
+
+    def read_range(self, params: SpectrogramParameters) -> tuple[Fraction, Fraction]:
+        """Which part of a sound is read for the loop: its first second and its length in seconds.
+
+        A little of the music before and after the loop is read too, so that the first and last
+        frames' windows see it.
+        """
+        margin = Fraction(params.window_duration_ms, 1000)
+        first = max(Fraction(0), self.start_seconds - margin)
+        frames = math.ceil(self.loop_seconds * params.frames_per_second) + 1
+        hop_seconds = Fraction(params.hop_length, params.sample_rate)
+        return first, self.start_seconds - first + frames * hop_seconds + margin
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+from riffcomposer.media.kinds import IMAGE_SUFFIXES
 from riffcomposer.models.profile import ModelProfile
 from riffcomposer.plan.findings import fault
 from riffcomposer.plan.grid import timebase
@@ -29,10 +30,14 @@ _Entry = TypeVar("_Entry")
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that a song names: where it lies and the digest of its bytes."""
+    """A file that a song names: where it is, the digest of its bytes, and whether it holds an image.
+
+    Without a look at its bytes (`is_image` None) its name tells.
+    """
 
     path: Path
     sha256: str
+    is_image: bool | None = None
 
 
 class InputFiles(Protocol):
@@ -95,10 +100,13 @@ class Voices:
             quarters = seed.bars * Meter.parse(seed.meter).quarters_per_bar
             return InitClip("catalogue", spec.name, seed.path, seed.sha256, seed.tempo, quarters)
         found = self.files(spec.name, "init", where)
+        is_image = found.is_image
+        if is_image is None:
+            is_image = found.path.suffix.lower() in IMAGE_SUFFIXES
         tempo = spec.tempo or self.song.tempo
         own_time = replace(timebase(self.song, self.profile), tempo=tempo)
         return InitClip(
-            kind="image" if found.path.suffix.lower() == ".png" else "audio",
+            kind="image" if is_image else "audio",
             name=spec.name,
             path=found.path,
             sha256=found.sha256,

@@ -52,7 +52,8 @@ class Init(StrictModel):
     """A seed clip from the user's own file, with its place in the file and its tempo."""
 
     path: PathText = Field(
-        description="A catalogue name, or a path under the song's folder (.wav .flac .mp3 .ogg .png).",
+        description="A catalogue name, or a path under the song's folder "
+        "(a sound or an image; docs/files.md lists the kinds).",
         examples=["clips/guitar.wav"],
     )
     start: LengthText | None = Field(
@@ -108,8 +109,9 @@ class Settings(StrictModel):
     init: InitField | None = Field(
         None,
         description="The seed clip a render starts from: a catalogue name (`riffcompose seeds` lists "
-        "them), a path under the song's folder (.wav .flac .mp3 .ogg .png), a mapping with its start "
-        "and tempo, or `none`. It carries tempo and downbeat. Default: none, a render from noise.",
+        "them), a path under the song's folder (a sound or an image; docs/files.md lists the kinds), "
+        "a mapping with its start and tempo, or `none`. It carries tempo and downbeat. "
+        "Default: none, a render from noise.",
         examples=_INIT_EXAMPLES,
     )
     strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.55])

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from riffcomposer.song.diagnostics import shorten
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
-IMAGE_SUFFIXES = (".png",)
 MAX_FILE_BYTES = 512 << 20
 MAX_LORA_BYTES = 2 << 30
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from riffcomposer.song.diagnostics import did_you_mean, shorten
 from riffcomposer.song.effects import EFFECTS
 from riffcomposer.song.faults import Fault
@@ -21,7 +22,7 @@ from riffcomposer.song.merge import (
     use_chain,
     use_circle,
 )
-from riffcomposer.song.paths import AUDIO_SUFFIXES, IMAGE_SUFFIXES, is_path, path_fault
+from riffcomposer.song.paths import is_path, path_fault
 from riffcomposer.song.resolved import NodePath
 
 Plain = Mapping[str, Any]

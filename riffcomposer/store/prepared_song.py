@@ -16,6 +16,7 @@ from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits, check_budget, estimate
 from riffcomposer.plan.causes import with_states
 from riffcomposer.plan.findings import Finding
+from riffcomposer.plan.init_scan import scan_inits
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.lints import lint_plan
 from riffcomposer.plan.model import Plan
@@ -92,6 +93,7 @@ def prepare_song(
             draft=draft,
             limits=limits,
         )
+        found += diagnosed(song, scan_inits(plan, song.resolved, model.profile.spectrogram))
         lock = read_lock(lock_path(song.path))
         plan = with_states(plan, lambda key: store.has(CLIP_KIND, key), lock.clips, lock.names)
         budget = estimate(plan, model.profile)
@@ -100,6 +102,8 @@ def prepare_song(
     except SongError as error:
         diagnostics = diagnosed(song, error.diagnostics)
         raise type(error)(format_text(diagnostics), diagnostics) from None
+    if any(diagnostic.severity == "error" for diagnostic in found):
+        raise song_error(song.source.file, found)
     warnings = in_order([*found, *diagnosed(song, lint_plan(plan, song.resolved))])
     return PreparedSong(song, model, plan, lock, tuple(warnings))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from planned_songs import CATALOGUE, section, song, write_song
 
 from riffcomposer.cli.main import main
@@ -87,10 +88,9 @@ def test_the_working_tree_is_the_other_side(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.usefixtures("repository_of_songs")
 def test_a_file_that_changed_renders_its_clips_again(capsys: pytest.CaptureFixture[str]) -> None:
-    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (512).to_bytes(4, "big") * 2
-    Path("x.png").write_bytes(header)
+    Image.new("L", (512, 512), 200).save("x.png")
     commit(song(section("a", clips=2, init="x.png"), section("b", clips=1)))
-    Path("x.png").write_bytes(header + b"more")
+    Image.new("L", (512, 512), 100).save("x.png")
     found = diff_json(capsys, "HEAD", "song.yaml")
     assert found["sections"] == []
     assert [entry["to_render"] for entry in found["clips"]] == [2, 0]

@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from PIL import Image
 from planned_songs import CATALOGUE, section, song, write_song
 
 from riffcomposer.cli.main import main
@@ -153,11 +156,12 @@ def test_draft_plans_fewer_steps(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_plan_writes_nothing_and_imports_no_torch(tmp_path: Path) -> None:
-    path = write_song(tmp_path, song(section("a", init="clips/x.png")))
-    (tmp_path / "clips").mkdir()
-    (tmp_path / "clips" / "x.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (512).to_bytes(4, "big") * 2
+    path = write_song(
+        tmp_path, song(section("a", init="clips/x.png"), section("b", init="clips/x.wav", seed=9))
     )
+    (tmp_path / "clips").mkdir()
+    Image.new("L", (512, 512), 200).save(tmp_path / "clips" / "x.png")
+    soundfile.write(tmp_path / "clips" / "x.wav", np.sin(np.arange(300_000) / 20), 44_100)
     before = files_in(tmp_path)
     script = (
         "import sys\nfrom unittest import mock\nfrom planned_songs import CATALOGUE\n"

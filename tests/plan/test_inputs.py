@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import struct
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from riffcomposer.errors import SongError
 from riffcomposer.plan.inputs import Purpose, SongFiles
@@ -42,10 +44,21 @@ def test_real_silence_compresses_well_and_is_no_forgery(tmp_path: Path) -> None:
 
 
 def test_a_picture(tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_bytes(PNG + struct.pack(">II", 512, 512))
+    Image.new("L", (512, 512), 200).save(tmp_path / "x.png")
     look(tmp_path, "x.png")
     look(tmp_path, "x.png", "mask")
 
+
+def snow() -> bytes:
+    """A whole PNG file of noise."""
+    content = io.BytesIO()
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64)).astype(np.uint8)
+    Image.fromarray(pixels).save(content, format="PNG")
+    return content.getvalue()
+
+
+SNOW = snow()
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 451628\n" % 7
 
 BAD: dict[str, bytes] = {
     "empty.wav": b"",
@@ -58,6 +71,8 @@ BAD: dict[str, bytes] = {
     "flat.png": PNG + struct.pack(">II", 0, 10),
     "short.png": PNG,
     "other.txt": b"hello",
+    "cut.png": SNOW[: len(SNOW) // 2],
+    "pointer.wav": LFS_POINTER,
 }
 
 
@@ -112,7 +127,7 @@ def test_nothing_outside_and_no_traps(tmp_path: Path, trap: Callable[[Path], str
 def test_a_link_inside_and_an_allowed_folder_are_fine(tmp_path: Path) -> None:
     folder = tmp_path / "song"
     folder.mkdir()
-    (folder / "real.png").write_bytes(PNG + struct.pack(">II", 512, 512))
+    Image.new("L", (512, 512), 200).save(folder / "real.png")
     (folder / "link.png").symlink_to("real.png")
     assert look(folder, "link.png") == look(folder, "real.png")
     soundfile.write(tmp_path / "shared.wav", np.zeros(1000), 44_100)

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from riffcomposer.composer.styles import STYLES
+from riffcomposer.media.picture import parameters_from_exif
 from riffcomposer.seeds.catalogue import FOLDER, SeedClip, catalogue
-from riffcomposer.spectrogram.image import parameters_from_exif, read_image
+from riffcomposer.spectrogram.image import read_image
 
 CLIPS = list(catalogue().clips.values())
 BEAT_FRAMES = 64

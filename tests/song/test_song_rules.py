@@ -149,7 +149,7 @@ CASES = {
     ),
     "defaults: {init: 'a\\b.wav'}\n" + VERSE: (1, "'a\\b.wav'", "bad-path", "forward slashes"),
     "defaults: {init: keys.mid}\n" + VERSE: (1, "keys.mid", "bad-path", "not a file of the right kind"),
-    "defaults: {mask: mask.jpg}\n" + VERSE: (1, "mask.jpg", "bad-path", "not a file of the right kind"),
+    "defaults: {mask: mask.tif}\n" + VERSE: (1, "mask.tif", "bad-path", "not a file of the right kind"),
     "defaults: {lora: [style]}\n" + VERSE: (1, "style", "bad-path", ".safetensors"),
     "defaults: {lora: [{path: a.bin}]}\n" + VERSE: (1, "a.bin", "bad-path", ".safetensors"),
     "bpm: 90\n" + VERSE: (1, "bpm", "unknown-key", "did you mean 'tempo'?"),

@@ -94,6 +94,25 @@ def test_sixteen_bit_grey_keeps_its_precision(tmp_path: Path) -> None:
     np.testing.assert_allclose(level[0].numpy()[::-1], 1 - values / 65535, atol=1e-6)
 
 
+def test_a_stereo_image_that_has_lost_its_exif_is_stereo(tmp_path: Path) -> None:
+    level = _level(2)
+    Image.fromarray(pixels_from_level(level)).save(tmp_path / "clip.png")
+    read, params, tagged = read_image(tmp_path / "clip.png")
+    assert (params.stereo, tagged) == (True, False)
+    assert float((read - level).abs().max()) <= 0.5 / 255 + 1e-6
+    Image.new("RGB", (4, 512)).save(tmp_path / "black.png")
+    assert len(read_image(tmp_path / "black.png")[0]) == 1
+
+
+def test_an_orientation_in_exif_is_followed(tmp_path: Path) -> None:
+    image = Image.fromarray(pixels_from_level(_level())).convert("L")
+    image.save(tmp_path / "upright.png")
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6  # to be shown turned clockwise
+    turned.save(tmp_path / "turned.png", exif=turned.getexif())
+    assert torch.equal(read_image(tmp_path / "turned.png")[0], read_image(tmp_path / "upright.png")[0])
+
+
 def test_see_through_is_silent(tmp_path: Path) -> None:
     Image.new("RGBA", (5, 512), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert float(read_image(tmp_path / "clear.png")[0].max()) == 0.0

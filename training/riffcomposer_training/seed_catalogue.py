@@ -26,8 +26,8 @@ from riffcomposer.composer.arrangement import compose_loop
 from riffcomposer.composer.style import Style
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import PITCH_NAMES
+from riffcomposer.media.picture import exif_tags
 from riffcomposer.seeds.catalogue import FOLDER
-from riffcomposer.spectrogram.image import exif_tags
 from riffcomposer.synth.render import LOUDNESS_DB, loudness_db, render
 from riffcomposer.synth.sampler import Sampler
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio

@@ -1,0 +1,74 @@
+"""What is probably wrong with a spectrogram image: scaled, light on dark, turned, blank, blurred.
+
+Nothing is put right here, as a picture may be drawn by hand; the user is told what it will sound like.
+
+Conventions: a level is float32 `[channels, rows, columns]`, 0..1, row 0 the lowest band, 1 the loudest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from riffcomposer.media.kinds import FileFault
+from riffcomposer.media.picture import Picture
+
+MOSTLY_LOUD = 0.6
+"""Mean level from which an image is taken for light on dark. Seed clips have 0.15 to 0.36."""
+
+TURNED_SLOPE = 0.06
+"""Difference of the first and last quarters of the columns, in mean level; seed clips have up to 0.04."""
+
+_BLANK = 0.02
+
+
+def faults_of(picture: Picture, *, n_mels: int) -> list[FileFault]:
+    """What to tell the user about an image, the worst first.
+
+    Args:
+        n_mels: Rows of the model's images.
+    """
+    level = picture.level.mean(axis=0)
+    rows, columns = level.shape
+    if float(level.max()) < _BLANK:
+        return [FileFault("image-silent", "is white, which is silence", "draw what is to be heard dark")]
+    if float(level.max() - level.min()) < _BLANK:
+        message = "is of one grey throughout, which is a noise"
+        return [FileFault("image-flat", message, "look at what was saved")]
+    found = []
+    if float(level.mean()) > MOSTLY_LOUD:
+        message = "is mostly dark, which is loud: it looks like a spectrogram drawn light on dark"
+        found.append(FileFault("image-inverted", message, "invert its colours; silence is white"))
+    if rows != n_mels:
+        found.append(_scaled(rows, columns, n_mels))
+    elif _looks_turned(level):
+        message = "looks turned by 90 degrees: it changes along its width as pitch does"
+        found.append(FileFault("image-turned", message, "turn it: time goes right, pitch goes up"))
+    if picture.format == "JPEG":
+        message = "is a JPEG image, whose blurs and blocks are heard"
+        found.append(FileFault("image-lossy", message, "use the PNG that it was made from"))
+    return found
+
+
+def _scaled(rows: int, columns: int, n_mels: int) -> FileFault:
+    if columns == n_mels:
+        message = f"is {columns} wide and {rows} high, and the model's images are {n_mels} high"
+        return FileFault("image-turned", message, "turn it if it lies on its side: time goes right, pitch up")
+    message = (
+        f"has {rows} rows, the model's images have {n_mels}: if it was scaled, it plays at "
+        f"{n_mels / rows:.3g} times its speed"
+    )
+    return FileFault("image-scaled", message, f"scale it back to {n_mels} rows, or draw it at that height")
+
+
+def _looks_turned(level: np.ndarray) -> bool:
+    """Whether columns, not rows, have the slope and the smoothness that bands have."""
+    if min(level.shape) < 8:
+        return False
+    slope = _slope(level.mean(axis=0))
+    across, along = (float(np.abs(np.diff(level, axis=axis)).mean()) for axis in (0, 1))
+    return slope > TURNED_SLOPE and slope > _slope(level.mean(axis=1)) and across < along
+
+
+def _slope(means: np.ndarray) -> float:
+    quarter = max(1, len(means) // 4)
+    return abs(float(means[-quarter:].mean() - means[:quarter].mean()))

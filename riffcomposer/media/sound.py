@@ -1,0 +1,306 @@
+"""Reading a part of any sound file without believing its header.
+
+Two libraries read. libsndfile has the formats it knows sample by sample (WAV, FLAC, Ogg, AIFF, CAF,
+AU, Wave64). FFmpeg, by PyAV, has the rest (MP3, AAC, MP4, WMA, WavPack, Matroska) and what libsndfile
+gives up on: lengths that were never written, streams that are cut off, codecs it lacks. MP3 is not
+left to libsndfile: without a Xing header it believes a length guessed from the first frame, and in a
+variable bit rate each block begins with samples of a decoder that has lost its place.
+
+A length is what is there when the end is reached. FFmpeg may open none but the formats and codecs
+listed here, so that a file can name no other file, no address and no decoder of rare provenance.
+
+Conventions: samples are float32 `[channels, samples]`, full scale 1, at the file's own rate.
+"""
+
+from __future__ import annotations
+
+import math
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from riffcomposer.errors import AudioError
+from riffcomposer.media.kinds import AIFF, AU, CAF, FLAC, OGG, W64, WAV, FileKind, kind_of
+
+MAX_FILE_BYTES = 4 << 30
+MAX_CHANNELS = 32
+SAMPLE_RATES_HZ = (1000, 768_000)
+MAX_SECONDS = 4 * 3600
+MOST_COMPRESSED_FRAMES_PER_BYTE = 4096
+"""Silence in FLAC or Ogg takes about a byte per thousand frames; a forged header claims more."""
+
+MAX_VALUES = 2 * MAX_SECONDS * 48_000
+"""Samples of all channels together that a part may have: four hours of stereo, 5 GB."""
+
+BLOCK_FRAMES = 1 << 16
+_DAMAGED_PACKETS = 200
+"""So many packets that cannot be decoded, and more than can be: the file is given up."""
+
+_SNDFILE_KINDS = frozenset({WAV, FLAC, OGG, AIFF, CAF, AU, W64})
+_CONTAINERS = "mp3,aac,mov,ogg,wav,w64,flac,aiff,caf,au,asf,wv,matroska,webm"
+_CODECS = (
+    *("mp3", "mp3float", "mp2", "mp2float", "aac", "alac", "flac", "vorbis", "opus", "libopus", "libspeex"),
+    *("speex", "wmav1", "wmav2", "wmapro", "wmalossless", "wavpack", "ac3", "eac3", "gsm", "gsm_ms"),
+    *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_u8", "pcm_s8"),
+    *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw"),
+    *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
+)
+_OPTIONS = {
+    "format_whitelist": _CONTAINERS,
+    "codec_whitelist": ",".join(_CODECS),
+    "protocol_whitelist": "none",
+}
+
+
+@dataclass(frozen=True)
+class SoundPart:
+    """A part of a sound file.
+
+    Attributes:
+        samples: float32 `[channels, samples]`, as the file has them: NaN, offsets and all.
+        sample_rate: The file's own, in Hz.
+        coding: Container and codec, for people: `WAV, PCM_16` or `mp3, mp3float`.
+        is_to_end: Whether the file ends within the part asked for.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    coding: str
+    is_to_end: bool
+
+
+class _GivenUp(Exception):
+    """libsndfile cannot read a file, or not to its end; FFmpeg may."""
+
+
+def read_part(
+    path: Path,
+    *,
+    start_seconds: float = 0.0,
+    duration_seconds: float | None = None,
+    max_values: int = MAX_VALUES,
+) -> SoundPart:
+    """Reads a part of a sound file, at its own rate and with its own channels.
+
+    Args:
+        path: The file; its name says nothing, its bytes do.
+        start_seconds: Where to begin.
+        duration_seconds: How much to read; to the end by default. The end of the file ends it early.
+        max_values: How many samples, of all channels together, the part may have.
+
+    Raises:
+        AudioError: The file is missing, empty, damaged, something else than a sound, absurd, longer
+            than four hours, ends before `start_seconds`, or has more than `max_values`.
+    """
+    if not (math.isfinite(start_seconds) and start_seconds >= 0):
+        raise AudioError(f"{path}: cannot start at {start_seconds} seconds")
+    if duration_seconds is not None and not (math.isfinite(duration_seconds) and duration_seconds > 0):
+        raise AudioError(f"{path}: cannot read {duration_seconds} seconds")
+    kind = _checked_kind(path)
+    if kind is not None and kind in _SNDFILE_KINDS:
+        try:
+            return _read_with_libsndfile(path, start_seconds, duration_seconds, max_values)
+        except _GivenUp:
+            pass
+    return _read_with_ffmpeg(path, start_seconds, duration_seconds, max_values)
+
+
+def _checked_kind(path: Path) -> FileKind | None:
+    """What the file is by its bytes; None if they say nothing.
+
+    Raises:
+        AudioError: It is no regular file, empty, too large, or no sound.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(f"{path}: is not a regular file")
+        if status.st_size == 0:
+            raise AudioError(f"{path}: is empty")
+        if status.st_size > MAX_FILE_BYTES:
+            raise AudioError(
+                f"{path}: has {status.st_size:,} bytes; sounds of up to {MAX_FILE_BYTES:,} are read"
+            )
+        kind = kind_of(path)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if kind is not None and kind.medium != "audio":
+        reason = kind.refusal if kind.medium == "other" else f"is {kind.name}, not a sound"
+        raise AudioError(f"{path}: {reason}")
+    return kind
+
+
+def _check_form(path: Path, rate: int, channels: int) -> None:
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise AudioError(f"{path}: has {channels} channels; 1 to {MAX_CHANNELS} are read")
+    if not SAMPLE_RATES_HZ[0] <= rate <= SAMPLE_RATES_HZ[1]:
+        raise AudioError(
+            f"{path}: has a sample rate of {rate} Hz; {SAMPLE_RATES_HZ[0]} to {SAMPLE_RATES_HZ[1]} are read"
+        )
+
+
+def _check_values(path: Path, values: int, most: int) -> None:
+    if values > most:
+        raise AudioError(
+            f"{path}: has more than {most:,} samples in the part that is used; write it anew with two "
+            "channels at 44,100 Hz"
+        )
+
+
+def _range(path: Path, rate: int, start: float, duration: float | None) -> tuple[int, int]:
+    """First sample of a part, and how many there may be: one more than is allowed, to notice it.
+
+    Raises:
+        AudioError: It begins, or asks for more, than four hours on.
+    """
+    most = MAX_SECONDS * rate
+    if start > MAX_SECONDS or (duration is not None and duration > MAX_SECONDS):
+        raise AudioError(f"{path}: is read in its first {MAX_SECONDS // 3600} hours only")
+    wanted = most + 1 if duration is None else max(1, round(duration * rate))
+    return round(start * rate), wanted
+
+
+def _part(
+    path: Path, blocks: list[np.ndarray], rate: int, coding: str, wanted: int, first: int, length: int
+) -> SoundPart:
+    """The part, from blocks `[samples, channels]`.
+
+    Args:
+        length: Samples of the file, as far as it was read.
+    """
+    samples = np.concatenate(blocks).T if blocks else np.zeros((1, 0), np.float32)
+    if samples.shape[1] == 0:
+        if first and length:
+            raise AudioError(
+                f"{path}: is {length / rate:.2f} s long and cannot be read from {first / rate:g} s on"
+            )
+        raise AudioError(f"{path}: holds no samples; it may be cut short")
+    if samples.shape[1] > MAX_SECONDS * rate:
+        raise AudioError(f"{path}: is longer than {MAX_SECONDS // 3600} hours; ask for a part of it")
+    return SoundPart(samples, rate, coding, samples.shape[1] < wanted)
+
+
+def _read_with_libsndfile(path: Path, start: float, duration: float | None, max_values: int) -> SoundPart:
+    """Reads by libsndfile; raises `_GivenUp` where FFmpeg may know more."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as source:
+            rate, frames = source.samplerate, source.frames
+            _check_form(path, rate, source.channels)
+            believable = 0 < frames <= path.stat().st_size * MOST_COMPRESSED_FRAMES_PER_BYTE
+            if not believable or "MPEG" in source.subtype:
+                raise _GivenUp
+            first, wanted = _range(path, rate, start, duration)
+            blocks: list[np.ndarray] = []
+            done = 0
+            if first < frames:
+                source.seek(first)
+                while done < wanted:
+                    # Memory grows with what is there, not with what the header claims.
+                    count = min(BLOCK_FRAMES, wanted - done)
+                    block = source.read(count, dtype="float32", always_2d=True)
+                    if len(block) == 0:
+                        break
+                    done += len(block)
+                    blocks.append(block)
+                    _check_values(path, done * source.channels, max_values)
+            return _part(path, blocks, rate, f"{source.format}, {source.subtype}", wanted, first, frames)
+    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
+        raise _GivenUp from error
+
+
+def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_values: int) -> SoundPart:
+    """Reads by FFmpeg, from the beginning: positions are counted, never guessed from a bit rate."""
+    import av
+
+    try:
+        # A file object, not a path: FFmpeg sees these bytes and no other file.
+        with (
+            open(path, "rb") as handle,
+            av.open(handle, mode="r", options=_OPTIONS, **_lenient()) as container,
+        ):
+            stream = next(iter(container.streams.audio), None)
+            if stream is None:
+                raise AudioError(f"{path}: is {container.format.long_name} and holds no sound")
+            codec = stream.codec_context.name if stream.codec_context is not None else "an unknown codec"
+            if codec not in _CODECS:
+                raise AudioError(
+                    f"{path}: its sound is coded as {codec}, which is not read; convert it to FLAC"
+                )
+            rate, blocks, wanted, first, position = 0, list[np.ndarray](), 1, 0, 0
+            channels = 0
+            for frame in _frames(path, container, stream):
+                block = _samples(frame)
+                if not rate:
+                    rate, channels = frame.sample_rate, block.shape[1]
+                    _check_form(path, rate, channels)
+                    first, wanted = _range(path, rate, start, duration)
+                elif (frame.sample_rate, block.shape[1]) != (rate, channels):
+                    raise AudioError(
+                        f"{path}: changes from {rate} Hz and {channels} channels to {frame.sample_rate} Hz "
+                        f"and {block.shape[1]} at {position / rate:.2f} s; write it anew at one rate"
+                    )
+                kept = block[max(0, first - position) : first + wanted - position]
+                if len(kept):
+                    blocks.append(kept)
+                position += len(block)
+                _check_values(path, min(position - first, wanted) * channels, max_values)
+                if position >= first + wanted:
+                    break
+            return _part(
+                path, blocks, rate or 1, f"{container.format.name}, {codec}", wanted, first, position
+            )
+    except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
+        raise AudioError(
+            f"{path}: is not a sound that can be read; it may be damaged, or of a kind that is not known"
+        ) from error
+
+
+def _lenient() -> dict[str, str]:
+    """What keeps PyAV before 19 from refusing tags that are not UTF-8; PyAV 19 no longer knows it."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
+def _frames(path: Path, container: Any, stream: Any) -> Any:
+    """Decoded frames in order; packets that are damaged are left out, as every player does.
+
+    Raises:
+        AudioError: Most of the packets are damaged.
+    """
+    import av
+
+    good = damaged = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            frames = packet.decode()
+        except (av.InvalidDataError, av.EOFError):
+            damaged += 1
+            if damaged > max(good, _DAMAGED_PACKETS):
+                raise AudioError(f"{path}: is damaged: {damaged} of its packets cannot be decoded") from None
+            continue
+        good += 1
+        yield from frames
+
+
+def _samples(frame: Any) -> np.ndarray:
+    """float32 `[samples, channels]` of a frame of any sample format."""
+    values = frame.to_ndarray()
+    if frame.format.is_planar:
+        values = values.T
+    else:
+        values = values.reshape(frame.samples, -1)
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - 128.0) / np.float32(128.0)
+    if values.dtype.kind == "i":
+        return (values / float(1 << (8 * values.dtype.itemsize - 1))).astype(np.float32)
+    return values.astype(np.float32)

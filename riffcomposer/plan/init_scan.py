@@ -1,0 +1,116 @@
+"""A look at the users' sounds and images that a plan starts from, before a model is loaded for them.
+
+Only the part that is used is read, each part once; nothing is written or remembered. The catalogue's
+seed clips are known to be well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from riffcomposer.errors import AudioError, SpectrogramError
+from riffcomposer.media.kinds import FileFault, kind_of, name_fault
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.plan.findings import Finding
+from riffcomposer.plan.inputs import predicate
+from riffcomposer.plan.model import InitClip, Plan
+from riffcomposer.song.diagnostics import shorten
+from riffcomposer.song.resolved import NodePath, ResolvedSong
+
+LONGEST_PART_SECONDS = 120.0
+"""Of a longer loop the beginning is looked at."""
+
+_MAX_VALUES = 1 << 28
+"""Samples in memory, of all channels together: two minutes of 32 channels at 48 kHz and some more."""
+
+LATEST_START_SECONDS = 3600
+"""A loop that starts later is not looked at: a compressed sound is decoded from its beginning."""
+
+_SLACK_SECONDS = 0.03
+"""Encoders cut off or add a block; a loop that misses less than this is whole."""
+
+
+def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) -> list[Finding]:
+    """Faults and warnings about the users' files that the plan's clips start from.
+
+    Args:
+        params: The model's spectrogram format.
+    """
+    places: dict[InitClip, NodePath] = {}
+    for clip in plan.clips:
+        init = plan.jobs[clip.key].init
+        if init is not None and init.kind != "catalogue":
+            places.setdefault(init, song.sections[plan.sections[clip.section].source].where("init"))
+    return [
+        Finding(
+            "error" if fault.is_error else "warning",
+            fault.code,
+            f"{shorten(init.name)} {fault.message}",
+            where,
+            fault.hint,
+        )
+        for init, where in places.items()
+        for fault in _faults(init, params)
+    ]
+
+
+def _faults(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFault]:
+    try:
+        named_wrong = name_fault(kind_of(init.path), init.path.name)
+        if named_wrong is not None:
+            yield named_wrong
+        yield from _of_sound(init, params) if init.kind == "audio" else _of_image(init, params)
+    except (AudioError, SpectrogramError) as problem:
+        yield FileFault("bad-file", predicate(problem, init.path, "").strip(), "", True)
+    except OSError as problem:
+        yield FileFault("bad-file", f"cannot be read ({problem.strerror or problem})", "", True)
+
+
+def _of_sound(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFault]:
+    from riffcomposer.media.sound import read_part
+    from riffcomposer.media.sound_faults import faults_of, measure
+
+    first, length = init.read_range(params)
+    if first > LATEST_START_SECONDS:
+        return
+    part = read_part(
+        init.path,
+        start_seconds=float(first),
+        duration_seconds=min(float(length), LONGEST_PART_SECONDS),
+        max_values=_MAX_VALUES,
+    )
+    yield from faults_of(measure(part.samples, part.sample_rate), mono=not params.stereo)
+    there = part.samples.shape[1] / part.sample_rate - float(init.start_seconds - first)
+    if part.is_to_end:
+        yield from _ends_early(init, there)
+
+
+def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFault]:
+    from riffcomposer.media.picture import misfit, read_picture
+    from riffcomposer.media.picture_faults import faults_of
+
+    picture = read_picture(init.path, params)
+    problem = misfit(picture.params, params)
+    if problem is not None:
+        message = f"does not fit the model: {problem}"
+        yield FileFault("image-misfit", message, "make it anew with the model's format", True)
+        return
+    yield from faults_of(picture, n_mels=params.num_frequencies)
+    length = picture.level.shape[2] / params.frames_per_second
+    yield from _ends_early(init, float(length - init.start_seconds))
+
+
+def _ends_early(init: InitClip, there: float) -> Iterator[FileFault]:
+    """A file that ends before its loop does.
+
+    Args:
+        there: Seconds from the loop's start to the file's end.
+    """
+    start, loop = float(init.start_seconds), float(init.loop_seconds)
+    if there <= 0:
+        message = f"is over before its loop starts, at {start:g} s"
+        yield FileFault("init-after-end", message, "let it start earlier", True)
+    elif there < loop - _SLACK_SECONDS:
+        message = f"holds {there:.2f} s of its loop of {loop:.2f} s, and silence follows"
+        hint = "state the file's own tempo or bars, or let it start earlier"
+        yield FileFault("init-short", message, hint)
