@@ -49,7 +49,7 @@ DEFAULT_CAP_BYTES = 20 << 30
 DEFAULT_TRASH_DAYS = 7.0
 
 _SUFFIX = ".npy"
-_KIND = re.compile(r"(?!trash$|locks$)[a-z][a-z-]{0,30}")
+_KIND = re.compile(r"(?!trash$|locks$|devices$)[a-z][a-z-]{0,30}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _TOUCH_AFTER_S = 60.0
 
@@ -197,6 +197,19 @@ class Store:
                     for kind, _, key in (line.partition(" ") for line in lines):
                         keys.setdefault(kind, set()).add(key)
         return locks
+
+    def remember_compute(self, basis: str, compute: str) -> None:
+        """Notes which class of device torch really found where the guess rests on `basis`."""
+        write_bytes(self._device_note(basis), compute.encode(), durable=False)
+
+    def known_compute(self, basis: str) -> str | None:
+        """The class of device that a render noted for `basis`; None where none did."""
+        with suppress(OSError, UnicodeDecodeError):
+            return self._device_note(basis).read_text(encoding="ascii")
+        return None
+
+    def _device_note(self, basis: str) -> Path:
+        return self.root / "devices" / hashlib.sha256(basis.encode(errors="replace")).hexdigest()[:32]
 
     # Looking after it ---------------------------------------------------------------------
 
