@@ -17,6 +17,7 @@ import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +67,7 @@ def torch_build() -> TorchBuild:
     return TorchBuild()
 
 
+@cache
 def nvidia_driver() -> NvidiaDriver | None:
     """What the NVIDIA driver says through its management library, or None if there is no driver.
 
