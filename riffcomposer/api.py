@@ -12,7 +12,7 @@ track                                           # in a notebook: plays
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from riffcomposer.errors import SongError, StoreError
 from riffcomposer.files import sweep_stale
+from riffcomposer.models.device import COMPUTE, guess_basis, named_device
 from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.model import Plan
-from riffcomposer.render.clip_stage import ClipEngine
-from riffcomposer.render.events import Observer, ignore
-from riffcomposer.render.renderer import RenderJob, RenderResult, run
+from riffcomposer.render.clip_stage import ClipEngine, EngineSource
+from riffcomposer.render.events import Observer, StageClock, ignore
+from riffcomposer.render.renderer import RenderJob, RenderResult, Stopwatch, finished, run
 from riffcomposer.render.settings import RenderSettings, section_alone
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import TrackFiles, slug
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["Track", "load_song", "plan", "render"]
 
 _MIME = {"mp3": "audio/mpeg", "ogg": "audio/ogg", "flac": "audio/flac", "wav": "audio/wav"}
+
+_LARGEST_IN_A_PAGE = 16_000_000
+"""Bytes of a file that a notebook's page holds: seven minutes of MP3, two of FLAC."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,12 @@ class Track:
         return samples.T, rate
 
     def _repr_html_(self) -> str:
-        """A player, for notebooks; the smallest of the files is put into the page."""
+        """A player, for notebooks: the smallest of the files is put into the page if it is not large."""
         path = min(self.files, key=lambda file: file.stat().st_size)
+        if path.stat().st_size > _LARGEST_IN_A_PAGE:
+            megabytes = path.stat().st_size / 1e6
+            where = f"{escape(str(path))} ({megabytes:.0f} MB, too large for the page)"
+            return f"<p>{escape(self.title)}: {where}</p>"
         content = base64.b64encode(path.read_bytes()).decode()
         kind = _MIME[path.suffix[1:]]
         return f'<p>{escape(self.title)}</p><audio controls src="data:{kind};base64,{content}"></audio>'
@@ -81,20 +89,16 @@ def plan(
     device: str = "auto",
     draft: bool = False,
     limits: Limits | None = None,
+    allowed_folders: tuple[Path, ...] = (),
 ) -> Plan:
     """Plans a song: its grid, its clips, which of them the store has, and what the rest will cost.
 
     Loads no weights and writes nothing. Raises as `riffcomposer.store.prepared_song.prepare_song`.
     """
     store = store or Store(default_root())
-    return prepare_song(song, store, device=device, draft=draft, limits=limits).plan
-
-
-class _OtherCompute(Exception):
-    """The engine runs on another class of device than was planned for, so that keys differ."""
-
-    def __init__(self, engine: ClipEngine) -> None:
-        self.engine = engine
+    return prepare_song(
+        song, store, device=device, draft=draft, limits=limits, allowed_folders=allowed_folders
+    ).plan
 
 
 def prepare(
@@ -104,7 +108,6 @@ def prepare(
     *,
     limits: Limits | None = None,
     allowed_folders: tuple[Path, ...] = (),
-    compute: str | None = None,
 ) -> PreparedSong:
     """Reads, checks and plans what `settings` ask for. Raises as `render` does."""
     loaded = song if isinstance(song, LoadedSong) else load_song(song)
@@ -114,7 +117,6 @@ def prepare(
         loaded,
         store,
         device=settings.device,
-        compute=compute,
         draft=settings.draft,
         limits=limits,
         allowed_folders=allowed_folders,
@@ -128,9 +130,10 @@ def render(
     settings: RenderSettings | None = None,
     store: Store | None = None,
     limits: Limits | None = None,
+    allowed_folders: tuple[Path, ...] = (),
     observer: Observer = ignore,
     stop: StopFlag | None = None,
-    engine: Callable[[LocatedModel, str], ClipEngine] | None = None,
+    engines: EngineSource | None = None,
     prepared: PreparedSong | None = None,
 ) -> Track:
     """Renders a song into finished files; run again after an edit, only what changed is made again.
@@ -141,10 +144,12 @@ def render(
         settings: Everything else a user may say.
         store: Where clips are kept; the user's own if None.
         limits: How much the plan may ask for.
-        observer: Told of progress.
+        allowed_folders: Folders beside the song's own in which its files may lie.
+        observer: Told of progress, on the calling thread.
         stop: Raise it from another thread or a signal handler to stop between steps.
-        engine: Makes the engine from a checkpoint and a device; the diffusion engine if None.
-        prepared: The song already prepared with the same arguments.
+        engines: Makes the engine; the diffusion engine if None.
+        prepared: The song already prepared for the same settings and store; its own limits and
+            allowed folders then hold.
 
     Returns:
         The track.
@@ -152,7 +157,8 @@ def render(
     Raises:
         SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
             lock says.
-        UsageError: Settings that do not go together, or a section that is not there.
+        UsageError: Settings that do not go together, a section that is not there, or a device that is
+            not.
         ModelError: The checkpoint is missing or damaged.
         RenderError: Clips failed twice; the others are kept.
         StoreError: The store or the output folder cannot be written.
@@ -160,32 +166,42 @@ def render(
     """
     settings = settings or RenderSettings()
     store = store or Store(default_root())
-    prepared = prepared or prepare(song, settings, store, limits=limits)
+    engines = engines or _DiffusionEngines()
+    prepared = prepared or prepare(song, settings, store, limits=limits, allowed_folders=allowed_folders)
+    # What killed runs left half written goes first, also if there is nothing else to do. Beside the
+    # song, the lock is the only thing that is ever written.
+    store.sweep()
+    job = _job(prepared, settings, out)
+    sweep_stale(job.files.folder)
+    sweep_stale(prepared.song.path.parent)
+    watch = Stopwatch()
+    result = finished(job, store, watch)
+    if result is None or (settings.locked and changes(prepared.lock, prepared.plan)):
+        # The plan rests on a guess of the device. Before any work, or any refusal, torch is asked.
+        if settings.force or any(state.cause != "cached" for state in prepared.plan.states.values()):
+            StageClock(observer, "load", 0, "files")
+        compute = engines.compute(settings.device)
+        watch.lap("load")
+        if compute != prepared.compute:
+            _remember_compute(store, settings.device, compute)
+            prepared = prepared.planned_for(compute, store)
+            job = _job(prepared, settings, out)
+            result = finished(job, store, watch)
     if settings.locked and (different := changes(prepared.lock, prepared.plan)):
         raise SongError(
             f"{lock_path(prepared.song.path)}: the lock does not match the song ({different[0]}, "
             f"{len(different)} in all); render without --locked to bring it up to date"
         )
-    # The lock is the only thing written beside the song; what a killed run left of it goes.
-    sweep_stale(prepared.song.path.parent)
-    made: ClipEngine | None = None
-
-    def attempt(ready: PreparedSong) -> RenderResult:
-        def ready_engine() -> ClipEngine:
-            nonlocal made
-            made = made or (engine or _diffusion_engine)(ready.model, settings.device)
-            if any(job.compute != made.compute for job in ready.plan.jobs.values()):
-                raise _OtherCompute(made)
-            return made
-
-        return run(_job(ready, settings, out), store, engine=ready_engine, observer=observer, stop=stop)
-
-    try:
-        result = attempt(prepared)
-    except _OtherCompute as other:
-        # The guess without torch was wrong: plan again for the device that there really is.
-        prepared = prepare(prepared.song, settings, store, limits=limits, compute=other.engine.compute)
-        result = attempt(prepared)
+    if result is None:
+        model = prepared.model
+        result = run(
+            job,
+            store,
+            load=lambda: engines.load(model, settings.device),
+            watch=watch,
+            observer=observer,
+            stop=stop,
+        )
     if not settings.draft and settings.only is None:
         path = lock_path(prepared.song.path)
         write_lock(path, prepared.plan, result.passage_keys)
@@ -205,7 +221,6 @@ def _job(prepared: PreparedSong, settings: RenderSettings, out: Path | str | Non
     path, song = prepared.song.path, prepared.song.resolved
     folder = Path(out) if out is not None else settings.out or path.parent / "renders"
     formats = settings.formats or song.output.formats
-    on_cuda = any(job.compute.startswith("cuda") for job in prepared.plan.jobs.values())
     return RenderJob(
         plan=prepared.plan,
         song=song,
@@ -214,7 +229,7 @@ def _job(prepared: PreparedSong, settings: RenderSettings, out: Path | str | Non
         files=TrackFiles(folder, output_name(path, settings), tuple(formats), settings.stems),
         draft=settings.draft,
         force=settings.force,
-        decode_device="cuda" if on_cuda else "cpu",
+        decode_device="cuda" if prepared.compute.startswith("cuda") else "cpu",
     )
 
 
@@ -228,7 +243,22 @@ def output_name(song_path: Path, settings: RenderSettings) -> str:
     return ".".join(parts)
 
 
-def _diffusion_engine(model: LocatedModel, device: str) -> ClipEngine:
-    from riffcomposer.diffusion.engine import Engine
+class _DiffusionEngines:
+    """Makes diffusion engines."""
 
-    return Engine(model, device=device)
+    def compute(self, device: str) -> str:
+        from riffcomposer.diffusion.loading import choose_device
+
+        return COMPUTE[choose_device(device).type]
+
+    def load(self, model: LocatedModel, device: str) -> ClipEngine:
+        from riffcomposer.diffusion.engine import Engine
+
+        return Engine(model, device=device)
+
+
+def _remember_compute(store: Store, device: str, compute: str) -> None:
+    """Notes what torch found, so that the next plan guesses right; a read-only store just goes without."""
+    if named_device(device) == "auto":
+        with suppress(StoreError):
+            store.remember_compute(guess_basis(), compute)

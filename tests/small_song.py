@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from riffcomposer.errors import Cancelled
-from riffcomposer.models.profile import ModelProfile, write_profile
+from riffcomposer.models.profile import LocatedModel, ModelProfile, write_profile
 from riffcomposer.plan.model import ClipJob
 from riffcomposer.store.store import Store
 
@@ -60,11 +60,13 @@ class FakeEngine:
     Attributes:
         rendered: Keys in the order in which they were made.
         failures: How often each key still fails.
+        closed: How often it was closed.
     """
 
     compute: str = "cpu-float32"
     rendered: list[str] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
+    closed: int = 0
 
     def render(
         self,
@@ -84,6 +86,30 @@ class FakeEngine:
                 continue
             self.rendered.append(key)
             yield key, fake_level(key, job.width_frames)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class FakeEngines:
+    """Hands out one engine.
+
+    Attributes:
+        asked, loaded: How often its class of device was asked for, and the engine itself.
+    """
+
+    engine: FakeEngine
+    asked: int = 0
+    loaded: int = 0
+
+    def compute(self, device: str) -> str:
+        self.asked += 1
+        return self.engine.compute
+
+    def load(self, model: LocatedModel, device: str) -> FakeEngine:
+        self.loaded += 1
+        return self.engine
 
 
 def fake_level(key: str, width: int) -> np.ndarray:
@@ -133,15 +159,15 @@ class Studio:
         assert old in text
         self.song.write_text(text.replace(old, new))
 
-    def render(self, engine: FakeEngine | None = None, **arguments: Any) -> Any:
+    def render(self, engine: FakeEngine | FakeEngines | None = None, **arguments: Any) -> Any:
         from riffcomposer.api import render
 
-        made = engine or FakeEngine()
+        engines = engine if isinstance(engine, FakeEngines) else FakeEngines(engine or FakeEngine())
         return render(
             self.song,
             self.folder / "out",
             store=arguments.pop("store", None) or self.store,
-            engine=lambda model, device: made,
+            engines=engines,
             **arguments,
         )
 

@@ -5,6 +5,7 @@ An engine is built once and passed down; loading the checkpoint is its construct
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,6 +137,14 @@ class Engine:
     def compute(self) -> str:
         """Class of device and number format, as it stands in a clip's key."""
         return COMPUTE[self.checkpoint.device.type]
+
+    def close(self) -> None:
+        """Frees the networks and everything remembered; the engine renders nothing after that."""
+        on_cuda = self.checkpoint.device.type == "cuda"
+        del self.checkpoint, self._prompts, self._loras, self._inits, self._compiled
+        gc.collect()  # peft's layers refer to each other in circles
+        if on_cuda:
+            torch.cuda.empty_cache()
 
     def render(
         self,
@@ -275,8 +284,7 @@ class Engine:
             tell(ClipEvent("started", key, 0, count, pace.advance(0)))
         if count == 0:
             return [self._fitted(job) for job in jobs.values()]
-        if self._loras.apply(group.loras):
-            self._prompts.forget()
+        self._loras.apply(group.loras)
         clips = self._clips(group, list(jobs.values()))
 
         def after_step(step: int, of: int) -> None:
@@ -332,9 +340,9 @@ class Engine:
         )
         return [
             SamplerClip(
-                text_a=self._prompts.encode(job.prompt_a, group.chunks),
-                text_b=self._prompts.encode(job.prompt_b, group.chunks),
-                negative=self._prompts.encode(job.negative_prompt, group.chunks),
+                text_a=self._prompts.encode(job.prompt_a, group.chunks, group.loras),
+                text_b=self._prompts.encode(job.prompt_b, group.chunks, group.loras),
+                negative=self._prompts.encode(job.negative_prompt, group.chunks, group.loras),
                 alpha=job.alpha,
                 guidance_scale=job.guidance_scale,
                 model_strength=profile.model_strength(job.strength),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,14 @@ import torch
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
 from riffcomposer.models.builtin import read_config
-from riffcomposer.models.device import COMPUTE, guess_compute
+from riffcomposer.models.device import COMPUTE, named_device
 from riffcomposer.models.locate import weight_variant
 from riffcomposer.models.profile import LocatedModel, ModelProfile
 from riffcomposer.models.verify import component_class, verify_model
+
+LOADING = threading.Lock()
+"""Held while a checkpoint or a LoRA is loaded: meanwhile diffusers, transformers and peft change how torch
+makes modules, for every thread of the process."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,7 @@ def choose_device(device: str = "auto") -> torch.device:
     Raises:
         UsageError: The device is unknown, or this machine does not have it.
     """
-    if device == "auto":
-        device = os.environ.get("RIFFCOMPOSER_DEVICE", "auto")
-    guess_compute(device)
+    device = named_device(device)
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -105,7 +108,7 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
     """Verifies a checkpoint and loads it.
 
     Args:
-        device: See `riffcomposer.models.device.guess_compute`.
+        device: See `riffcomposer.models.device.named_device`.
         hashes: Also compare the sha256 of every file that the profile lists.
 
     Raises:
@@ -114,7 +117,11 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
     """
     target = choose_device(device)
     verify_model(located, hashes=hashes)
+    with LOADING:
+        return _load_parts(located, target)
 
+
+def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
     with quiet():  # diffusers imports parts of transformers that report on libraries not needed here
         import diffusers
         import transformers

@@ -10,7 +10,7 @@ import hashlib
 import warnings
 from typing import Any
 
-from riffcomposer.diffusion.loading import Checkpoint
+from riffcomposer.diffusion.loading import LOADING, Checkpoint
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError
 from riffcomposer.models.lora_fit import Component, Layers, LoraFit, fit_lora, layers_of
@@ -25,29 +25,35 @@ class LoraStack:
         self._checkpoint = checkpoint
         self._pipeline: Any = None
         self._layers: Layers | None = None
-        self._active: tuple[LoraFile, ...] = ()
+        self._active: tuple[LoraFile, ...] | None = ()
 
-    def apply(self, loras: tuple[LoraFile, ...]) -> bool:
-        """Puts exactly these on, in this order. Returns whether anything changed.
+    def apply(self, loras: tuple[LoraFile, ...]) -> None:
+        """Puts exactly these on, in this order; if that fails, none are on.
 
         Raises:
             ModelError: A file is missing, damaged, has changed, or does not fit the checkpoint.
         """
         if loras == self._active:
-            return False
-        if self._active:
-            self._pipeline.unload_lora_weights()
-            self._active = ()
+            return
+        before = self._active
+        # Nothing is known of the weights until they are in order again, whatever is raised meanwhile.
+        self._active = None
+        if before != ():
+            self._take_off()
         if loras:
             try:
-                with quiet(), warnings.catch_warnings():
+                with LOADING, quiet(), warnings.catch_warnings():
                     warnings.simplefilter("ignore", UserWarning)  # peft's advice on a second adapter
                     self._put_on(loras)
             except BaseException:
-                self._pipeline.unload_lora_weights()
+                self._take_off()
+                self._active = ()
                 raise
         self._active = loras
-        return True
+
+    def _take_off(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.unload_lora_weights()
 
     def _put_on(self, loras: tuple[LoraFile, ...]) -> None:
         from diffusers import DDIMScheduler, StableDiffusionPipeline

@@ -10,7 +10,7 @@ their mean, as others do, divides by about zero with encoders whose mean is abou
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +52,7 @@ class PromptEncoder:
         last = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
         padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else last
         self._first, self._last, self._padding = int(first), int(last), int(padding)
-        self._cache: OrderedDict[WeightedTokens, torch.Tensor] = OrderedDict()
-
-    def forget(self) -> None:
-        """Drops all remembered embeddings: the encoder's weights have changed."""
-        self._cache.clear()
+        self._cache: OrderedDict[tuple[Hashable, WeightedTokens], torch.Tensor] = OrderedDict()
 
     def tokenize(self, prompt: str) -> WeightedTokens:
         """The prompt's tokens with their weights."""
@@ -73,12 +69,14 @@ class PromptEncoder:
         room = self._length - 2
         return max(1, *(-(-len(self.tokenize(prompt).ids) // room) for prompt in prompts))
 
-    def encode(self, prompt: str, chunks: int) -> torch.Tensor:
+    def encode(self, prompt: str, chunks: int, weights: Hashable = ()) -> torch.Tensor:
         """The embeddings of a prompt, padded with empty chunks.
 
         Args:
             chunks: At least `chunks_needed`; the same for every prompt that is to be mixed or
                 batched with this one.
+            weights: What is on the encoder's weights now (its LoRA files): embeddings are remembered
+                for that alone.
 
         Returns:
             float32 [chunks * text_length, width] on the encoder's device.
@@ -89,19 +87,20 @@ class PromptEncoder:
             WeightedTokens(tokens.ids[at : at + room], tokens.weights[at : at + room])
             for at in range(0, chunks * room, room)
         ]
-        return torch.cat([self._chunk(part) for part in parts])
+        return torch.cat([self._chunk(part, weights) for part in parts])
 
-    def _chunk(self, part: WeightedTokens) -> torch.Tensor:
-        if part in self._cache:
-            self._cache.move_to_end(part)
-            return self._cache[part]
+    def _chunk(self, part: WeightedTokens, weights: Hashable) -> torch.Tensor:
+        key = (weights, part)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
         states = self._run(part.ids)
         if any(weight != 1 for weight in part.weights):
-            empty = self._chunk(WeightedTokens((), ()))
-            weight = torch.ones(self._length, 1, device=states.device)
-            weight[1 : 1 + len(part.weights), 0] = torch.tensor(part.weights, device=states.device)
-            states = torch.lerp(empty, states, weight)
-        self._cache[part] = states
+            empty = self._chunk(WeightedTokens((), ()), weights)
+            emphasis = torch.ones(self._length, 1, device=states.device)
+            emphasis[1 : 1 + len(part.weights), 0] = torch.tensor(part.weights, device=states.device)
+            states = torch.lerp(empty, states, emphasis)
+        self._cache[key] = states
         if len(self._cache) > _CACHED_CHUNKS:
             self._cache.popitem(last=False)
         return states

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from riffcomposer.errors import Cancelled, RenderError
+from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.model import ClipJob, Plan
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
@@ -43,6 +44,31 @@ class ClipEngine(Protocol):
 
         Yields a key with its level, float32 `[channels, n_mels, width]`, or with something that has
         a `message` where the clip failed. Raises `Cancelled` between steps once `cancelled()`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the model's memory; the engine renders nothing after that."""
+        ...
+
+
+class EngineSource(Protocol):
+    """Where engines come from: the diffusion engine, or a stand-in in tests."""
+
+    def compute(self, device: str) -> str:
+        """The class of device and number format of an engine on `device`; loads no model.
+
+        Raises:
+            UsageError: The device is not there.
+        """
+        ...
+
+    def load(self, model: LocatedModel, device: str) -> ClipEngine:
+        """Makes an engine of a checkpoint.
+
+        Raises:
+            ModelError: The checkpoint is missing or damaged.
+            UsageError: The device is not there.
         """
         ...
 
@@ -148,9 +174,8 @@ def render_missing(
         )
     lost = [key for key in missing if key not in set(rendered)]
     if lost:
-        raise RenderError(
-            f"the engine returned nothing for {labels[lost[0]]} and {len(lost) - 1} other clips"
-        )
+        others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise RenderError(f"the engine returned nothing for {labels[lost[0]]}{others}")
     cached = tuple(key for key in plan.jobs if key not in missing)
     return ClipStageResult(tuple(rendered), cached)
 

@@ -1,6 +1,7 @@
 """What a render says while it works: events, and the clock that turns them into an ETA.
 
-Nothing here prints. An observer is any callable that takes a `RenderEvent`.
+Nothing here prints. An observer is any callable that takes a `RenderEvent`. It is called on the thread
+that called `render`, between pieces of work; what it raises ends the render.
 """
 
 from __future__ import annotations

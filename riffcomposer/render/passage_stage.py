@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riffcomposer.errors import RenderError
+from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.plan.keys import passage_key
 from riffcomposer.plan.model import Passage, Plan
@@ -99,6 +100,9 @@ def decode_passages(
 ) -> tuple[str, ...]:
     """Decodes the passages that the store lacks and returns their keys.
 
+    The first passage that fails ends the stage: no other one is begun, and those at work stop at their
+    next block.
+
     Raises:
         Cancelled: The flag was raised; finished passages are stored.
         RenderError: A passage came out with the wrong length or with numbers that are not finite.
@@ -120,10 +124,11 @@ def decode_passages(
     cores = available_cores() if settings.device == "cpu" else 1
     workers = min(len(missing), cores)
     decoder = _decoder(parameters, settings, cores // workers)
-    lock, done = threading.Lock(), 0
+    abandoned = threading.Event()
+    # Workers report through here, since observers are called on the caller's thread only.
+    reports: SimpleQueue[tuple[int, str] | Future[None]] = SimpleQueue()
 
     def decode(key: str, passage: Passage) -> None:
-        nonlocal done
         name = plan.sections[passage.sections[0]].name
         timeline = passage_timeline(plan, passage, store, parameters)
         samples = passage.body_samples + passage.tail_samples
@@ -142,6 +147,8 @@ def decode_passages(
                 wraps=passage.wraps,
             ):
                 stop.check()
+                if abandoned.is_set():
+                    raise Cancelled
                 if not np.isfinite(block).all():
                     raise RenderError(f"section {name}: the decoder returned numbers that are not finite")
                 # Written, not mapped: pages of a map count as memory of this process.
@@ -149,17 +156,30 @@ def decode_passages(
                     file.seek(start + 4 * (channel * samples + filled))
                     file.write(row.tobytes())
                 filled += block.shape[1]
-                with lock:
-                    done += block.shape[1]
-                    clock.tell(done / rate, name)
+                reports.put((block.shape[1], name))
             if filled != samples:
                 raise RenderError(f"section {name}: decoded {filled} samples instead of {samples}")
 
     # The longest first, so that they end together.
     order = sorted(dict(missing).items(), key=lambda entry: -entry[1].body_samples)
-    with ThreadPoolExecutor(workers) as pool:
-        for future in [pool.submit(decode, key, passage) for key, passage in order]:
-            future.result()
+    with ThreadPoolExecutor(workers, "decode") as pool:
+        try:
+            for key, passage in order:
+                pool.submit(decode, key, passage).add_done_callback(reports.put)
+            done, waiting = 0, len(order)
+            while waiting:
+                report = reports.get()
+                if isinstance(report, Future):
+                    report.result()
+                    waiting -= 1
+                else:
+                    done += report[0]
+                    clock.tell(done / rate, report[1])
+        except BaseException:
+            # No passage is worth finishing now: the waiting ones go, the running ones end at a block.
+            abandoned.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return tuple(key for key, _ in missing)
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from riffcomposer.files import sweep_stale
 from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, Plan
+from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, ClipJob, Plan
 from riffcomposer.render.clip_stage import ClipEngine, missing_clips, render_missing
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys
@@ -91,8 +91,8 @@ class RenderResult:
         return self.seconds / max(1e-9, self.stage_seconds.get("total", 0.0))
 
 
-class _Stopwatch:
-    """Time by stage."""
+class Stopwatch:
+    """Time by stage: `lap` gives the time since the last lap to a stage."""
 
     def __init__(self) -> None:
         self._began = self._last = time.monotonic()
@@ -140,20 +140,70 @@ def _chain(chain: tuple[Any, ...]) -> list[Any]:
     return [[effect.name, [list(pair) for pair in effect.parameters]] for effect in chain]
 
 
+@dataclass(frozen=True)
+class _Keys:
+    """What a render's results are stored under."""
+
+    decode: DecodeSettings
+    passages: tuple[str, ...]
+    recipe: dict[str, Any]
+    track: str
+
+
+def _keys(job: RenderJob) -> _Keys:
+    decode = DecodeSettings(
+        preset="fast" if job.draft else job.song.output.decoder,
+        version=DECODER_VERSION,
+        phase_seed=PHASE_SEED,
+        device=job.decode_device,
+    )
+    passages = passage_keys(job.plan, decode)
+    recipe = make_recipe(job.plan, job.song_content, job.model, draft=job.draft)
+    return _Keys(decode, passages, recipe, track_key(job, passages, recipe))
+
+
+def finished(job: RenderJob, store: Store, watch: Stopwatch) -> RenderResult | None:
+    """The result of a render that has nothing to do: the files of this very track are there, whole.
+
+    Returns:
+        None if anything is to be made, or if the job is to be forced.
+    """
+    if job.force:
+        return None
+    keys = _keys(job)
+    known = _known_files(store, keys.track, job.files)
+    watch.lap("look")
+    if known is None:
+        return None
+    return RenderResult(
+        **known,
+        rendered=(),
+        cached=tuple(job.plan.jobs),
+        decoded=(0, len(keys.passages)),
+        mastered=False,
+        seconds=job.plan.total_samples / job.plan.grid.sample_rate,
+        passage_keys=keys.passages,
+        track_key=keys.track,
+        stage_seconds=watch.seconds,
+    )
+
+
 def run(
     job: RenderJob,
     store: Store,
     *,
-    engine: Callable[[], ClipEngine],
+    load: Callable[[], ClipEngine],
+    watch: Stopwatch,
     observer: Observer = ignore,
     stop: StopFlag | None = None,
 ) -> RenderResult:
-    """Renders a track.
+    """Renders a track, whether or not its files are there already; ask `finished` first.
 
     Args:
         job: What to do.
         store: Where clips and passages are kept.
-        engine: Makes the engine; called only if there are clips to render.
+        load: Makes the engine; called only if there are clips to render.
+        watch: Goes on counting.
         observer: Told of progress.
         stop: Looked at between steps.
 
@@ -164,62 +214,28 @@ def run(
         ModelError: The checkpoint cannot be loaded.
     """
     stop = stop or StopFlag()
-    watch = _Stopwatch()
     plan = job.plan
-    settings = DecodeSettings(
-        preset="fast" if job.draft else job.song.output.decoder,
-        version=DECODER_VERSION,
-        phase_seed=PHASE_SEED,
-        device=job.decode_device,
-    )
-    keys = passage_keys(plan, settings)
-    recipe = make_recipe(plan, job.song_content, job.model, draft=job.draft)
-    key = track_key(job, keys, recipe)
-    all_clips = tuple(plan.jobs)
-    # What killed runs left half written goes first, also if there is nothing else to do.
-    store.sweep()
-    sweep_stale(job.files.folder)
-    # 1. Nothing to do: the files of this very track are there, whole.
-    common: dict[str, Any] = {
-        "seconds": plan.total_samples / plan.grid.sample_rate,
-        "passage_keys": keys,
-        "track_key": key,
-        "stage_seconds": watch.seconds,
-    }
-    known = None if job.force else _finished(store, key, job.files)
-    watch.lap("look")
-    if known is not None:
-        return RenderResult(
-            **known, rendered=(), cached=all_clips, decoded=(0, len(keys)), mastered=False, **common
-        )
-    # 2. Clips.
+    keys = _keys(job)
+    # 1. Clips.
     missing = missing_clips(plan, store, job.force)
     watch.lap("plan")
-    rendered: tuple[str, ...] = ()
-    if missing:
-        clock = StageClock(observer, "load", 0, "files")
-        loaded = engine()
-        clock.tell(0, f"in {clock.elapsed_s:.1f} s")
-        watch.lap("load")
-        rendered = render_missing(plan, store, missing, loaded, observer, stop).rendered
-        del loaded
-        watch.lap("clips")
-    cached = tuple(name for name in all_clips if name not in set(rendered))
-    # 3. Passages.
+    rendered = _render_clips(plan, store, missing, load, observer, stop, watch) if missing else ()
+    cached = tuple(name for name in plan.jobs if name not in set(rendered))
+    # 2. Passages.
     parameters = job.model.profile.spectrogram
-    decoded = decode_passages(plan, keys, store, parameters, settings, observer, stop, job.force)
+    decoded = decode_passages(plan, keys.passages, store, parameters, keys.decode, observer, stop, job.force)
     watch.lap("decode")
-    # 4. The track and what goes with it.
+    # 3. The track and what goes with it.
     from riffcomposer.mix.tags import Tags
     from riffcomposer.render.quality import measure_passages, write_quality_report
 
-    tags = Tags(title=plan.title, comment="made with riffcomposer", recipe=recipe)
+    tags = Tags(title=plan.title, comment="made with riffcomposer", recipe=keys.recipe)
     needless = StopFlag()
     with ThreadPoolExecutor(1, "joins") as beside:
         # Mixing and mastering keep one core busy; the other one looks at the joins meanwhile.
-        measured = beside.submit(measure_passages, plan, keys, store, parameters, needless)
+        measured = beside.submit(measure_passages, plan, keys.passages, store, parameters, needless)
         try:
-            track = finish_track(plan, job.song, keys, store, job.files, tags, observer, stop)
+            track = finish_track(plan, job.song, keys.passages, store, job.files, tags, observer, stop)
         except BaseException:
             needless.raise_flag()
             raise
@@ -233,7 +249,7 @@ def run(
         *extra,
         *track.extra,
     ]
-    _note(store, key, names, len(track.outputs))
+    _note(store, keys.track, names, len(track.outputs))
     outputs = len(track.outputs)
     return RenderResult(
         outputs=tuple(names[:outputs]),
@@ -241,10 +257,32 @@ def run(
         report=report,
         rendered=rendered,
         cached=cached,
-        decoded=(len(decoded), len(keys)),
+        decoded=(len(decoded), len(keys.passages)),
         mastered=True,
-        **common,
+        seconds=plan.total_samples / plan.grid.sample_rate,
+        passage_keys=keys.passages,
+        track_key=keys.track,
+        stage_seconds=watch.seconds,
     )
+
+
+def _render_clips(
+    plan: Plan,
+    store: Store,
+    missing: Mapping[str, ClipJob],
+    load: Callable[[], ClipEngine],
+    observer: Observer,
+    stop: StopFlag,
+    watch: Stopwatch,
+) -> tuple[str, ...]:
+    """Loads the engine, renders the clips, and frees the engine: decoding needs its memory."""
+    clock = StageClock(observer, "load", 0, "files")
+    with closing(load()) as engine:
+        clock.tell(0, f"in {clock.elapsed_s:.1f} s")
+        watch.lap("load")
+        rendered = render_missing(plan, store, missing, engine, observer, stop).rendered
+    watch.lap("clips")
+    return rendered
 
 
 def _hash_file(path: Path) -> str:
@@ -259,7 +297,7 @@ def _note(store: Store, key: str, paths: list[Path], outputs: int) -> None:
     store.put(TRACK_KIND, key, json.dumps(content, separators=(",", ":")).encode())
 
 
-def _finished(store: Store, key: str, files: TrackFiles) -> dict[str, Any] | None:
+def _known_files(store: Store, key: str, files: TrackFiles) -> dict[str, Any] | None:
     """The files of a finished track, if all are there and whole, else None."""
     payload = store.get(TRACK_KIND, key)
     if payload is None:

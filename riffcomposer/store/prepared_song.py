@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from riffcomposer.errors import SongError
-from riffcomposer.models.device import guess_compute
+from riffcomposer.models.device import COMPUTE, guess_basis, guess_compute, named_device
 from riffcomposer.models.locate import locate_model
 from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits, check_budget, estimate
@@ -39,6 +39,7 @@ class PreparedSong:
         plan: With states and budget.
         lock: As it is on disk; never trusted.
         warnings: What its author should know.
+        compute, draft, limits, allowed_folders: What it was planned with.
     """
 
     song: LoadedSong
@@ -46,6 +47,24 @@ class PreparedSong:
     plan: Plan
     lock: Lock
     warnings: tuple[Diagnostic, ...]
+    compute: str
+    draft: bool
+    limits: Limits
+    allowed_folders: tuple[Path, ...]
+
+    def planned_for(self, compute: str, store: Store) -> PreparedSong:
+        """The same song under the same limits, planned for another class of device.
+
+        Raises as `prepare_song` does.
+        """
+        return prepare_song(
+            self.song,
+            store,
+            compute=compute,
+            draft=self.draft,
+            limits=self.limits,
+            allowed_folders=self.allowed_folders,
+        )
 
 
 def prepare_song(
@@ -64,7 +83,7 @@ def prepare_song(
         path: The song's file, or the song if it has been read.
         store: Where finished clips are looked up.
         device: What it will be rendered on, for keys: `auto`, `cpu`, `cuda` or `mps`.
-        compute: Instead of the guess for `device`: the class that an engine really has.
+        compute: Instead of what `device` is thought to be: the class that an engine really has.
         draft: Few steps.
         limits: The budget; a generous default if None.
         allowed_folders: Folders beside the song's own in which its files may lie.
@@ -77,6 +96,7 @@ def prepare_song(
     """
     song = path if isinstance(path, LoadedSong) else load_song(path)
     limits = limits or Limits()
+    compute = compute or expected_compute(device, store)
     model = locate_model(song.resolved.model, song.folder)
     shipped = catalogue()
     found = lint(song, model.profile, shipped, allowed_folders=allowed_folders, model_folder=model.folder)
@@ -88,7 +108,7 @@ def prepare_song(
             song_path=song.path,
             model=model,
             catalogue=shipped,
-            compute=compute or guess_compute(device),
+            compute=compute,
             files=SongFiles(song.folder, allowed_folders),
             draft=draft,
             limits=limits,
@@ -105,7 +125,22 @@ def prepare_song(
     if any(diagnostic.severity == "error" for diagnostic in found):
         raise song_error(song.source.file, found)
     warnings = in_order([*found, *diagnosed(song, lint_plan(plan, song.resolved))])
-    return PreparedSong(song, model, plan, lock, tuple(warnings))
+    return PreparedSong(
+        song, model, plan, lock, tuple(warnings), compute, draft, limits, tuple(allowed_folders)
+    )
+
+
+def expected_compute(device: str, store: Store) -> str:
+    """The class of device that a render on `device` will use: what an earlier one found, else a guess.
+
+    Raises:
+        UsageError: Not a device.
+    """
+    if named_device(device) == "auto":
+        known = store.known_compute(guess_basis())
+        if known is not None and known in COMPUTE.values():
+            return known
+    return guess_compute(device)
 
 
 def diagnosed(song: LoadedSong, findings: Iterable[Finding | Diagnostic]) -> list[Diagnostic]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import stat
 import struct
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +23,9 @@ _MARK = b"RIFFSEAL"
 _CHUNK = 1 << 20
 
 SEAL_BYTES = _SEAL.size
+Identity = tuple[int, int, int, int]
+"""Which file it is and when it was last written: device, inode, size, modification time in ns."""
+
 DAMAGE = {
     errno.EIO,
     errno.EISDIR,
@@ -53,6 +58,24 @@ def append_seal(path: Path, kind: str, key: str) -> None:
         handle.write(_SEAL.pack(_MARK, length, digest.digest()))
 
 
+def stamp(path: Path) -> None:
+    """Sets the time of last use to now, with a random fraction of a millisecond.
+
+    File systems note changes by a clock that ticks every few milliseconds only. A later change replaces
+    the fraction, so that it shows in the file's identity even within the same tick.
+
+    Raises:
+        OSError: It cannot be set.
+    """
+    now = time.time_ns() // 1_000_000 * 1_000_000 + secrets.randbelow(1_000_000)
+    os.utime(path, ns=(now, now))
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """The identity of a file; what changes the content changes it too."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def looks_sealed(path: Path | str) -> bool:
     """Whether `path` is a regular file that ends in a seal of the right length. Hashes nothing."""
     try:
@@ -63,20 +86,32 @@ def looks_sealed(path: Path | str) -> bool:
         return False
 
 
-def read_sealed(path: Path, kind: str, key: str, *, load: bool = True) -> bytes:
-    """Verifies a sealed file and gives its payload (nothing of it if not `load`).
+def read_sealed(
+    path: Path, kind: str, key: str, *, load: bool = True, verified: Identity | None = None
+) -> tuple[bytes, Identity]:
+    """Verifies a sealed file.
+
+    Args:
+        load: Give the payload; else nothing of it.
+        verified: The file's identity when it was found to match its seal. While that is still its
+            identity, the payload is not hashed again.
+
+    Returns:
+        The payload, and the identity of the file that it came from.
 
     Raises:
         Damaged: It does not match its seal, or is not a regular file.
         OSError: It is not there or cannot be read.
     """
     with _open_regular(path) as handle:
+        identity = identity_of(os.fstat(handle.fileno()))
         length, expected = _read_seal(handle)
         handle.seek(0)
+        payload = handle.read(length) if load else b""
+        if identity == verified:
+            return payload, identity
         digest = _hasher(kind, key)
-        payload = b""
         if load:
-            payload = handle.read(length)
             digest.update(payload)
         else:
             left = length
@@ -85,7 +120,7 @@ def read_sealed(path: Path, kind: str, key: str, *, load: bool = True) -> bytes:
                 left -= len(chunk)
         if digest.digest() != expected:
             raise Damaged("its content does not match its seal")
-        return payload
+        return payload, identity
 
 
 def _hasher(kind: str, key: str) -> hashlib._Hash:

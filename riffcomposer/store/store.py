@@ -10,6 +10,9 @@ first, where a run that still wants it finds it.
 
 The time of last use is the entry's modification time; where it cannot be set (a read-only store)
 nothing is lost but the order in which entries are collected.
+
+A `Store` hashes each payload once: it remembers which file it has written or verified, and hashes
+again as soon as that file's size or time of modification is another.
 """
 
 from __future__ import annotations
@@ -33,17 +36,20 @@ from riffcomposer.store.sealed_file import (
     DAMAGE,
     SEAL_BYTES,
     Damaged,
+    Identity,
     append_seal,
+    identity_of,
     looks_sealed,
     read_sealed,
     seal_of,
+    stamp,
 )
 
 DEFAULT_CAP_BYTES = 20 << 30
 DEFAULT_TRASH_DAYS = 7.0
 
 _SUFFIX = ".npy"
-_KIND = re.compile(r"(?!trash$|locks$)[a-z][a-z-]{0,30}")
+_KIND = re.compile(r"(?!trash$|locks$|devices$)[a-z][a-z-]{0,30}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _TOUCH_AFTER_S = 60.0
 
@@ -88,6 +94,7 @@ class Store:
         self.size_cap_bytes = size_cap_bytes
         self._warn = warn
         self._warned: set[Path] = set()
+        self._verified: dict[Path, Identity] = {}
 
     # Reading ------------------------------------------------------------------------------
 
@@ -130,12 +137,12 @@ class Store:
         """
         path = self._place(kind, key)
         self._make_way(path)
-        with (
-            replacing(path, needed_bytes=len(payload) + SEAL_BYTES) as temporary,
-            open(temporary, "wb") as handle,
-        ):
-            handle.write(payload)
-            handle.write(seal_of(payload, kind, key))
+        with replacing(path, needed_bytes=len(payload) + SEAL_BYTES) as temporary:
+            with open(temporary, "wb") as handle:
+                handle.write(payload)
+                handle.write(seal_of(payload, kind, key))
+            written = _stamped(temporary)
+        self._remember(path, written)
 
     @contextmanager
     def put_file(self, kind: str, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
@@ -151,6 +158,8 @@ class Store:
         with replacing(path, needed_bytes=needed_bytes) as temporary:
             yield temporary
             append_seal(temporary, kind, key)
+            written = _stamped(temporary)
+        self._remember(path, written)
 
     def sweep(self) -> int:
         """Removes temporaries of processes that died; `render` calls it at its start. Never raises."""
@@ -188,6 +197,19 @@ class Store:
                     for kind, _, key in (line.partition(" ") for line in lines):
                         keys.setdefault(kind, set()).add(key)
         return locks
+
+    def remember_compute(self, basis: str, compute: str) -> None:
+        """Notes which class of device torch really found where the guess rests on `basis`."""
+        write_bytes(self._device_note(basis), compute.encode(), durable=False)
+
+    def known_compute(self, basis: str) -> str | None:
+        """The class of device that a render noted for `basis`; None where none did."""
+        with suppress(OSError, UnicodeDecodeError):
+            return self._device_note(basis).read_text(encoding="ascii")
+        return None
+
+    def _device_note(self, basis: str) -> Path:
+        return self.root / "devices" / hashlib.sha256(basis.encode(errors="replace")).hexdigest()[:32]
 
     # Looking after it ---------------------------------------------------------------------
 
@@ -306,8 +328,11 @@ class Store:
     def _find(self, kind: str, key: str, *, load: bool) -> tuple[Path, bytes] | None:
         place, trashed = self._place(kind, key), self._trash_place(kind, key)
         for path in (place, trashed):
+            _touch(path)
             try:
-                payload = read_sealed(path, kind, key, load=load)
+                payload, identity = read_sealed(
+                    path, kind, key, load=load, verified=self._verified.get(place)
+                )
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except (OSError, Damaged) as problem:
@@ -318,12 +343,16 @@ class Store:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(trashed, place)
                     path = place
-            # Only now and then: a write for each read would cost more than the order is worth.
-            with suppress(OSError):
-                if time.time() - path.stat().st_mtime > _TOUCH_AFTER_S:
-                    os.utime(path)
+            self._remember(place, identity)
             return path, payload
         return None
+
+    def _remember(self, path: Path, identity: Identity | None) -> None:
+        """Notes which file at `path` need not be hashed again, if any."""
+        if identity is None:
+            self._verified.pop(path, None)
+        else:
+            self._verified[path] = identity
 
     def _set_aside(self, path: Path, reason: str) -> None:
         """Renames a bad entry to `*.bad` and warns of it once; on a read-only store only warns."""
@@ -359,6 +388,22 @@ class Store:
 
     def _bad(self) -> Iterator[tuple[Path, os.stat_result]]:
         yield from walk(self.root, lambda name: name.endswith(".bad"))
+
+
+def _stamped(path: Path) -> Identity | None:
+    """The identity of a file just written, which no later change can keep; None where that fails."""
+    with suppress(OSError):
+        stamp(path)
+        return identity_of(os.stat(path))
+    return None
+
+
+def _touch(path: Path) -> None:
+    """Notes that an entry is used now; only now and then, since a write for each read would cost more."""
+    with suppress(OSError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > _TOUCH_AFTER_S:
+            stamp(path)
 
 
 def _damage(path: Path, problem: OSError | Damaged) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -153,3 +155,14 @@ def test_an_unknown_device_is_refused(tiny_checkpoint):
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="not on this machine"):
             Engine(locate_model(str(tiny_checkpoint)), device="cuda")
+
+
+def test_a_closed_engine_frees_its_networks(tiny_checkpoint, make_job):
+    engine = Engine(locate_model(str(tiny_checkpoint)), device="cpu")
+    dict(engine.render(jobs_of(make_job, 1)))
+    networks = [
+        weakref.ref(network)
+        for network in (engine.checkpoint.unet, engine.checkpoint.vae, engine.checkpoint.text_encoder)
+    ]
+    engine.close()
+    assert [network() for network in networks] == [None] * 3

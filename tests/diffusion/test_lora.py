@@ -178,3 +178,56 @@ def test_a_lora_is_refused_in_one_line_of_ours(own_engine, make_job, tmp_path, c
     assert words in results["bad"].message
     assert "\n" not in results["bad"].message
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture(scope="module")
+def text_lora(tiny_checkpoint, tmp_path_factory) -> LoraFile:
+    """A random LoRA on one projection of the text encoder."""
+    from safetensors.torch import save_file
+
+    generator = torch.Generator().manual_seed(1)
+    prefix = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj"
+    tensors = {
+        f"{prefix}.lora_A.weight": 3 * torch.randn(4, 32, generator=generator),
+        f"{prefix}.lora_B.weight": 3 * torch.randn(32, 4, generator=generator),
+    }
+    path = tmp_path_factory.mktemp("lora") / "words.safetensors"
+    save_file(tensors, path)
+    return LoraFile("words", path, file_sha256(path), 1.0)
+
+
+def test_after_a_lora_that_fails_clips_without_one_are_as_ever(
+    own_engine, make_job, text_lora, render_one, tmp_path
+):
+    job = make_job(num_inference_steps=2, prompt_a="a prompt of this test alone")
+    bad = LoraFile("gone", tmp_path / "gone.safetensors", "", 1.0)
+    jobs = {
+        "with": replace(job, loras=(text_lora,)),
+        "bad": replace(job, loras=(bad,)),
+        "plain": job,
+    }
+    results = dict(own_engine.render(jobs))
+    assert "gone" in results["bad"].message
+    own_engine._prompts._cache.clear()
+    plain = render_one(own_engine, job)
+    assert np.abs(results["with"] - plain).max() > 1e-3, "this LoRA is heard"
+    assert results["plain"].tobytes() == plain.tobytes()
+
+
+def test_where_a_lora_cannot_be_taken_off_nothing_is_rendered_until_it_can(
+    own_engine, make_job, text_lora, render_one, monkeypatch
+):
+    job = make_job(num_inference_steps=2)
+    plain = render_one(own_engine, job)
+    render_one(own_engine, replace(job, loras=(text_lora,)))
+    pipeline = own_engine._loras._pipeline
+
+    def stuck() -> None:
+        raise RuntimeError("stuck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "unload_lora_weights", stuck)
+        for _ in range(2):
+            ((_, result),) = own_engine.render({"clip": job})
+            assert "stuck" in result.message
+    assert render_one(own_engine, job).tobytes() == plain.tobytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -63,21 +63,34 @@ def test_names_and_paths_are_not_in_the_key() -> None:
     assert job_key(moved) == job_key(JOB)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"model_digest": "e" * 64},
-        {"compute": "cuda-float16"},
-        {"width_frames": 640},
-        {"frames_per_quarter": 65},
-        {"clip_quarters": 4},
-        {"guidance_scale": 7.5},
-        {"loras": LORAS},
-        {"mask": None},
-    ],
-)
-def test_what_decides_samples_is_in_the_key(change: dict[str, object]) -> None:
-    assert job_key(replace(JOB, **change)) != job_key(JOB)  # type: ignore[arg-type]
+CHANGES = {
+    "model_digest": "e" * 64,
+    "compute": "cuda-float16",
+    "width_frames": 640,
+    "frames_per_quarter": 65,
+    "clip_quarters": 4,
+    "prompt_a": "other bells",
+    "prompt_b": "other jazz",
+    "seed_a": 41,
+    "seed_b": 42,
+    "alpha": 0.26,
+    "negative_prompt": "other hiss",
+    "strength": 0.51,
+    "guidance_scale": 7.5,
+    "num_inference_steps": 31,
+    "scheduler": "another",
+    "init": replace(JOB.init, sha256="f" * 64) if JOB.init else None,
+    "mask": None,
+    "loras": LORAS,
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ClipJob)])
+def test_every_field_that_decides_samples_is_in_the_key(name: str) -> None:
+    walking = replace(JOB, prompt_a="bells", prompt_b="jazz", seed_a=1, seed_b=2, alpha=0.25)
+    changed = replace(walking, **{name: CHANGES[name]})
+    assert getattr(changed, name) != getattr(walking, name)
+    assert job_key(changed) != job_key(walking)
 
 
 def test_float_noise_is_not_in_the_key() -> None:

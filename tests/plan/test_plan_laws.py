@@ -118,8 +118,11 @@ def test_passages_cover_their_clips_and_fades(whole: dict[str, Any]) -> None:
         end = passage.start_sample + passage.body_samples + passage.tail_samples
         assert end <= clips[-1].start_sample + width
         following = plan.sections[plan.passages[(number + 1) % len(plan.passages)].sections[0]]
-        if not passage.wraps:
-            assert passage.tail_samples == following.transition.length_samples or not plan.loop
+        last = number == len(plan.passages) - 1
+        if passage.wraps or (last and not plan.loop):
+            assert passage.tail_samples == 0
+        else:
+            assert passage.tail_samples == following.transition.length_samples
         if passage.tail_samples:
             assert passage.tail_samples <= following.end_sample - following.start_sample
 

@@ -6,7 +6,9 @@ import errno
 import hashlib
 import os
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riffcomposer.errors import StoreError
+from riffcomposer.store import sealed_file
 from riffcomposer.store.store import Store, default_root
 
 
@@ -194,3 +197,62 @@ def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert default_root() == tmp_path / "cache" / "riffcomposer" / "store"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert default_root() == Path.home() / ".cache" / "riffcomposer" / "store"
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
+    """How often each payload is hashed, by kind and key."""
+    counts: Counter[tuple[str, str]] = Counter()
+    hasher = sealed_file._hasher
+
+    def counting(kind: str, key: str) -> Any:
+        counts[kind, key] += 1
+        return hasher(kind, key)
+
+    monkeypatch.setattr(sealed_file, "_hasher", counting)
+    return counts
+
+
+def test_a_payload_is_hashed_once(tmp_path: Path, hashed: Counter[tuple[str, str]]) -> None:
+    once = {("clip", key(1)): 1, ("passage", key(1)): 1}
+    store = Store(tmp_path)
+    store.put("clip", key(1), b"x" * 1000)
+    with store.put_file("passage", key(1)) as temporary:
+        temporary.write_bytes(b"y" * 5000)
+    for _ in range(3):
+        assert store.get("clip", key(1)) == b"x" * 1000
+        assert store.path("passage", key(1)) is not None
+    assert hashed == once
+    hashed.clear()
+    store = Store(tmp_path)
+    for _ in range(3):
+        assert store.get("clip", key(1)) == b"x" * 1000
+        assert store.path("passage", key(1)) is not None
+    assert hashed == once
+
+
+def test_an_old_entry_is_hashed_once_though_its_time_of_use_is_set(
+    tmp_path: Path, hashed: Counter[tuple[str, str]]
+) -> None:
+    Store(tmp_path).put("clip", key(1), b"x" * 1000)
+    place = Store(tmp_path).path("clip", key(1))
+    assert place is not None
+    os.utime(place, (1e9, 1e9))
+    hashed.clear()
+    store = Store(tmp_path)
+    assert [store.get("clip", key(1)) for _ in range(3)] == [b"x" * 1000] * 3
+    assert place.stat().st_mtime > 1e9 + 1
+    assert hashed["clip", key(1)] == 1
+
+
+def test_damage_is_noticed_however_soon_it_comes_after_a_hash(tmp_path: Path) -> None:
+    store = Store(tmp_path, warn=lambda _: None)
+    for number in range(50):
+        payload = bytes([number]) * 1000
+        store.put("clip", key(1), payload)
+        place = store.path("clip", key(1))
+        assert place is not None
+        content = bytearray(place.read_bytes())
+        content[number] ^= 1
+        place.write_bytes(content)
+        assert store.get("clip", key(1)) is None

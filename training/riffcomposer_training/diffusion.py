@@ -24,6 +24,9 @@ from riffcomposer_training.schedule import finite, save_checkpoint, step_generat
 from riffcomposer_training.settings import Setting
 
 log = logging.getLogger(__name__)
+FEWEST_HELD_OUT = 4
+"""Held-out clips below which no validation loss is logged: it would say nothing."""
+
 BEAT_COLUMNS = 4
 """Columns of a beat at 93.75 BPM."""
 
@@ -164,7 +167,8 @@ def train_diffusion(
     """Trains the UNet; writes `diffusion.pt` (averaged weights and the loss curve).
 
     Args:
-        read: Reads the latents (training set, held-out set, files).
+        read: Reads the latents (training set, held-out set, files). With fewer held-out clips than
+            `FEWEST_HELD_OUT`, the loss curve has no `held_out`.
         deviations: Of the image components, for the channels' weights.
         out: Folder of the run; `diffusion_state.pt` there is the resumable state.
         start: Weights to start from instead of nothing, and how many samples they have seen.
@@ -176,7 +180,7 @@ def train_diffusion(
     clips, test, _ = read()
     if not len(clips):
         raise ModelError(f"{out}: no latents to train on; run the stages before diffusion first")
-    clips, test = clips.to(device), (test if len(test) >= 4 else clips).to(device)
+    clips, test = clips.to(device), test.to(device)
     weights = channel_weights(deviations, setting.whitening).to(device)
     torch.manual_seed(seed)
     network = build_unet(setting)
@@ -199,8 +203,11 @@ def train_diffusion(
     losses: list[torch.Tensor] = []
 
     def measure() -> None:
-        training.average.eval()
-        right, wrong = validation_losses(training.average, test, weights)
+        held_out: dict[str, float] = {}
+        if len(test) >= FEWEST_HELD_OUT:
+            training.average.eval()
+            right, wrong = validation_losses(training.average, test, weights)
+            held_out = {"held_out": right, "wrong_minus_right": wrong - right}
         mean = float(torch.stack(losses[-200:]).mean())
         if not finite(mean):
             raise ModelError(
@@ -211,8 +218,7 @@ def train_diffusion(
             samples=training.samples,
             seconds=clock.used_seconds,
             loss=mean,
-            held_out=right,
-            wrong_minus_right=wrong - right,
+            **held_out,
             clips=len(clips),
             samples_per_second=training.step * setting.batch / max(clock.used_seconds, 1e-9),
         )
@@ -237,7 +243,7 @@ def train_diffusion(
             training.save()
             if refresh is not None and refresh():
                 clips, test, _ = read()
-                clips, test = clips.to(device), (test if len(test) >= 4 else clips).to(device)
+                clips, test = clips.to(device), test.to(device)
     if losses:
         measure()
     training.save()

@@ -181,6 +181,7 @@ def _training_figures(out: Path, state: dict[str, Any]) -> dict[str, float]:
         figures["autoencoder_image_error"] = round(autoencoder["figures"][0], 3)
         figures["autoencoder_convergence_db"] = round(autoencoder["figures"][1], 2)
     if rows := state.get("series"):
-        figures["held_out_loss"] = round(rows[-1].get("held_out", float("nan")), 4)
-        figures["wrong_minus_right"] = round(rows[-1].get("wrong_minus_right", float("nan")), 4)
+        for figure, logged in (("held_out_loss", "held_out"), ("wrong_minus_right", "wrong_minus_right")):
+            if logged in rows[-1]:
+                figures[figure] = round(rows[-1][logged], 4)
     return figures

@@ -11,12 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riffcomposer.errors import ModelError
-from riffcomposer_training.diffusion import choose_rows, flow_samples, other_timbre, sample_times
+from riffcomposer_training.diffusion import (
+    FEWEST_HELD_OUT,
+    choose_rows,
+    flow_samples,
+    other_timbre,
+    sample_times,
+    train_diffusion,
+)
 from riffcomposer_training.distillation import guided_velocity, start_student, two_step_velocity
 from riffcomposer_training.latents import LatentSet, two_bars
 from riffcomposer_training.networks import TEXT_WIDTH, build_unet
 from riffcomposer_training.parts import join, split
-from riffcomposer_training.schedule import Clock, average_decay, learning_rate_share, step_generator
+from riffcomposer_training.schedule import (
+    Clock,
+    average_decay,
+    learning_rate_share,
+    load_checkpoint,
+    step_generator,
+)
 from riffcomposer_training.settings import SETTINGS
 
 TOY = SETTINGS["toy"]
@@ -147,3 +160,18 @@ def test_train_parts_join_to_the_same_file(tmp_path: Path) -> None:
     written[1].unlink()
     with pytest.raises(ModelError, match="missing"):
         join(folder / "parts", folder / "out")
+
+
+@pytest.mark.parametrize("count", [0, 3, 4])
+def test_train_logs_a_held_out_loss_only_of_held_out_clips(
+    clips: LatentSet, tmp_path: Path, count: int
+) -> None:
+    test = replace(
+        clips, latents=clips.latents[:count], captions=clips.captions[:count], on_grid=clips.on_grid[:count]
+    )
+    deviations = torch.ones(TOY.latent_channels)
+    train_diffusion(TOY, lambda: (clips, test, 1), deviations, tmp_path, 0.2)
+    state = load_checkpoint(tmp_path / "diffusion.pt")
+    assert state is not None
+    assert state["series"]
+    assert all(("held_out" in row) == (count >= FEWEST_HELD_OUT) for row in state["series"])

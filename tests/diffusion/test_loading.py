@@ -1,0 +1,60 @@
+"""How a checkpoint is loaded: from several threads, and with which values."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from riffcomposer.diffusion.engine import Engine
+from riffcomposer.diffusion.loading import load_checkpoint
+from riffcomposer.models.locate import locate_model
+
+
+def test_the_networks_hold_the_files_own_values(tiny_checkpoint: Path) -> None:
+    from safetensors.torch import load_file
+
+    checkpoint = load_checkpoint(locate_model(str(tiny_checkpoint)), device="cpu")
+    for network, file in (
+        (checkpoint.unet, "unet/diffusion_pytorch_model"),
+        (checkpoint.vae, "vae/diffusion_pytorch_model"),
+        (checkpoint.text_encoder, "text_encoder/model"),
+    ):
+        stored = load_file(tiny_checkpoint / f"{file}.safetensors")
+        held = network.state_dict()
+        assert stored
+        for name, values in stored.items():
+            # Newer releases of transformers drop a prefix that files of older ones have.
+            own = held.get(name, held.get(name.removeprefix("text_model.")))
+            assert own is not None, name
+            assert torch.equal(own, values), name
+
+
+def test_checkpoints_load_in_threads_of_one_process(
+    tiny_checkpoint: Path, tiny_flow_checkpoint: Path, make_job
+) -> None:
+    folders = [tiny_checkpoint, tiny_flow_checkpoint] * 3
+    errors: list[BaseException] = []
+    levels: dict[int, np.ndarray] = {}
+    start = threading.Barrier(len(folders))
+
+    def render(index: int) -> None:
+        try:
+            start.wait()
+            engine = Engine(locate_model(str(folders[index])), device="cpu")
+            scheduler = "euler" if folders[index] == tiny_flow_checkpoint else "ddim"
+            job = make_job(num_inference_steps=2, scheduler=scheduler, negative_prompt="")
+            ((_, levels[index]),) = engine.render({"clip": job})
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=render, args=(index,)) for index in range(len(folders))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    for index in range(2, len(folders)):
+        assert levels[index].tobytes() == levels[index % 2].tobytes()

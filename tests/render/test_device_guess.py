@@ -1,0 +1,136 @@
+"""A render whose guess of the device was wrong: what holds for the plan holds for the new plan too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from small_song import FakeEngine, FakeEngines, Studio
+
+from riffcomposer.api import plan, prepare
+from riffcomposer.errors import BudgetError, SongError
+from riffcomposer.plan.budget import Limits
+from riffcomposer.render.settings import RenderSettings
+
+METAL = "mps-float16"
+LOCKED = RenderSettings(locked=True)
+
+
+@pytest.fixture(autouse=True)
+def _guess_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the tests run, the CPU is guessed."""
+    monkeypatch.delenv("RIFFCOMPOSER_DEVICE", raising=False)
+    monkeypatch.setattr("riffcomposer.store.prepared_song.guess_compute", lambda device="auto": "cpu-float32")
+
+
+def metal() -> FakeEngines:
+    return FakeEngines(FakeEngine(compute=METAL))
+
+
+def forget(studio: Studio) -> None:
+    """As if the answer had not been remembered, or on a store that cannot be written."""
+    (note,) = (studio.folder / "store" / "devices").iterdir()
+    note.unlink()
+
+
+def states(studio: Studio) -> set[str]:
+    return {state.cause for state in plan(studio.song, store=studio.store).states.values()}
+
+
+def test_the_right_device_is_in_the_plan_before_the_model_is_loaded(studio: Studio) -> None:
+    engines = metal()
+    result = studio.render(engines).result
+    assert (engines.asked, engines.loaded) == (1, 1)
+    assert len(result.rendered) == 8
+
+
+def test_what_torch_found_is_remembered(studio: Studio) -> None:
+    assert states(studio) == {"new"}
+    studio.render(metal())
+    assert states(studio) == {"cached"}
+    again = metal()
+    assert not studio.render(again, settings=LOCKED).result.mastered
+    assert again.asked == 0, "nothing has to be asked for an unchanged song"
+
+
+def test_an_unchanged_song_loads_no_model_though_the_guess_is_wrong(studio: Studio) -> None:
+    studio.render(metal())
+    forget(studio)
+    again = metal()
+    assert not studio.render(again).result.mastered
+    assert again.loaded == 0
+
+
+def test_locked_compares_for_the_device_that_there_is(studio: Studio) -> None:
+    studio.render(metal())
+    forget(studio)
+    assert not studio.render(metal(), settings=LOCKED).result.mastered
+    forget(studio)
+    studio.edit("seed: 9", "seed: 10")
+    with pytest.raises(SongError, match=r"does not match the song \(section second"):
+        studio.render(metal(), settings=LOCKED)
+
+
+def test_a_remembered_answer_that_is_no_device_is_ignored(studio: Studio) -> None:
+    studio.render(metal())
+    (note,) = (studio.folder / "store" / "devices").iterdir()
+    note.write_bytes(b"\xff toaster")
+    assert "cached" not in states(studio)
+
+
+def test_limits_hold_for_the_new_plan(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riffcomposer.store.prepared_song.Limits", lambda: Limits(jobs=1))
+    with pytest.raises(BudgetError):
+        studio.render(metal())
+    ready = prepare(studio.song, RenderSettings(), studio.store, limits=Limits(jobs=100))
+    assert len(studio.render(metal(), prepared=ready).result.rendered) == 8
+
+
+def outside(studio: Studio) -> Path:
+    """Makes the song start from a file outside its folder; gives that file's folder."""
+    folder = studio.folder.parent / f"{studio.folder.name}-elsewhere"
+    folder.mkdir()
+    time = np.arange(26460) / 44100
+    soundfile.write(folder / "loop.wav", 0.3 * np.sin(2 * np.pi * 220 * time), 44100)
+    (studio.folder / "loops").symlink_to(folder)
+    studio.edit("prompt: steady drums", "prompt: steady drums\n    init: loops/loop.wav")
+    return folder
+
+
+def test_allowed_folders_hold_for_the_new_plan(studio: Studio) -> None:
+    folder = outside(studio)
+    with pytest.raises(SongError):
+        studio.render(metal())
+    ready = prepare(studio.song, RenderSettings(), studio.store, allowed_folders=(folder,))
+    assert studio.render(metal(), prepared=ready).result.rendered
+    assert not studio.render(metal(), allowed_folders=(folder,)).result.mastered
+
+
+def run(*arguments: Any) -> int:
+    from riffcomposer.cli.main import main
+
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+def test_allow_opens_a_folder_to_check_plan_and_render(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIFFCOMPOSER_STORE", str(studio.folder / "store"))
+    monkeypatch.setattr("riffcomposer.api._DiffusionEngines", metal)
+    folder = outside(studio)
+    render = ("render", studio.song, "--out", studio.folder / "out", "--progress", "none")
+    for command in (("check", studio.song), ("plan", studio.song), render):
+        assert run(*command) == 1
+        said = capsys.readouterr()
+        assert "loop.wav" in said.out + said.err
+        assert run(*command, "--allow", folder) == 0
+        capsys.readouterr()
+    assert (studio.folder / "out" / "song.flac").is_file()
+    assert run("plan", studio.song, "--allow", folder, "--exit-code") == 0
+    forget(studio)
+    assert run("plan", studio.song, "--allow", folder, "--exit-code") == 10
