@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from riffcomposer import __version__
-from riffcomposer.cli.console import plain, print_error, stderr
+from riffcomposer.cli.console import plain, prepare_streams, print_error, stderr
 from riffcomposer.errors import Cancelled, RiffcomposerError, SongError
 
 COMMANDS = ("render", "plan", "check", "new", "diff", "seeds", "models", "clip", "cache", "inspect")
@@ -66,6 +66,7 @@ def _called(arguments: Sequence[str]) -> Sequence[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits with its code."""
+    prepare_streams()
     # Looking for pydantic plugins among all installed packages takes longer than reading a song.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
