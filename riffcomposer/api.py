@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riffcomposer.errors import SongError, StoreError
-from riffcomposer.files import sweep_stale
+from riffcomposer.files import is_read_only, sweep_stale
 from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.model import Plan
 from riffcomposer.render.clip_stage import ClipEngine
 from riffcomposer.render.events import Observer, ignore
+from riffcomposer.render.output_names import TrackFiles, check_folder, check_owner, slug
 from riffcomposer.render.renderer import RenderJob, RenderResult, run
 from riffcomposer.render.settings import RenderSettings, section_alone
 from riffcomposer.render.stopping import StopFlag
-from riffcomposer.render.track_stage import TrackFiles, slug
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.keeping import named_by_locks
 from riffcomposer.store.lock import changes, lock_path, write_lock
@@ -52,12 +52,14 @@ class Track:
         files: The finished files, one for each format.
         report: Content of its `report.json`.
         result: What was rendered, what came from the store, and how long it took.
+        warnings: What did not work out beside the track, a sentence each.
     """
 
     title: str
     files: tuple[Path, ...]
     report: dict[str, Any]
     result: RenderResult
+    warnings: tuple[str, ...] = ()
 
     def audio(self) -> tuple[np.ndarray, int]:
         """The samples, float32 `[channels, samples]`, and their rate in Hz."""
@@ -152,10 +154,12 @@ def render(
     Raises:
         SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
             lock says.
-        UsageError: Settings that do not go together, or a section that is not there.
+        UsageError: Settings that do not go together, a section that is not there, or files in the output
+            folder that belong to another song.
         ModelError: The checkpoint is missing or damaged.
         RenderError: Clips failed twice; the others are kept.
-        StoreError: The store or the output folder cannot be written.
+        StoreError: The store or the output folder cannot be written. A song's folder that is read-only is
+            no error if the files go elsewhere: the track then has a warning, and the song no lock.
         Cancelled: Stopped; finished clips are kept.
     """
     settings = settings or RenderSettings()
@@ -166,6 +170,11 @@ def render(
             f"{lock_path(prepared.song.path)}: the lock does not match the song ({different[0]}, "
             f"{len(different)} in all); render without --locked to bring it up to date"
         )
+    files = track_files(prepared.song, settings, out)
+    check_folder(files.folder)
+    check_owner(files, prepared.plan.title)
+    if prepared.plan.budget is not None and prepared.plan.budget.clips_to_render:
+        check_folder(store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
     # The lock is the only thing written beside the song; what a killed run left of it goes.
     sweep_stale(prepared.song.path.parent)
     made: ClipEngine | None = None
@@ -186,9 +195,11 @@ def render(
         # The guess without torch was wrong: plan again for the device that there really is.
         prepared = prepare(prepared.song, settings, store, limits=limits, compute=other.engine.compute)
         result = attempt(prepared)
+    warnings: list[str] = []
     if not settings.draft and settings.only is None:
         path = lock_path(prepared.song.path)
-        write_lock(path, prepared.plan, result.passage_keys)
+        if unwritten := _write_lock(path, prepared.plan, result.passage_keys):
+            warnings.append(unwritten)
         try:
             # Also when there was nothing to do: the run that made the track may have died before this line.
             store.remember_lock(path, {"passage": result.passage_keys, "track": [result.track_key]})
@@ -198,24 +209,28 @@ def render(
                 raise
     if result.mastered:
         store.gc(named_by_locks(store)[0])
-    return Track(prepared.plan.title, result.outputs, result.report, result)
+    return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
 
 
 def _job(prepared: PreparedSong, settings: RenderSettings, out: Path | str | None) -> RenderJob:
-    path, song = prepared.song.path, prepared.song.resolved
-    folder = Path(out) if out is not None else settings.out or path.parent / "renders"
-    formats = settings.formats or song.output.formats
     on_cuda = any(job.compute.startswith("cuda") for job in prepared.plan.jobs.values())
     return RenderJob(
         plan=prepared.plan,
-        song=song,
+        song=prepared.song.resolved,
         song_content=prepared.song.content,
         model=prepared.model,
-        files=TrackFiles(folder, output_name(path, settings), tuple(formats), settings.stems),
+        files=track_files(prepared.song, settings, out),
         draft=settings.draft,
         force=settings.force,
         decode_device="cuda" if on_cuda else "cpu",
     )
+
+
+def track_files(song: LoadedSong, settings: RenderSettings, out: Path | str | None = None) -> TrackFiles:
+    """The files that a render of a song writes."""
+    folder = Path(out) if out is not None else settings.out or song.path.parent / "renders"
+    formats = tuple(settings.formats or song.resolved.output.formats)
+    return TrackFiles(folder, output_name(song.path, settings), formats, settings.stems, song.path)
 
 
 def output_name(song_path: Path, settings: RenderSettings) -> str:
@@ -226,6 +241,24 @@ def output_name(song_path: Path, settings: RenderSettings) -> str:
     if settings.draft:
         parts.append("draft")
     return ".".join(parts)
+
+
+def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
+    """Writes a finished song's lock. Gives a warning where the song's folder takes none.
+
+    Raises:
+        StoreError: It cannot be written for another reason; the disk is full, for instance.
+    """
+    consequence = "the track is finished, but the song has no record of its clips"
+    if not path.parent.is_dir():
+        return f"{path}: cannot be written (the song's folder is gone); {consequence}"
+    try:
+        write_lock(path, plan, passages)
+    except StoreError as error:
+        if not is_read_only(error):
+            raise
+        return f"{error}; {consequence}"
+    return ""
 
 
 def _diffusion_engine(model: LocatedModel, device: str) -> ClipEngine:

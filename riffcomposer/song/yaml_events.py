@@ -38,6 +38,7 @@ _FALSE = re.compile(r"false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACKET = re.compile(r"[\[\]{}]")
 _DASHES = re.compile(rf"(?:[-?][ \t]+){{{MAX_DEPTH + 1},}}")
 
@@ -173,6 +174,10 @@ class _Composer:
         if event.tag is not None:
             tag = printable(event.tag)
             self.report(span, "tag", f"tags ({tag[:40]}) are not allowed", "write the value without it")
+        if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
+            raise UnreadableYaml(
+                span, "yaml-syntax", "an escape stands for half a character", "write the character itself"
+            )
         if self.expects_key():
             if not isinstance(event, yaml.ScalarEvent):
                 raise UnreadableYaml(
