@@ -133,7 +133,7 @@ class Repository:
             )
         if self._answer("rev-parse", "--is-shallow-repository") == "true":
             raise UsageError(
-                f"there is no revision {revision!r} here: this clone is shallow, and its history ends before; "
+                f"there is no revision {revision!r} here: the clone is shallow, and its history ends before; "
                 "`git fetch --deepen=20` brings more of it, `git fetch --unshallow` all"
             )
         raise UsageError(f"there is no revision {revision!r} in the repository of {self.folder}")
@@ -289,8 +289,8 @@ class SongHistory:
                 continue
             if lfs_digest(content) is not None:
                 raise UsageError(
-                    f"{name} is kept by git-lfs: git itself has no more than a pointer to it; songs are small "
-                    "texts, take them out of .gitattributes"
+                    f"{name} is kept by git-lfs: git itself has a pointer to it only; songs are small texts, "
+                    "take them out of .gitattributes"
                 )
             return name, content
         raise UsageError(self._why(commit, revision, reason))
@@ -354,7 +354,7 @@ class SongHistory:
         said = f"{shown} is not in revision {revision!r}"
         missing = self._missing(commit)
         if missing:
-            return f"{said}; was it renamed from {missing[0]}? They have too little in common to tell"
+            return f"{said}; was it renamed from {missing[0]}? Too little of it is the same to tell"
         try:
             self.repository.blob(self.repository.commit("HEAD"), self.name, MAX_BYTES)
         except (NotThere, UsageError):

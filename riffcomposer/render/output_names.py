@@ -35,7 +35,8 @@ def slug(name: str) -> str:
     >>> slug("My Song (2)"), slug("夜のバス"), slug("CON"), slug("...")
     ('my-song-2', '夜のバス', 'song-con', 'song')
     """
-    text = os.fsencode(name).decode("utf-8", "replace") if _has_surrogates(name) else name
+    # Surrogates stand for bytes of a file name that is no UTF-8.
+    text = "".join("-" if "\ud800" <= character <= "\udfff" else character for character in name)
     composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
     kept = "".join(character if _is_kept(character) else "-" for character in composed)
     kept = "-".join(part for part in kept.split("-") if part)[:MAX_CHARACTERS]
@@ -49,11 +50,7 @@ def _is_kept(character: str) -> bool:
     if character.isascii():
         return character.isalnum() or character in "-_"
     category = unicodedata.category(character)
-    return category[0] in "LMN" or category == "So"
-
-
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return category[0] in "LMN" or (category == "So" and character != "\ufffd")
 
 
 @dataclass(frozen=True)

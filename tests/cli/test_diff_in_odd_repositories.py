@@ -192,6 +192,8 @@ def test_a_renamed_song_is_followed(capsys: pytest.CaptureFixture[str]) -> None:
     assert changed(capsys, "HEAD~1", "HEAD", "new.yaml")["renamed_from"] == "s.yaml"
     assert changed(capsys, "HEAD~1", "HEAD", "s.yaml")["renamed_from"] == "s.yaml", "by its old name"
     assert changed(capsys, "HEAD", "new.yaml")["renamed_from"] is None
+    Path("new.yaml").unlink()
+    assert changed(capsys, "HEAD~1", "HEAD", "new.yaml")["renamed_from"] == "s.yaml", "gone from disk"
 
 
 def test_a_song_that_moved_takes_its_files_along(capsys: pytest.CaptureFixture[str]) -> None:
