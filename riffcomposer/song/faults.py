@@ -143,6 +143,8 @@ def _type_hint(kind: str, value: object, path: NodePath) -> str:
         return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
     if kind in ("model_type", "dict_type", "list_type") and isinstance(value, str) and key_in_text(value):
         return f"write a blank after {key_in_text(value)}:"
+    if kind == "model_type" and isinstance(value, str) and any(mark in value for mark in "\uff1a\uff5b"):
+        return "write : and { of half width"
     if kind == "model_type" and isinstance(value, str) and "chain" in path:
         return f"write {{{value}: {{}}}}" if value.isidentifier() else ""
     if kind == "list_type" and path[-1:] == ("formats",) and isinstance(value, str):

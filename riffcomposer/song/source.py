@@ -12,6 +12,7 @@ from riffcomposer.song.resolved import NodePath
 
 _CUT_BY_A_COMMENT = {"bad-path", "bad-file", "unknown-name"}
 _COMMENT = re.compile(r"[ \t]+#")
+_ONLY_A_COMMENT = re.compile(r"[ \t]*:[ \t]+#")
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Source:
         source = self.lines[span.line - 1] if 0 < span.line <= len(self.lines) else ""
         if code in _CUT_BY_A_COMMENT and _COMMENT.match(source, span.end_column - 1):
             hint = "' #' begins a comment: if it is a part of the name, put the name in quotes"
+        if code == "missing-value" and _ONLY_A_COMMENT.match(source, span.end_column - 1):
+            hint = "' #' begins a comment: put the text in quotes"
         return Diagnostic(
             severity, code, message, self.file, span.line, span.column, span.end_column, source, hint
         )

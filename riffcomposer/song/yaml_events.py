@@ -21,6 +21,7 @@ from riffcomposer.song.nodes import Mapping, Node, PlainScalar, Scalar, Sequence
 from riffcomposer.song.yaml_syntax import syntax_fault
 from riffcomposer.song.yaml_text import (
     UnreadableYaml,
+    another_kind,
     merge_conflicts,
     odd_blank,
     odd_blank_in,
@@ -296,6 +297,9 @@ def compose(text: str, report: Report) -> Node | None:
         UnreadableYaml: There is no tree.
     """
     composer = _Composer(text, report)
+    other = another_kind(composer.lines)
+    if other is not None:
+        raise other
     conflicts = merge_conflicts(composer.lines)
     for conflict in conflicts[:-1]:
         report(conflict.span, conflict.code, conflict.message, conflict.hint)

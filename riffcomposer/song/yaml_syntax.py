@@ -24,10 +24,14 @@ _VALUE = re.compile(_BEFORE + r"\w[\w-]*[ \t]*:[ \t]+(?P<value>\S.*)")
 _UNKNOWN_ESCAPE = re.compile(
     r'[^"#]*"(?:[^"\\]|\\[0abt\tnvfre "/\\N_LPxuU])*(?P<escape>\\[^0abt\tnvfre "/\\N_LPxuU])'
 )
+_FENCE = re.compile(r"[ \t]*```")
+_BULLET = re.compile(r"[ \t]*(?P<bullet>[\u2013\u2014\u2022\u2023\u00b7\u2219*])[ \t]+\S")
+_KEY = re.compile(_BEFORE + r"\w[\w-]*[ \t]*")
 _IN_QUOTES = "put the text in quotes"
 _BEGINNINGS = (
     (r"[@`%]", "a value cannot begin with {0}", _IN_QUOTES),
     (r"[\u2018-\u201f\u00ab\u2039]", "{0} is not a quote in YAML", "write \" or '"),
+    (r"[-?][ \t]", "{0} begins a list item or a key here, not a text", _IN_QUOTES),
     (r"&", "{0} begins an anchor here, not a text", _IN_QUOTES),
     (r"\*", "{0} begins an alias here, not a text", _IN_QUOTES),
     (r"!", "{0} begins a tag here, not a text", _IN_QUOTES),
@@ -50,6 +54,11 @@ _WORDS = (
         ("mapping values are not allowed",),
         "a colon is out of place here",
         "put a text that holds ': ' in quotes",
+    ),
+    (
+        ("expected <document start>", "expected '<document start>'"),
+        "the song is complete above this line",
+        "a song is one mapping (title: ..., sections: ...)",
     ),
     (("found character that cannot start",), "this character cannot begin a value", _IN_QUOTES),
     (("found character '",), "this character cannot begin a value", _IN_QUOTES),
@@ -100,6 +109,11 @@ def syntax_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYam
         found = _seen_in(lines[index], index + 1)
         if found is not None:
             return found
+    key = _KEY.match(text)
+    if key is not None and key.end() == column and text[column : column + 1] == ":":
+        span = Span(line + 1, key.end() + 1, key.end() + 2)
+        hint = "check the indentation, or put a text that goes on here in quotes"
+        return UnreadableYaml(span, CODE, "this key cannot be here", hint)
     problem = error.problem or "no reason given"
     span = Span(line + 1, column + 1, column + 2)
     for parts, message, hint in _WORDS:
@@ -113,6 +127,14 @@ def _seen_in(line: str, number: int) -> UnreadableYaml | None:
     index = odd_blank_between(line)
     if index is not None:
         return odd_blank(number, index, line[index])
+    if _FENCE.match(line):
+        place = line.index("`")
+        span = Span(number, place + 1, place + 4)
+        return UnreadableYaml(span, CODE, "``` is Markdown, not YAML", "take the lines with ``` out")
+    if match := _BULLET.match(line):
+        place = match.start("bullet")
+        message = f"{match['bullet']} begins no list item in YAML"
+        return UnreadableYaml(Span(number, place + 1, place + 2), CODE, message, "write - and a blank")
     if match := _FULL_WIDTH_COLON.match(line):
         place = match.start("colon")
         message = f"{match['colon']} (U+{ord(match['colon']):04X}) is not YAML's colon"

@@ -20,7 +20,9 @@ _BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _INVISIBLE = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069"
 _ODD = f"[{_BLANKS}{_INVISIBLE}]"
 _ODD_ANYWHERE = re.compile(_ODD)
-_ODD_AT_ENDS = re.compile(f"^{_ODD}|[{_BLANKS}\u200b\u2060]$")
+_ODD_AT_ENDS = re.compile(f"^{_ODD}|[{_BLANKS}\u200b\u2060](?=$|#)")
+_WEB_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
+_LFS_POINTER = "version https://git-lfs.github.com/spec/"
 # Where a blank means something: before a line's first word, after its `-`, before and after the `:` of a key,
 # after a bracket or comma.
 _ODD_IN_FRONT = re.compile(rf"[ \t]*(?:-[ \t]*)*(?:\w[\w-]*)?(?P<odd>{_ODD})")
@@ -87,6 +89,18 @@ def _after(text: str) -> Span:
     """The place of the character that follows `text`."""
     before = split_lines(text)
     return Span(len(before), len(before[-1]) + 1, len(before[-1]) + 2)
+
+
+def another_kind(lines: list[str]) -> UnreadableYaml | None:
+    """What a file is that was fetched in place of a song: a web page, or a pointer of git-lfs."""
+    span = Span(1, 1, len(lines[0]) + 1)
+    if _WEB_PAGE.match(lines[0]):
+        hint = "fetch the file itself, not the page that shows it"
+        return UnreadableYaml(span, "not-a-song", "this is a web page, not a song", hint)
+    if lines[0].startswith(_LFS_POINTER):
+        message = "this is a pointer of git-lfs, not the song itself"
+        return UnreadableYaml(span, "not-a-song", message, "`git lfs pull` fetches the song")
+    return None
 
 
 def merge_conflicts(lines: list[str]) -> list[UnreadableYaml]:
