@@ -124,7 +124,11 @@ class Repository:
         Raises:
             UsageError: There is no such revision.
         """
-        name = self._answer("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        # In two steps: `:/words^{commit}` would look for the words with the suffix.
+        found = self._answer("rev-parse", "--verify", "--quiet", "--end-of-options", revision)
+        name = (
+            self._answer("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}") if found.isalnum() else ""
+        )
         if name.isalnum():
             return name
         if not self._answer("rev-list", "--all", "--max-count=1"):
@@ -205,6 +209,8 @@ class Repository:
             raise NotThere("is a link that leads nowhere" if word != "notdir" else "is not there")
         kind, _, size = rest.strip().partition(" ")
         if not size.isdigit():
+            if self._answer("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{name}"):
+                raise NotThere("cannot be read (its content is missing from the repository)")
             raise NotThere("is not there")
         return word, kind, int(size)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -155,8 +156,17 @@ def check_owner(files: TrackFiles, title: str) -> None:
         title: The song's.
 
     Raises:
-        UsageError: The files that are there belong to another song, or were not made by riffcompose.
+        UsageError: The files that are there belong to another song, or were not made by riffcompose; or
+            sound files cannot be written under such a name at all.
     """
+    encoding = sys.getfilesystemencoding()
+    try:
+        str(files.track("flac")).encode(encoding)
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{files.shown}: no sound file can be written under this name, which is not {encoding}; choose "
+            "another folder with --out, or a locale with UTF-8 (LC_ALL=C.UTF-8)"
+        ) from None
     report = _report(files.beside("report.json"))
     owner = report.get("song")
     if isinstance(owner, str):

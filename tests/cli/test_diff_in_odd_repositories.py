@@ -271,6 +271,22 @@ def test_ranges(capsys: pytest.CaptureFixture[str]) -> None:
     assert "two revisions already" in refused(capsys, "HEAD", "main..side", "song.yaml")
 
 
+@pytest.mark.parametrize("revision", ["v1", "HEAD~1", "HEAD@{1}", ":/the first", "HEAD^{/the first}"])
+def test_every_way_to_name_a_commit(revision: str, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(("song.yaml", text("one")))
+    git("commit", "-q", "--amend", "-m", "the first")
+    git("tag", "-a", "-m", "a tag", "v1")
+    commit(("song.yaml", text("two")))
+    assert changed(capsys, revision, "song.yaml")["sections"][0]["kinds"] == ["changed"]
+
+
+def test_a_damaged_repository(capsys: pytest.CaptureFixture[str]) -> None:
+    commit(("song.yaml", text()))
+    name = git("rev-parse", "HEAD:song.yaml")
+    Path(".git/objects", name[:2], name[2:]).unlink()
+    assert "missing from the repository" in refused(capsys, "HEAD", "song.yaml")
+
+
 def test_histories_with_nothing_in_common(capsys: pytest.CaptureFixture[str]) -> None:
     commit(("song.yaml", text()))
     git("checkout", "-q", "--orphan", "apart")

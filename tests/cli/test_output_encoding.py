@@ -155,6 +155,24 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch, studio: Studio) -> None
     assert run("check", studio.folder / "nosuch.yaml") == 1
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk that is always full")
+@pytest.mark.parametrize(
+    "arguments", [["check", "song.yaml"], ["plan", "--json", "song.yaml"], ["--version"]]
+)
+def test_a_full_disk_behind_stdout(arguments: list[str], studio: Studio) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "riffcomposer", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=studio.folder,
+        )
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: the output cannot be written")
+    assert done.stderr.count("\n") == 1
+
+
 NO_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 

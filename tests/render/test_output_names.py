@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,18 @@ def test_a_file_name_that_is_no_text(studio: Studio) -> None:
     track = render(odd, studio.folder / "out", store=studio.store, engine=lambda model, device: FakeEngine())
     assert track.files[0].name == "caf.flac"
     assert track.report["song"] == "../caf\\xe9.yaml"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs folder names that are bytes")
+def test_a_folder_name_that_is_no_text(studio: Studio) -> None:
+    """The library that writes sound files does not take it: said first, not after the work."""
+    from riffcomposer.api import render
+
+    engine = FakeEngine()
+    out = studio.folder / os.fsdecode(b"caf\xe9")
+    with pytest.raises(UsageError, match="not utf-8"):
+        render(studio.song, out, store=studio.store, engine=lambda model, device: engine)
+    assert engine.rendered == []
 
 
 def test_a_read_only_song_folder(finished: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
