@@ -118,6 +118,11 @@ class Repository:
         """Whether there is no working tree."""
         return self._answer("rev-parse", "--is-bare-repository") == "true"
 
+    @cached_property
+    def top(self) -> str:
+        """The working tree's highest folder; empty if there is none."""
+        return self._answer("rev-parse", "--show-toplevel")
+
     def commit(self, revision: str) -> str:
         """The full name of a commit.
 
@@ -126,15 +131,11 @@ class Repository:
         """
         # In two steps: `:/words^{commit}` would look for the words with the suffix.
         found = self._answer("rev-parse", "--verify", "--quiet", "--end-of-options", revision)
-        name = (
-            self._answer("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}") if found.isalnum() else ""
-        )
-        if name.isalnum():
+        name = self._answer("rev-parse", "--verify", "--quiet", f"{found or 'HEAD'}^{{commit}}")
+        if found.isalnum() and name.isalnum():
             return name
         if not self._answer("rev-list", "--all", "--max-count=1"):
-            raise UsageError(
-                f"the repository of {self.folder} has no commit yet: there is nothing to compare"
-            )
+            raise UsageError(f"the repository of {self.folder} has no commit yet to compare with")
         if self._answer("rev-parse", "--is-shallow-repository") == "true":
             raise UsageError(
                 f"there is no revision {revision!r} here: the clone is shallow, and its history ends before; "
@@ -186,9 +187,7 @@ class Repository:
             content = self.blob(commit, name, max_bytes)
         except NotThere:
             link = self.git("cat-file", "blob", f"{commit}:{name}")
-            annexed = (
-                _ANNEX_KEY.search(link.stdout) if not link.returncode and len(link.stdout) < 4096 else None
-            )
+            annexed = None if link.returncode else _ANNEX_KEY.search(link.stdout[:_MAX_LINK_BYTES])
             if annexed is None:
                 raise
             return annexed[1].decode()
@@ -308,7 +307,9 @@ class SongHistory:
         if self.path.is_symlink():
             # A link that the commit does not have, to a file that it has.
             with suppress(UsageError):
-                yield SongHistory.of(self.path.resolve()).name
+                target = SongHistory.of(self.path.resolve())
+                if target.repository.top == repository.top:
+                    yield target.name
         if not self.name.isascii():
             yield from (name for name in repository.names(commit) if same_name(name) == same_name(self.name))
         if other is None and not repository.is_bare:
@@ -339,7 +340,7 @@ class SongHistory:
 
     def _missing(self, commit: str) -> list[str]:
         """Songs of a commit that are not in the working tree."""
-        top = self.repository._answer("rev-parse", "--show-toplevel")
+        top = self.repository.top
         if not top:
             return []
         return [

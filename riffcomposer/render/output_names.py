@@ -2,8 +2,8 @@
 
 A name is made from the song file's alone, so that it stays the same whatever else is rendered.
 Two songs can come to the same name (`Intro.yaml` and `intro.yml`, or `a/intro.yaml` and
-`b/intro.yaml` with one `--out`): the later one is refused, since both its author and the other
-song's would miss a track otherwise. Which song a track is of stands in its `report.json`.
+`b/intro.yaml` with one `--out`): the later one is refused. Which song a track is of is said in its
+`report.json`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.errors import AudioError, StoreError, UsageError
+from riffcomposer.song.paths import existing, same_name
 
 FORMATS = ("wav", "flac", "mp3", "ogg")
 MAX_CHARACTERS = 60
@@ -97,7 +98,7 @@ class TrackFiles:
         except ValueError:  # another drive, on Windows
             path = os.path.abspath(self.song_path)
         shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        return unicodedata.normalize("NFC", shown.replace(os.sep, "/"))
+        return same_name(shown.replace(os.sep, "/"))
 
 
 def same_file(one: Path, other: Path) -> bool:
@@ -117,14 +118,13 @@ def check_names(files: Sequence[TrackFiles]) -> None:
     taken: dict[str, TrackFiles] = {}
     clashes = []
     for one in files:
-        path = unicodedata.normalize("NFC", f"{os.path.realpath(one.folder)}/{one.name}").casefold()
+        folder = os.path.normcase(os.path.realpath(one.folder))
+        path = same_name(f"{folder}/{one.name}")
         first = taken.setdefault(path, one)
         if not same_file(first.song_path, one.song_path):
-            clashes.append(f"{first.song_path} and {one.song_path} would both be {one.folder / one.name}.*")
+            clashes.append(f"{first.song_path} and {one.song_path} would both be {one.shown}")
     if clashes:
-        raise UsageError(
-            f"{'; '.join(clashes)}: rename one song, or render it into another folder with --out"
-        )
+        raise UsageError(f"{'; '.join(clashes)}: rename one, or render it into another folder with --out")
 
 
 def check_folder(folder: Path, advice: str = "choose another with --out") -> None:
@@ -170,7 +170,7 @@ def check_owner(files: TrackFiles, title: str) -> None:
     report = _report(files.beside("report.json"))
     owner = report.get("song")
     if isinstance(owner, str):
-        other = Path(os.path.normpath(os.path.join(os.path.abspath(files.folder), owner)))
+        other = existing(Path(os.path.normpath(os.path.join(os.path.abspath(files.folder), owner))))
         if owner == files.song or same_file(other, files.song_path):
             return
         # One that is gone was probably moved or renamed; then the title is still the same.
@@ -200,9 +200,8 @@ def _check_embedded(files: TrackFiles, path: Path, format: str) -> None:
         return
     name = str(recipe.get("song_file", files.song_path.name))
     other = files.song_path.with_name(os.path.basename(name))
-    if unicodedata.normalize("NFC", name) != unicodedata.normalize("NFC", files.song_path.name) and (
-        other.exists() and not same_file(other, files.song_path)
-    ):
+    is_another = same_name(name) != same_name(files.song_path.name) and other.exists()
+    if is_another and not same_file(other, files.song_path):
         raise _belongs(files, name)
 
 

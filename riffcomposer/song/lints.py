@@ -26,7 +26,9 @@ TEMPO_RATIO = 1.5
 FEW_STEPS = 10
 """A model that needs fewer steps than this is made for few: one effective step is fine with it."""
 
-_CURLY = re.compile("[\u2018\u201a\u201c\u201e\u00ab].*[\u2018\u2019\u201c\u201d\u00bb]", re.DOTALL)
+_CURLY = re.compile(
+    "[\u2018\u201a][^\u2018\u201a]*[\u2018\u2019]|[\u201c\u201e\u00ab][^\u201c\u201e\u00ab]*[\u201c\u201d\u00bb]"
+)
 
 _Lint = Iterator[Diagnostic]
 

@@ -327,7 +327,7 @@ def test_a_song_that_was_removed_later(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_repository_without_commits(capsys: pytest.CaptureFixture[str]) -> None:
     Path("song.yaml").write_text(text())
-    assert "no commit yet" in refused(capsys, "HEAD", "song.yaml")
+    assert "has no commit yet" in refused(capsys, "HEAD", "song.yaml")
 
 
 def test_a_bare_repository(
@@ -398,3 +398,16 @@ def test_no_program_of_the_repository_runs(capsys: pytest.CaptureFixture[str]) -
     run("HEAD", "new.yaml")
     capsys.readouterr()
     assert not Path("ran").exists()
+
+
+def test_a_link_into_another_repository(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of the same name in this one is another song."""
+    commit(("song.yaml", text()))
+    other = tmp_path / "other"
+    other.mkdir()
+    git("init", "-q", folder=other)
+    (other / "song.yaml").write_text(text())
+    os.symlink(other / "song.yaml", "link.yaml")
+    assert "never been committed" in refused(capsys, "HEAD", "link.yaml")

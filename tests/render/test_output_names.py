@@ -108,6 +108,7 @@ def test_songs_of_one_command_that_would_have_one_name(songs: tuple[str, str], t
 
 def test_songs_of_one_command_with_names_of_their_own(tmp_path: Path) -> None:
     check_names(names(tmp_path, "夜.yaml", "朝.yaml", "Утро.yaml", "a/intro.yaml", "b/intro.yaml", "a.yaml"))
+    check_names(names(tmp_path, "ß.yaml", "SS.yaml", "a/x.yaml", "b/X.yaml", "🎸.yaml", "🎹.yaml"))
     check_names(names(tmp_path, "a.yaml", "./a.yaml", f"../{tmp_path.name}/a.yaml")), "one song, said thrice"
     with pytest.raises(UsageError, match="out"):
         check_names(names(tmp_path, "a/intro.yaml", "b/intro.yaml", out=tmp_path / "out"))
