@@ -193,9 +193,9 @@ def test_own_keys_hold_anything(faults_in: Faults) -> None:
 
 
 def test_quotes_that_yaml_does_not_know(load: Load, small_catalogue: Catalogue) -> None:
-    song = load(
-        "title: “Night bus”\nsections:\n  - {prompt: '“quoted” words', bars: 2}\n  - {prompt: ‘x’, bars: 2}\n  - {prompt: “a” and “b”, bars: 2}\n"
-    )
+    prompts = ("'“quoted” words'", "‘x’", "“a” and “b”")
+    sections = "".join(f"  - {{prompt: {prompt}, bars: 2}}\n" for prompt in prompts)
+    song = load(f"title: “Night bus”\nsections:\n{sections}")
     found = lint(song, None, small_catalogue)
     assert [(fault.line, fault.column, fault.code, fault.severity) for fault in found] == [
         (1, 8, "curly-quotes", "warning"),
