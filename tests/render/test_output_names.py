@@ -109,7 +109,7 @@ def test_songs_of_one_command_that_would_have_one_name(songs: tuple[str, str], t
 def test_songs_of_one_command_with_names_of_their_own(tmp_path: Path) -> None:
     check_names(names(tmp_path, "夜.yaml", "朝.yaml", "Утро.yaml", "a/intro.yaml", "b/intro.yaml", "a.yaml"))
     check_names(names(tmp_path, "ß.yaml", "SS.yaml", "a/x.yaml", "b/X.yaml", "🎸.yaml", "🎹.yaml"))
-    check_names(names(tmp_path, "a.yaml", "./a.yaml", f"../{tmp_path.name}/a.yaml")), "one song, said thrice"
+    check_names(names(tmp_path, "a.yaml", "./a.yaml", f"../{tmp_path.name}/a.yaml"))  # one song, said thrice
     with pytest.raises(UsageError, match="out"):
         check_names(names(tmp_path, "a/intro.yaml", "b/intro.yaml", out=tmp_path / "out"))
 
@@ -213,7 +213,7 @@ def test_a_track_whose_report_is_gone_or_old(finished: Studio, report: str | Non
     with pytest.raises(UsageError, match=r"is the track of song\.yaml"):
         claim(finished, "song.yml")
     finished.song.unlink()
-    claim(finished, "song.yml"), "it was renamed"
+    claim(finished, "song.yml")  # it was renamed
 
 
 @pytest.mark.parametrize("content", ["sound", "rubbish"])
@@ -228,7 +228,7 @@ def test_a_file_of_the_users_own_is_not_replaced(tmp_path: Path, content: str) -
     with pytest.raises(UsageError, match="not made by riffcompose"):
         claim(Studio(tmp_path), "song.yaml")
     path.rename(path.with_suffix(".wav"))
-    claim(Studio(tmp_path), "song.yaml"), "a format that is not written is in nobody's way"
+    claim(Studio(tmp_path), "song.yaml")  # a format that is not written is in nobody's way
 
 
 def test_a_damaged_track_of_ours_is_made_again(finished: Studio) -> None:
