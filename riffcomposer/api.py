@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riffcomposer.errors import SongError, StoreError
-from riffcomposer.files import sweep_stale
+from riffcomposer.files import is_read_only, sweep_stale
 from riffcomposer.models.device import COMPUTE, guess_basis, named_device
 from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.model import Plan
 from riffcomposer.render.clip_stage import ClipEngine, EngineSource
 from riffcomposer.render.events import Observer, StageClock, ignore
+from riffcomposer.render.output_names import TrackFiles, check_folder, check_owner, slug
 from riffcomposer.render.renderer import RenderJob, RenderResult, Stopwatch, finished, run
 from riffcomposer.render.settings import RenderSettings, section_alone
 from riffcomposer.render.stopping import StopFlag
-from riffcomposer.render.track_stage import TrackFiles, slug
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.keeping import named_by_locks
 from riffcomposer.store.lock import changes, lock_path, write_lock
@@ -56,12 +56,14 @@ class Track:
         files: The finished files, one for each format.
         report: Content of its `report.json`.
         result: What was rendered, what came from the store, and how long it took.
+        warnings: What did not work out beside the track, a sentence each.
     """
 
     title: str
     files: tuple[Path, ...]
     report: dict[str, Any]
     result: RenderResult
+    warnings: tuple[str, ...] = ()
 
     def audio(self) -> tuple[np.ndarray, int]:
         """The samples, float32 `[channels, samples]`, and their rate in Hz."""
@@ -157,11 +159,12 @@ def render(
     Raises:
         SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
             lock says.
-        UsageError: Settings that do not go together, a section that is not there, or a device that is
-            not.
+        UsageError: Settings that do not go together, a section or a device that is not there, or files in
+            the output folder that belong to another song.
         ModelError: The checkpoint is missing or damaged.
         RenderError: Clips failed twice; the others are kept.
-        StoreError: The store or the output folder cannot be written.
+        StoreError: The store or the output folder cannot be written. A song's folder that is read-only is
+            no error if the files go elsewhere: the track then has a warning, and the song no lock.
         Cancelled: Stopped; finished clips are kept.
     """
     settings = settings or RenderSettings()
@@ -193,6 +196,10 @@ def render(
             f"{len(different)} in all); render without --locked to bring it up to date"
         )
     if result is None:
+        check_folder(job.files.folder)
+        check_owner(job.files, prepared.plan.title)
+        if prepared.plan.budget is not None and prepared.plan.budget.clips_to_render:
+            check_folder(store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
         model = prepared.model
         result = run(
             job,
@@ -202,9 +209,11 @@ def render(
             observer=observer,
             stop=stop,
         )
+    warnings: list[str] = []
     if not settings.draft and settings.only is None:
         path = lock_path(prepared.song.path)
-        write_lock(path, prepared.plan, result.passage_keys)
+        if unwritten := _write_lock(path, prepared.plan, result.passage_keys):
+            warnings.append(unwritten)
         try:
             # Also when there was nothing to do: the run that made the track may have died before this line.
             store.remember_lock(path, {"passage": result.passage_keys, "track": [result.track_key]})
@@ -214,23 +223,27 @@ def render(
                 raise
     if result.mastered:
         store.gc(named_by_locks(store)[0])
-    return Track(prepared.plan.title, result.outputs, result.report, result)
+    return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
 
 
 def _job(prepared: PreparedSong, settings: RenderSettings, out: Path | str | None) -> RenderJob:
-    path, song = prepared.song.path, prepared.song.resolved
-    folder = Path(out) if out is not None else settings.out or path.parent / "renders"
-    formats = settings.formats or song.output.formats
     return RenderJob(
         plan=prepared.plan,
-        song=song,
+        song=prepared.song.resolved,
         song_content=prepared.song.content,
         model=prepared.model,
-        files=TrackFiles(folder, output_name(path, settings), tuple(formats), settings.stems),
+        files=track_files(prepared.song, settings, out),
         draft=settings.draft,
         force=settings.force,
         decode_device="cuda" if prepared.compute.startswith("cuda") else "cpu",
     )
+
+
+def track_files(song: LoadedSong, settings: RenderSettings, out: Path | str | None = None) -> TrackFiles:
+    """The files that a render of a song writes."""
+    folder = Path(out) if out is not None else settings.out or song.path.parent / "renders"
+    formats = tuple(settings.formats or song.resolved.output.formats)
+    return TrackFiles(folder, output_name(song.path, settings), formats, settings.stems, song.path)
 
 
 def output_name(song_path: Path, settings: RenderSettings) -> str:
@@ -255,6 +268,24 @@ class _DiffusionEngines:
         from riffcomposer.diffusion.engine import Engine
 
         return Engine(model, device=device)
+
+
+def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
+    """Writes a finished song's lock. Gives a warning where the song's folder takes none.
+
+    Raises:
+        StoreError: It cannot be written for another reason; the disk is full, for instance.
+    """
+    consequence = "the track is finished, but the song has no record of its clips"
+    if not path.parent.is_dir():
+        return f"{path}: cannot be written (the song's folder is gone); {consequence}"
+    try:
+        write_lock(path, plan, passages)
+    except StoreError as error:
+        if not is_read_only(error):
+            raise
+        return f"{error}; {consequence}"
+    return ""
 
 
 def _remember_compute(store: Store, device: str, compute: str) -> None:

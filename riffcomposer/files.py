@@ -31,9 +31,17 @@ def disk_error(error: OSError, path: Path, needed_bytes: int | None = None) -> S
     return StoreError(f"{path}: cannot be written ({error.strerror or error})")
 
 
+def is_read_only(error: StoreError) -> bool:
+    """Whether a write failed because the user may not write there, or nobody may."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
 def temporary_name(path: Path) -> Path:
     """A unique name beside `path`, keeping its suffix so that encoders pick the right format."""
-    return path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-80:]}")
+    # 80 characters of some scripts are more bytes than a name may have.
+    end = os.fsencode(path.name)[-80:].decode(errors="ignore")
+    return path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{end}")
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def prepare_streams() -> None:
+    """Lets stdout and stderr take any text, whatever their encoding: what it lacks is printed as an escape.
+
+    A Windows pipe is in the system's code page, cron and some containers have ASCII; a song may
+    hold any character. A stream that is closed takes everything and shows nothing.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Sends what is left to print on stdout nowhere, so that nothing fails again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def stdout() -> Console:
@@ -48,9 +69,19 @@ def print_line(text: str, style: str = "") -> None:
         sys.stdout.write(text + "\n")
 
 
+def json_text(value: Any, stream: TextIO, *, indent: int | None = None) -> str:
+    """A value as JSON, keys in the order given; with ASCII escapes where the stream's encoding needs them."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, default=str)
+    return text
+
+
 def print_json(value: Any) -> None:
     """Prints one JSON document on stdout, keys in the order given."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json_text(value, sys.stdout, indent=2) + "\n")
 
 
 def print_error(message: object) -> None:

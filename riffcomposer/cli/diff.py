@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import subprocess
+import posixpath
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from riffcomposer.cli.console import print_json, print_line
+from riffcomposer.cli.git_history import NotThere, SongHistory, lfs_digest
 from riffcomposer.errors import ModelError, SongError, UsageError
 
 if TYPE_CHECKING:
@@ -22,65 +24,17 @@ if TYPE_CHECKING:
     from riffcomposer.song.resolved import NodePath
 
 WORKING_TREE = "working tree"
-_MAX_SONG_BYTES = 1 << 20
-_TIMEOUT_S = 60
-
-
-@dataclass(frozen=True)
-class GitFolder:
-    """The folder of a song in a git repository. Only blobs are read: no filters, hooks or pagers run."""
-
-    folder: Path
-
-    def _git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        command = ["git", "-c", "core.fsmonitor=false", "-C", str(self.folder), *arguments]
-        try:
-            return subprocess.run(
-                command,
-                capture_output=True,
-                check=False,
-                timeout=_TIMEOUT_S,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-            )
-        except FileNotFoundError:
-            raise UsageError("git is not installed, and `diff` reads revisions with it") from None
-        except subprocess.TimeoutExpired:
-            raise UsageError(f"git did not answer within {_TIMEOUT_S} s") from None
-
-    def commit(self, revision: str) -> str:
-        """The full name of a commit.
-
-        Raises:
-            UsageError: There is no such revision, or the folder is in no repository.
-        """
-        found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        name = found.stdout.decode("ascii", "replace").strip()
-        if found.returncode or not name.isalnum():
-            if self._git("rev-parse", "--git-dir").returncode:
-                raise UsageError(
-                    f"{self.folder} is in no git repository, so there are no revisions to compare"
-                )
-            raise UsageError(f"there is no revision {revision!r} in the repository of {self.folder}")
-        return name
-
-    def blob(self, commit: str, name: str, max_bytes: int) -> bytes | None:
-        """The content of a file below the folder at a commit; None if it is not there or too large."""
-        reference = f"{commit}:./{name}"
-        size = self._git("cat-file", "-s", reference)
-        if size.returncode or not size.stdout.strip().isdigit() or int(size.stdout) > max_bytes:
-            return None
-        content = self._git("cat-file", "blob", reference)
-        return None if content.returncode else content.stdout
+_RANGE = re.compile(r"(?P<old>[^{}:]*?)(?P<dots>\.{2,3})(?P<new>[^{}:]*)")
+_POINTER_BYTES = 1024
 
 
 @dataclass(frozen=True)
 class _FilesAt:
     """A song's files as they were at a commit, by digest."""
 
-    git: GitFolder
+    history: SongHistory
     commit: str
+    folder: str
 
     def __call__(self, name: str, purpose: Literal["init", "mask", "lora"], where: NodePath) -> InputFile:
         from riffcomposer.plan.findings import fault
@@ -89,20 +43,86 @@ class _FilesAt:
         from riffcomposer.song.paths import path_fault
 
         problem = path_fault(name)
-        content = None if problem else self.git.blob(self.commit, name, MAX_BYTES[purpose])
-        if content is None:
-            raise fault("bad-file", problem or f"{name} is not in that revision", where)
-        return InputFile(self.git.folder / name, hashlib.sha256(content).hexdigest())
+        if problem is not None:
+            raise fault("bad-file", problem, where)
+        full = posixpath.normpath(posixpath.join(self.folder, name))
+        try:
+            digest = self.history.repository.digest(self.commit, full, MAX_BYTES[purpose])
+        except NotThere as reason:
+            raise fault("bad-file", f"{name} {reason} in that revision", where) from None
+        return InputFile(self.history.path.parent / name, digest)
 
 
-def _song_at(git: GitFolder, revision: str, name: str) -> tuple[LoadedSong, str]:
+@dataclass(frozen=True)
+class _FilesHere:
+    """A song's files on disk; a git-lfs pointer that was never replaced by its file counts as the file."""
+
+    folder: Path
+
+    def __call__(self, name: str, purpose: Literal["init", "mask", "lora"], where: NodePath) -> InputFile:
+        from riffcomposer.plan.inputs import SongFiles
+        from riffcomposer.plan.voices import InputFile
+        from riffcomposer.song.paths import PathError, resolve_inside
+
+        try:
+            path = resolve_inside(self.folder, name, max_bytes=_POINTER_BYTES)
+            digest = lfs_digest(path.read_bytes())
+        except (PathError, OSError):
+            digest = None
+        if digest is not None:
+            return InputFile(path, digest)
+        return SongFiles(self.folder)(name, purpose, where)
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One side of the comparison."""
+
+    name: str
+    song: LoadedSong
+    files: Any
+    file: str
+
+
+def _version_at(history: SongHistory, revision: str, commit: str, other: str | None) -> _Version:
     from riffcomposer.song.reader import parse_song
 
-    commit = git.commit(revision)
-    content = git.blob(commit, name, _MAX_SONG_BYTES)
-    if content is None:
-        raise UsageError(f"{name} is not in revision {revision!r}, or is too large there")
-    return parse_song(content, git.folder / name, f"{revision}:{name}"), commit
+    name, content = history.read(commit, revision, other)
+    folder = posixpath.dirname(name)
+    # Its files and a model of its own are looked for where it was.
+    path = history.path.parent / os.path.relpath(name, posixpath.dirname(history.name) or ".")
+    song = parse_song(content, path, f"{revision}:{name}")
+    return _Version(revision, song, _FilesAt(history, commit, folder), name)
+
+
+def _version_here(history: SongHistory, old_revision: str) -> _Version:
+    from riffcomposer.song.reader import load_song
+
+    if history.repository.is_bare:
+        raise UsageError("this is a bare repository, without files to compare with: name a second revision")
+    if not os.path.lexists(history.path):
+        raise UsageError(
+            f"{history.path} is in revision {old_revision!r}, but not on disk (removed, renamed, or left out "
+            "by a sparse checkout): name a second revision to compare with"
+        )
+    song = load_song(history.path)
+    return _Version(WORKING_TREE, song, _FilesHere(history.path.parent), history.name)
+
+
+def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
+    """Old and new revision as git reads `A B`, `A..B` and `A...B`, and whether the last is meant.
+
+    Raises:
+        UsageError: A range and another revision.
+    """
+    match = _RANGE.fullmatch(given[0])
+    if match is None:
+        if len(given) == 2 and _RANGE.fullmatch(given[1]):
+            raise UsageError(f"{given[1]} is two revisions already: riffcompose diff {given[1]} song.yaml")
+        return given[0], given[1] if len(given) == 2 else None, False
+    if len(given) == 2:
+        raise UsageError(f"{given[0]} is two revisions already: riffcompose diff {given[0]} song.yaml")
+    return match["old"] or "HEAD", match["new"] or "HEAD", match["dots"] == "..."
 
 
 def _plan(song: LoadedSong, files: Any) -> Plan:
@@ -161,43 +181,52 @@ def register(app: typer.Typer) -> None:
             list[str],
             typer.Argument(
                 metavar="REV [REV] SONG",
-                help="A git revision (or two; the second is the working tree if left out) and the song file.",
+                help="A git revision (or two, or a range A..B; the second is the working tree if left out), "
+                "and the song file.",
             ),
         ],
         as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
     ) -> None:
         """Show what changed between two revisions of a song: sections, fields, clips to render again."""
-        from riffcomposer.plan.inputs import SongFiles
         from riffcomposer.plan.song_diff import diff_songs
         from riffcomposer.song.diagnostics import printable
-        from riffcomposer.song.reader import load_song
 
         if len(arguments) not in (2, 3):
             raise UsageError("diff takes one or two revisions and a song: riffcompose diff HEAD~1 song.yaml")
-        *revisions, song_text = arguments
-        path = Path(song_text)
-        git = GitFolder(path.parent)
-        old, old_commit = _song_at(git, revisions[0], path.name)
-        old_files: Any = _FilesAt(git, old_commit)
-        new_files: Any
-        if len(revisions) == 2:
-            new, new_commit = _song_at(git, revisions[1], path.name)
-            new_files = _FilesAt(git, new_commit)
+        *given, song_text = arguments
+        if (
+            given[0].endswith((".yaml", ".yml"))
+            and os.path.exists(given[0])
+            and not os.path.exists(song_text)
+        ):
+            raise UsageError(
+                f"the song comes last: riffcompose diff {' '.join([*given[1:], song_text, given[0]])}"
+            )
+        old_revision, new_revision, parted = _revisions(given)
+        history = SongHistory.of(Path(song_text))
+        repository = history.repository
+        new_commit = None if new_revision is None else repository.commit(new_revision)
+        old_commit = repository.merge_base(old_revision, new_revision) if parted and new_revision else None
+        old_commit = old_commit or repository.commit(old_revision)
+        old = _version_at(history, old_revision, old_commit, new_commit)
+        if new_revision is None or new_commit is None:
+            new = _version_here(history, old_revision)
         else:
-            new, new_files = load_song(path), SongFiles(path.parent)
-        changes = diff_songs(old.resolved, new.resolved)
+            new = _version_at(history, new_revision, new_commit, old_commit)
+        changes = diff_songs(old.song.resolved, new.song.resolved)
         counts: dict[str, list[int]] | None = None
         why_not = ""
         try:
-            old_plan, new_plan = _plan(old, old_files), _plan(new, new_files)
+            old_plan, new_plan = _plan(old.song, old.files), _plan(new.song, new.files)
             counts = clips_to_render(old_plan, new_plan)
         except (SongError, ModelError) as error:
             why_not = str(error).splitlines()[0]
-        names = (revisions[0], revisions[1] if len(revisions) == 2 else WORKING_TREE)
         if as_json:
-            print_json(_as_json(song_text, names, changes, counts, why_not))
+            print_json(_as_json(song_text, old, new, changes, counts, why_not))
             return
         lines = _lines(changes) or ["no change that is heard"]
+        if old.file != new.file:
+            lines.insert(0, f"renamed: {old.file} -> {new.file}")
         if counts is None:
             lines.append(f"clips to render again cannot be told: {why_not}")
         else:
@@ -211,7 +240,8 @@ def register(app: typer.Typer) -> None:
 
 def _as_json(
     song: str,
-    names: tuple[str, str],
+    old: _Version,
+    new: _Version,
     changes: SongDiff,
     counts: dict[str, list[int]] | None,
     why_not: str,
@@ -225,8 +255,9 @@ def _as_json(
     ]
     return {
         "song": song,
-        "old": names[0],
-        "new": names[1],
+        "old": old.name,
+        "new": new.name,
+        "renamed_from": old.file if old.file != new.file else None,
         "changes": listed(changes.changes),
         "sections": [
             {

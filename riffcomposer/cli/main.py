@@ -15,8 +15,8 @@ import typer
 from typer.exceptions import TyperException
 
 from riffcomposer import __version__
-from riffcomposer.cli.console import plain, print_error, stderr
-from riffcomposer.errors import Cancelled, RiffcomposerError, SongError
+from riffcomposer.cli.console import drop_output, plain, prepare_streams, print_error, stderr
+from riffcomposer.errors import Cancelled, RiffcomposerError, SongError, StoreError
 
 COMMANDS = ("render", "plan", "check", "new", "diff", "seeds", "models", "clip", "cache", "inspect")
 
@@ -66,11 +66,13 @@ def _called(arguments: Sequence[str]) -> Sequence[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits with its code."""
+    prepare_streams()
     # Looking for pydantic plugins among all installed packages takes longer than reading a song.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         given = sys.argv[1:] if arguments is None else arguments
         code = build_app(_called(given))(args=given, standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except RiffcomposerError as error:
         if isinstance(error, SongError) and error.diagnostics:
@@ -87,5 +89,11 @@ def main(arguments: list[str] | None = None) -> None:
         print_error(Cancelled())
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is not None:
+            raise  # of a file, which is the commands' own business
+        drop_output()
+        print_error(f"the output cannot be written ({error.strerror or error})")
+        sys.exit(StoreError.exit_code)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from riffcomposer.cli.console import plain, stderr
+from riffcomposer.cli.console import json_text, plain, stderr
 from riffcomposer.render.events import Observer, RenderEvent
 
 STYLES = ("auto", "live", "plain", "json", "none")
@@ -76,7 +75,7 @@ class _PlainLines:
 
 
 def _json_line(event: RenderEvent) -> None:
-    sys.stderr.write(json.dumps(asdict(event), ensure_ascii=False) + "\n")
+    sys.stderr.write(json_text(asdict(event), sys.stderr) + "\n")
     sys.stderr.flush()
 
 

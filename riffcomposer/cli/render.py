@@ -14,6 +14,7 @@ from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
 
 if TYPE_CHECKING:
     from riffcomposer.api import Track
+    from riffcomposer.render.settings import RenderSettings
 
 FORMATS = ("wav", "flac", "mp3", "ogg")
 LOUDNESS_SLACK_LU = 0.3
@@ -109,8 +110,21 @@ def _as_json(track: Track) -> dict[str, Any]:
         "mastered": result.mastered,
         "realtime_factor": result.realtime_factor,
         "stage_seconds": result.stage_seconds,
+        "warnings": list(track.warnings),
         "report": track.report,
     }
+
+
+def _check_names(paths: list[Path], settings: RenderSettings) -> None:
+    """Refuses songs that would write each other's files, before anything is rendered.
+
+    Only the paths are looked at: what is wrong with a song is said when its turn comes.
+    """
+    from riffcomposer.api import output_name
+    from riffcomposer.render.output_names import TrackFiles, check_names
+
+    names = [(settings.out or path.parent / "renders", output_name(path, settings), path) for path in paths]
+    check_names([TrackFiles(folder, name, (), False, path) for folder, name, path in names])
 
 
 def register(app: typer.Typer) -> None:
@@ -185,6 +199,8 @@ def register(app: typer.Typer) -> None:
         store = Store(default_root(), warn=print_warning)
         if offline:
             os.environ["HF_HUB_OFFLINE"] = "1"
+        if len(songs) > 1:
+            _check_names(songs, settings)
         results: list[dict[str, Any]] = []
         failed: list[RiffcomposerError] = []
         with stop_on_signals(StopFlag()) as stop:
@@ -212,6 +228,8 @@ def register(app: typer.Typer) -> None:
                     print_error(error)
                     failed.append(error)
                     continue
+                for sentence in track.warnings:
+                    print_warning(sentence)
                 if missed := _misses(track.report):
                     print_warning(missed)
                 if as_json:

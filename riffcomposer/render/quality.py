@@ -24,7 +24,8 @@ from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
     from riffcomposer.mix.report import JoinFigures
-    from riffcomposer.render.track_stage import FinishedTrack, TrackFiles
+    from riffcomposer.render.output_names import TrackFiles
+    from riffcomposer.render.track_stage import FinishedTrack
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def write_quality_report(
     from riffcomposer.mix.files import SoundFileReader
     from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
 
-    report = measure_track(plan, passages, track)
+    report = {"song": files.song, **measure_track(plan, passages, track)}
     # 1. The figures. Silence has no loudness in decibels: what is not finite becomes null.
     report["target"] = {
         "integrated_lufs": master.integrated_lufs,

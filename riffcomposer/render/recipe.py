@@ -6,6 +6,7 @@ editing them changes no file. `riffcompose inspect --song-out` writes it back as
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -45,7 +46,7 @@ def make_recipe(plan: Plan, song_content: Any, model: LocatedModel, *, draft: bo
     return {
         "riffcomposer": __version__,
         "song": song_content,
-        "song_file": plan.song_path.name,
+        "song_file": os.fsencode(plan.song_path.name).decode("utf-8", "backslashreplace"),
         "draft": draft,
         "clips_digest": clips_digest(plan),
         "model": {"reference": model.reference, "name": model.profile.name, "digest": model.digest},

@@ -21,10 +21,11 @@ from riffcomposer.plan.keys import digest
 from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, ClipJob, Plan
 from riffcomposer.render.clip_stage import ClipEngine, missing_clips, render_missing
 from riffcomposer.render.events import Observer, StageClock, ignore
+from riffcomposer.render.output_names import TrackFiles
 from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
-from riffcomposer.render.track_stage import TrackFiles, finish_track
+from riffcomposer.render.track_stage import finish_track
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 
@@ -130,7 +131,7 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
             "loop": plan.loop,
             "master": [_chain(song.master.chain), song.master.integrated_lufs, song.master.true_peak_dbtp],
             "stereo_width": song.output.stereo_width,
-            "files": [job.files.name, list(job.files.formats), job.files.stems],
+            "files": [job.files.name, list(job.files.formats), job.files.stems, job.files.song],
             "recipe": recipe,
         }
     )

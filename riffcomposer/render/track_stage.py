@@ -11,6 +11,7 @@ from riffcomposer.errors import RenderError
 from riffcomposer.files import scratch_folder
 from riffcomposer.plan.model import Plan
 from riffcomposer.render.events import Observer, StageClock
+from riffcomposer.render.output_names import TrackFiles, slug
 from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.resolved import ResolvedSong
@@ -22,31 +23,6 @@ if TYPE_CHECKING:
     from riffcomposer.mix.mixdown import MixPassage
     from riffcomposer.mix.output import OutputFile
     from riffcomposer.mix.tags import Tags
-
-
-@dataclass(frozen=True)
-class TrackFiles:
-    """Where a track's files go.
-
-    Attributes:
-        folder: The output folder.
-        name: First part of every file name.
-        formats: One finished file each.
-        stems: Also one file of the dry mix for each section, and one of each section mastered.
-    """
-
-    folder: Path
-    name: str
-    formats: tuple[str, ...]
-    stems: bool
-
-    def track(self, format: str) -> Path:
-        """The finished file of a format."""
-        return self.folder / f"{self.name}.{format}"
-
-    def beside(self, ending: str) -> Path:
-        """A file that goes with the track: `labels.txt`, `report.json`, `timeline.png`."""
-        return self.folder / f"{self.name}.{ending}"
 
 
 @dataclass(frozen=True)
@@ -196,24 +172,16 @@ def _write_parts(
     format = next((name for name in files.formats if name in ("wav", "flac")), "flac")
     rate = plan.grid.sample_rate
     labels = [f"{index:02d}-{slug(section.name)}" for index, section in enumerate(plan.sections, 1)]
-    wholes = [files.folder / f"{files.name}.section-{label}.{format}" for label in labels]
+    wholes = [files.beside(f"section-{label}.{format}") for label in labels]
     for path, section in zip(wholes, plan.sections, strict=True):
         stop.check()
         named = replace(tags, title=f"{tags.title}: {section.name}")
         write_part(path, Part(master, section.start_sample, section.end_sample), rate, named)
     stop.check()
-    stem_paths = [files.folder / f"{files.name}.stem-{label}.{format}" for label in labels]
+    stem_paths = [files.beside(f"stem-{label}.{format}") for label in labels]
     stem_tags = [replace(tags, title=f"{tags.title}: {section.name}, stem") for section in plan.sections]
     write_stems(stem_paths, stems, rate, stem_tags, loop=plan.loop)
     return [*wholes, *stem_paths]
-
-
-def slug(name: str) -> str:
-    """A part of a file name that every file system takes: letters, digits, `-` and `_`, at most 60."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.lower())
-    kept = "-".join(part for part in kept.split("-") if part)[:60].strip("-")
-    reserved = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-    return f"song-{kept}" if kept in reserved else kept or "song"
 
 
 def _progress(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from riffcomposer.song.diagnostics import MAX_DIAGNOSTICS, did_you_mean, nearest, shorten
 from riffcomposer.song.models import Section, Settings, Song
 from riffcomposer.song.resolved import NodePath
+from riffcomposer.song.yaml_syntax import key_in_text
 
 SYNONYMS = {
     "bpm": "tempo",
@@ -89,7 +90,9 @@ def _unknown_key(path: NodePath, look: bool) -> Fault:
     meant = SYNONYMS.get(key.lower(), "")
     if meant not in known:
         meant = "" if home or not look else nearest(key, known)
-    if meant:
+    if (part := key_in_text(key)) is not None:
+        hint = f"write a blank after {part}:"
+    elif meant:
         hint = f"did you mean '{meant}'?"
     else:
         hint = f"it belongs {home}" if home else "keys of your own begin with x-"
@@ -138,6 +141,10 @@ def _type_hint(kind: str, value: object, path: NodePath) -> str:
         and value.lower() in ("yes", "no", "on", "off", "y", "n")
     ):
         return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
+    if kind in ("model_type", "dict_type", "list_type") and isinstance(value, str) and key_in_text(value):
+        return f"write a blank after {key_in_text(value)}:"
+    if kind == "model_type" and isinstance(value, str) and any(mark in value for mark in "\uff1a\uff5b"):
+        return "write : and { of half width"
     if kind == "model_type" and isinstance(value, str) and "chain" in path:
         return f"write {{{value}: {{}}}}" if value.isidentifier() else ""
     if kind == "list_type" and path[-1:] == ("formats",) and isinstance(value, str):

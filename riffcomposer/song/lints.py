@@ -6,12 +6,14 @@ probably not what was meant. Lints that need the plan live in `riffcomposer.plan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from riffcomposer.models.profile import ModelProfile
 from riffcomposer.seeds.catalogue import Catalogue
 from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
+from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
@@ -24,6 +26,10 @@ TEMPO_RATIO = 1.5
 """A seed clip stretched by more than this sounds smeared."""
 FEW_STEPS = 10
 """A model that needs fewer steps than this is made for few: one effective step is fine with it."""
+
+_CURLY = re.compile(
+    "[\u2018\u201a][^\u2018\u201a]*[\u2018\u2019]|[\u201c\u201e\u00ab][^\u201c\u201e\u00ab]*[\u201c\u201d\u00bb]"
+)
 
 _Lint = Iterator[Diagnostic]
 
@@ -193,6 +199,25 @@ def _files(
         yield from _named(song, lora.path, {}, (*section.where("lora"), index, "path"), "LoRA", folders)
 
 
+def _curly_quotes(song: LoadedSong) -> _Lint:
+    """Texts in quotes that YAML does not take for quotes: they become a part of the text."""
+    waiting: list[tuple[Node, NodePath]] = [(song.source.root, ())]
+    while waiting:
+        node, path = waiting.pop()
+        if isinstance(node, Mapping):
+            waiting += [
+                (value, (*path, key)) for key, (_, value) in node.entries.items() if not key.startswith("x-")
+            ]
+        elif isinstance(node, Sequence):
+            waiting += [(item, (*path, index)) for index, item in enumerate(node.items)]
+        elif isinstance(node, Scalar) and isinstance(node.value, str) and _CURLY.fullmatch(node.value):
+            line = song.source.lines[node.span.line - 1]
+            if line[node.span.column - 1 : node.span.column] == node.value[0]:
+                message = f"the curly quotes ({node.value[0]}{node.value[-1]}) are a part of this text"
+                hint = "write \" or ' around it, or put the whole in such quotes if they are meant"
+                yield song.diagnostic("warning", "curly-quotes", message, path, hint)
+
+
 def lint(
     song: LoadedSong,
     profile: ModelProfile | None,
@@ -213,7 +238,7 @@ def lint(
     Returns:
         Errors and warnings by position. What several sections inherit is said once.
     """
-    found = list(_formats(song))
+    found: list[Diagnostic] = [*_formats(song), *_curly_quotes(song)]
     if any(section.loras for section in song.resolved.sections):
         from riffcomposer.song.lora_lints import lint_loras  # looks into files; most songs name none
 

@@ -6,16 +6,21 @@ bounded size; a link is fine while it stays inside. Nothing here opens a file.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import stat
+import unicodedata
 from pathlib import Path
 
-from riffcomposer.song.diagnostics import shorten
+from riffcomposer.song.diagnostics import nearest, shorten
 
 MAX_FILE_BYTES = 512 << 20
 MAX_LORA_BYTES = 2 << 30
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|file|mailto):", re.IGNORECASE)
+_DRIVE = re.compile(r"[A-Za-z]:")
+_CURLY_QUOTES = tuple("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,11}$")
 
 
@@ -35,17 +40,61 @@ def is_path(text: str) -> bool:
 def path_fault(text: str) -> str | None:
     """What is wrong with the form of a path, in a sentence; None if nothing is."""
     shown = shorten(text)
+    if text[:1] in _CURLY_QUOTES and text[-1:] in _CURLY_QUOTES:
+        return f"{shown} has curly quotes as a part of the name; write \" or '"
+    if _DRIVE.match(text):
+        return f"{shown} begins with a drive; name a file under the song's folder"
     if "\\" in text:
-        return f"{shown} is not a path with forward slashes; write folder/file"
-    if _SCHEME.match(text):
-        return f"{shown} is an address or a drive; name a file under the song's folder"
+        forward = text.replace("\\", "/")
+        return f"{shown} is not a path with forward slashes; write {shorten(forward)}"
+    if _ADDRESS.match(text):
+        return f"{shown} is an address; download the file and name it under the song's folder"
     if text.startswith(("/", "~")):
         return f"{shown} is not under the song's folder; write a relative path"
     if ".." in text.split("/"):
         return f"{shown} leads out of the song's folder; copy the file beside the song"
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        return f"{shown} has control characters in it"
+        return (
+            f"{shown} has control characters in it (in double quotes \\t and \\n are escapes); "
+            "write a path with forward slashes"
+        )
     return None
+
+
+def same_name(text: str) -> str:
+    """What two forms of one name have in common: macOS takes names apart (NFD), others do not (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def existing(path: Path) -> Path:
+    """The path as it is on disk, where a part of it has the other Unicode form; else the path itself."""
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        if not part.isascii() and not os.path.lexists(found / part):
+            try:
+                names = [name for name in os.listdir(found) if same_name(name) == same_name(part)]
+            except (OSError, ValueError):
+                names = []
+            if len(names) != 1:
+                return path
+            part = names[0]
+        found /= part
+    return found
+
+
+def _not_there(folder: Path, text: str) -> str:
+    """What to say of a file that is not there, with a name like it that is."""
+    shown = shorten(text)
+    said = f"there is no file {shown} in the song's folder"
+    parent, _, name = text.rpartition("/")
+    try:
+        beside = [entry for entry in os.listdir(folder / parent) if not entry.startswith(".")]
+    except (OSError, ValueError):
+        return said
+    near = nearest(same_name(name), beside[:1000])
+    return f"{said}; did you mean {shorten(f'{parent}/{near}' if parent else near)}?" if near else said
 
 
 def resolve_inside(
@@ -70,12 +119,14 @@ def resolve_inside(
         raise PathError(fault)
     shown = shorten(text)
     try:
-        path = (folder / text).resolve(strict=True)
+        path = existing(folder / text).resolve(strict=True)
         inside = [base.resolve() for base in (folder, *allowed)]
         status = path.stat()
     except FileNotFoundError:
-        raise PathError(f"there is no file {shown} in the song's folder") from None
+        raise PathError(_not_there(folder, text)) from None
     except (OSError, RuntimeError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENOTDIR:
+            raise PathError(_not_there(folder, text)) from None
         reason = getattr(error, "strerror", None) or "a circle of links"
         raise PathError(f"{shown} cannot be used ({reason})") from None
     if not any(path.is_relative_to(base) for base in inside):

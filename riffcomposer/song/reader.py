@@ -13,14 +13,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from riffcomposer.errors import SongError
-from riffcomposer.song import models, nodes, rules, yaml_events
+from riffcomposer.song import models, nodes, rules
 from riffcomposer.song.diagnostics import Diagnostic, Severity, Span, song_error
 from riffcomposer.song.faults import Fault, faults_of, label, without_echoes
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
+from riffcomposer.song.paths import existing
 from riffcomposer.song.resolve import resolve
 from riffcomposer.song.resolved import NodePath, ResolvedSong
 from riffcomposer.song.source import Source
-from riffcomposer.song.yaml_events import UnreadableYaml
+from riffcomposer.song.yaml_events import compose
+from riffcomposer.song.yaml_syntax import key_in_text
+from riffcomposer.song.yaml_text import MAX_BYTES, UnreadableYaml, decode, split_lines
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
         values[key] = _plain(value, (*path, key), faults)
         if values[key] is None and not value.invalid:
             value.invalid = True
-            hint = "write one, or take the line out"
+            word = key_in_text(key)
+            hint = f"write a blank after {word}:" if word else "write one, or take the line out"
             faults.append(Fault((*path, key), "missing-value", f"{key} has no value", hint, at_key=True))
     return values
 
@@ -125,14 +129,17 @@ def parse_song(content: bytes, path: Path, file: str | None = None) -> LoadedSon
         diagnostics.append(source.at(span, "error", code, message, hint))
 
     try:
-        text = yaml_events.decode(content)
-        source.lines = yaml_events.split_lines(text)
-        root = yaml_events.compose(text, report)
+        text = decode(content)
+        source.lines = split_lines(text)
+        root = compose(text, report)
     except UnreadableYaml as fault:
         if not source.lines and fault.span.line:
-            source.lines = yaml_events.split_lines(content.decode("utf-8-sig", errors="replace"))
+            source.lines = split_lines(content.decode("utf-8-sig", errors="replace"))
         report(fault.span, fault.code, fault.message, fault.hint)
         raise song_error(source.file, diagnostics) from None
+    if any(diagnostic.code == "odd-blank" for diagnostic in diagnostics):
+        # Keys with such a character in them are other keys: what else there is to say would mislead.
+        raise song_error(source.file, diagnostics)
     if root is None or (isinstance(root, Scalar) and root.value is None and not root.invalid):
         report(Span(1, 1, 2), "empty", "the song is empty", "`riffcompose new` writes one to start from")
         raise song_error(source.file, diagnostics)
@@ -154,14 +161,14 @@ def load_song(path: Path | str) -> LoadedSong:
     Raises:
         SongError: It is not there, cannot be read, or has faults; one diagnostic for each.
     """
-    path = Path(path)
+    path = existing(Path(path))
     name = str(path)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise _unreadable(name, "is not a file")
         with open(path, "rb") as handle:
-            content = handle.read(yaml_events.MAX_BYTES + 1)
+            content = handle.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise _unreadable(name, "there is no such file") from None
     except (OSError, ValueError) as error:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from riffcomposer.song import nodes
 from riffcomposer.song.diagnostics import Diagnostic, Severity, Span
 from riffcomposer.song.nodes import Node, Scalar
 from riffcomposer.song.resolved import NodePath
+
+_CUT_BY_A_COMMENT = {"bad-path", "bad-file", "unknown-name"}
+_COMMENT = re.compile(r"[ \t]+#")
+_ONLY_A_COMMENT = re.compile(r"[ \t]*:[ \t]+#")
 
 
 @dataclass
@@ -31,6 +36,10 @@ class Source:
     def at(self, span: Span, severity: Severity, code: str, message: str, hint: str = "") -> Diagnostic:
         """A diagnostic at a span."""
         source = self.lines[span.line - 1] if 0 < span.line <= len(self.lines) else ""
+        if code in _CUT_BY_A_COMMENT and _COMMENT.match(source, span.end_column - 1):
+            hint = "' #' begins a comment: if it is a part of the name, put the name in quotes"
+        if code == "missing-value" and _ONLY_A_COMMENT.match(source, span.end_column - 1):
+            hint = "' #' begins a comment: put the text in quotes"
         return Diagnostic(
             severity, code, message, self.file, span.line, span.column, span.end_column, source, hint
         )

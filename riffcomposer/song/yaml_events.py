@@ -18,8 +18,17 @@ import yaml
 
 from riffcomposer.song.diagnostics import Span, printable, shorten
 from riffcomposer.song.nodes import Mapping, Node, PlainScalar, Scalar, Sequence
+from riffcomposer.song.yaml_syntax import syntax_fault
+from riffcomposer.song.yaml_text import (
+    UnreadableYaml,
+    another_kind,
+    merge_conflicts,
+    odd_blank,
+    odd_blank_in,
+    split_lines,
+    without_odd_blanks,
+)
 
-MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 30_000
 MAX_ALIASES = 100
@@ -30,60 +39,14 @@ _FALSE = re.compile(r"false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BRACKET = re.compile(r"[\[\]{}]")
+_DASHES = re.compile(rf"(?:[-?][ \t]+){{{MAX_DEPTH + 1},}}")
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Report = Callable[[Span, str, str, str], None]
 """Takes span, code, message and hint of a fault that does not stop the reading."""
-
-
-class UnreadableYaml(Exception):
-    """Not YAML, or past a limit: there is no tree.
-
-    Attributes:
-        span, code, message, hint: As for `Report`.
-    """
-
-    def __init__(self, span: Span, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.span, self.code, self.message, self.hint = span, code, message, hint
-
-
-def split_lines(text: str) -> list[str]:
-    """The lines of a text as YAML counts them."""
-    return _LINE_BREAK.split(text)
-
-
-def decode(content: bytes) -> str:
-    """UTF-8, with or without a byte order mark, without control characters.
-
-    Raises:
-        UnreadableYaml: Too long, another encoding, or not a text.
-    """
-    if len(content) > MAX_BYTES:
-        raise UnreadableYaml(
-            Span(0, 0, 0), "too-large", f"the file is larger than a song may be ({MAX_BYTES // 1024} KiB)"
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = split_lines(content[: error.start].decode("utf-8-sig", errors="replace"))
-        span = Span(len(before), len(before[-1]) + 1, len(before[-1]) + 2)
-        raise UnreadableYaml(span, "not-utf8", "the file is not UTF-8", "save it as UTF-8") from None
-    found = _NOT_TEXT.search(text)
-    if found:
-        before = split_lines(text[: found.start()])
-        span = Span(len(before), len(before[-1]) + 1, len(before[-1]) + 2)
-        hint = "save it as UTF-8" if found[0] == "\0" else "take it out"
-        raise UnreadableYaml(
-            span,
-            "control-character",
-            f"the control character U+{ord(found[0]):04X} may not stand in a song",
-            hint,
-        )
-    return text
 
 
 class _Composer:
@@ -94,6 +57,7 @@ class _Composer:
         self.report = report
         self.stack: list[tuple[Mapping | Sequence, str | None]] = []
         self.pending: list[tuple[Span, str] | None] = []
+        self.own: list[bool] = []
         self.anchors: dict[str, Node] = {}
         self.nodes = 0
         self.aliases = 0
@@ -121,6 +85,9 @@ class _Composer:
         if event.style or not event.implicit[0]:
             return Scalar(span, value=text)
         node = Scalar(span)
+        if not text.isascii():
+            looks_like_text = isinstance(core_value(without_odd_blanks(text)), str)
+            node.invalid = self.has_odd_blank(text, span, anywhere=not looks_like_text)
         if _NOT_FINITE.fullmatch(text):
             self.report(span, "not-finite", f"{text} is not a number that a song may use", "")
             node.invalid = True
@@ -133,6 +100,17 @@ class _Composer:
                 self.report(span, "not-finite", f"{text} is too large", "")
                 node.invalid = True
         return node
+
+    def has_odd_blank(self, text: str, span: Span, *, anywhere: bool) -> bool:
+        """Reports a character in place of a blank, or one that cannot be seen, in an unquoted scalar."""
+        index = odd_blank_in(text, anywhere=anywhere)
+        if index is None or (self.own and self.own[-1]):
+            return False
+        character = text[index]
+        found = self.lines[span.line - 1].find(character, span.column - 1)
+        fault = odd_blank(span.line, max(found, span.column - 1), character)
+        self.report(fault.span, fault.code, fault.message, fault.hint)
+        return True
 
     def attach(self, node: Node, anchor: str | None) -> None:
         """Puts a complete scalar or alias, or a just opened collection, into its parent."""
@@ -197,6 +175,10 @@ class _Composer:
         if event.tag is not None:
             tag = printable(event.tag)
             self.report(span, "tag", f"tags ({tag[:40]}) are not allowed", "write the value without it")
+        if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
+            raise UnreadableYaml(
+                span, "yaml-syntax", "an escape stands for half a character", "write the character itself"
+            )
         if self.expects_key():
             if not isinstance(event, yaml.ScalarEvent):
                 raise UnreadableYaml(
@@ -204,8 +186,12 @@ class _Composer:
                 )
             if event.anchor is not None:
                 self.anchors[event.anchor] = Scalar(span, value=event.value)
+            if not event.style and not event.value.isascii():
+                self.has_odd_blank(event.value, span, anywhere=True)
             self.pending[-1] = (span, event.value)
             return
+        key = self.pending[-1] if self.pending else None
+        own = bool(self.own and self.own[-1]) or (key is not None and key[1].startswith("x-"))
         node = make(event, span)
         node.invalid |= event.tag is not None
         self.attach(node, event.anchor)
@@ -213,10 +199,12 @@ class _Composer:
             self.check_depth(1, span)
             self.stack.append((node, event.anchor))
             self.pending.append(None)
+            self.own.append(own)
 
     def end(self, event: Any) -> None:
         node, _ = self.stack.pop()
         self.pending.pop()
+        self.own.pop()
         inside = [value for _, value in node.entries.values()] if isinstance(node, Mapping) else node.items
         node.size += sum(value.size for value in inside)
         node.height += max((value.height for value in inside), default=0)
@@ -238,7 +226,12 @@ class _Composer:
         target = self.anchors.get(event.anchor)
         name = shorten("*" + event.anchor)
         if target is None:
-            raise UnreadableYaml(span, "unknown-alias", f"the alias {name} has no anchor before it")
+            raise UnreadableYaml(
+                span,
+                "unknown-alias",
+                f"the alias {name} has no anchor before it",
+                "put a text that begins with * in quotes",
+            )
         if any(node is target for node, _ in self.stack):
             raise UnreadableYaml(span, "cycle", f"the alias {name} stands inside what it stands for")
         self.count(target.size, span)
@@ -270,56 +263,31 @@ def core_value(text: str) -> PlainScalar:
     return text
 
 
-_PLAIN_ENGLISH = (
-    (
-        "mapping values are not allowed",
-        "a colon is out of place here",
-        "put a text that holds ': ' in quotes",
-    ),
-    (
-        "found character that cannot start any token",
-        "this character cannot begin a value",
-        "put the text in quotes",
-    ),
-    ("could not find expected ':'", "a ':' is missing after this key", ""),
-    ("did not find expected key", "a key was expected here", "check the indentation and the brackets"),
-    ("did not find expected '-' indicator", "a list item (-) was expected here", "check the indentation"),
-    ("did not find expected ',' or", "a comma or a closing bracket is missing", ""),
-    ("found unexpected end of stream", "a quote is not closed", ""),
-    (
-        "found unknown escape character",
-        "unknown escape in a quoted text",
-        "use single quotes, or \\\\ for a backslash",
-    ),
-    (
-        "block sequence entries are not allowed",
-        "a list item (-) is out of place here",
-        "check the indentation",
-    ),
-)
+def _loader_for(lines: list[str]) -> Any:
+    """The parser for a text: PyYAML's C parser, or its slow one where the C parser may read too far ahead.
 
-
-def _plain_syntax_error(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYaml:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-    if line >= len(lines):
-        line, column = len(lines) - 1, len(lines[-1])
-    text = lines[line]
-    span = Span(line + 1, column + 1, column + 2)
-    problem = error.problem or "this is not YAML"
-    if "\t" in text[: column + 1] and not text[: column + 1].strip():
-        return UnreadableYaml(span, "yaml-syntax", "a tab cannot indent YAML", "use blanks")
-    for part, message, hint in _PLAIN_ENGLISH:
-        if part in problem:
-            return UnreadableYaml(span, "yaml-syntax", message, hint)
-    return UnreadableYaml(span, "yaml-syntax", problem)
+    The C parser has limits of its own on nesting, which differ between versions, and it reads on
+    to the end of a line before it gives the first event of that line. So it never sees a line that
+    by itself nests deeper than a song may: whatever the version, the limits of this module decide.
+    """
+    for line in lines:
+        if _DASHES.search(line):
+            return yaml.SafeLoader
+        if line.count("[") + line.count("{") <= MAX_DEPTH:
+            continue
+        depth = 0
+        for bracket in _BRACKET.finditer(line):
+            depth += 1 if bracket[0] in "[{" else -1
+            if depth > MAX_DEPTH:
+                return yaml.SafeLoader
+    return _FastLoader
 
 
 def compose(text: str, report: Report) -> Node | None:
     """Builds the tree of a document.
 
     Args:
-        text: What `decode` gave.
+        text: What `riffcomposer.song.yaml_text.decode` gave.
         report: Called once for each fault that leaves the rest readable.
 
     Returns:
@@ -329,12 +297,20 @@ def compose(text: str, report: Report) -> Node | None:
         UnreadableYaml: There is no tree.
     """
     composer = _Composer(text, report)
-    loader = _Loader(text)
+    other = another_kind(composer.lines)
+    if other is not None:
+        raise other
+    conflicts = merge_conflicts(composer.lines)
+    for conflict in conflicts[:-1]:
+        report(conflict.span, conflict.code, conflict.message, conflict.hint)
+    if conflicts:
+        raise conflicts[-1]
+    loader = _loader_for(composer.lines)(text)
     try:
         while loader.check_event():
             composer.feed(loader.get_event())
     except yaml.MarkedYAMLError as error:
-        raise _plain_syntax_error(error, composer.lines) from None
+        raise syntax_fault(error, composer.lines) from None
     except yaml.YAMLError as error:
         raise UnreadableYaml(Span(1, 1, 2), "yaml-syntax", printable(str(error))) from None
     finally:

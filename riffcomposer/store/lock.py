@@ -57,7 +57,12 @@ class Lock:
 
 
 def lock_path(song_path: Path) -> Path:
-    """Where the lock of a song is: `NAME.lock` beside `NAME.yaml`."""
+    """Where the lock of a song is: `NAME.lock` beside `NAME.yaml`.
+
+    That of `NAME.yml` is the same, unless there is a `NAME.yaml`, too: then it is `NAME.yml.lock`.
+    """
+    if song_path.suffix != ".yaml" and song_path.with_suffix(".yaml").exists():
+        return song_path.with_name(song_path.name + ".lock")
     return song_path.with_suffix(".lock")
 
 

@@ -70,6 +70,12 @@ def test_refused(folder: Path, text: str) -> None:
         resolve_inside(folder, text)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows takes no colon in a name")
+def test_a_colon_is_a_character_like_another(folder: Path) -> None:
+    (folder / "take:1.wav").write_bytes(b"inside")
+    assert resolve_inside(folder, "take:1.wav").read_bytes() == b"inside"
+
+
 def test_links(folder: Path, tmp_path: Path) -> None:
     (folder / "inside.wav").symlink_to("clips/a.wav")
     (folder / "outside.wav").symlink_to("../secret.wav")

@@ -12,7 +12,8 @@ import pytest
 from riffcomposer.errors import SongError
 from riffcomposer.song.diagnostics import MAX_DIAGNOSTICS
 from riffcomposer.song.reader import load_song, parse_song
-from riffcomposer.song.yaml_events import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_NODES, core_value
+from riffcomposer.song.yaml_events import MAX_ALIASES, MAX_DEPTH, MAX_NODES, core_value
+from riffcomposer.song.yaml_text import MAX_BYTES
 
 SONG = "title: Zoo\nsections:\n  - prompt: jazz\n    bars: 8\n"
 

@@ -1,0 +1,369 @@
+"""Reading songs and their files out of a git repository: blobs by name, links and renames followed.
+
+Only objects are read: no filter, hook, text conversion or pager of the repository runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import posixpath
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from riffcomposer.errors import UsageError
+from riffcomposer.song.diagnostics import shorten
+from riffcomposer.song.paths import existing, same_name
+from riffcomposer.song.yaml_text import MAX_BYTES
+
+_TIMEOUT_S = 60
+# What git sets for its hooks, and a user for another repository: the song's place decides, not these.
+_OF_ANOTHER_REPOSITORY = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+)
+_LFS_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*"
+    rb"oid sha256:([0-9a-f]{64})\nsize [0-9]+\n"
+)
+_ANNEX_KEY = re.compile(rb"/SHA256E?-s[0-9]+--([0-9a-f]{64})[^/]*\Z")
+_MAX_LINK_BYTES = 4096
+_GIT_CRYPT = b"\0GITCRYPT\0"
+_SONG_SUFFIXES = (".yaml", ".yml", ".json")
+_SAME_SONG = 0.5
+"""Share of equal lines from which on a file that is gone and a new one are taken for one, as git does."""
+_MAX_CANDIDATES = 50
+
+
+class NotThere(Exception):
+    """A name that a revision does not have, or that is no file there; the message is what it is instead."""
+
+
+def lfs_digest(content: bytes) -> str | None:
+    """The SHA-256 of the file that a git-lfs pointer stands for; None if it is no pointer."""
+    match = _LFS_POINTER.fullmatch(content)
+    return None if match is None else match[1].decode()
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository, seen from a folder in it.
+
+    Attributes:
+        folder: A folder that exists.
+        prefix: That folder's path in the repository, with `/` at its end, or empty.
+        environment: What git is run with.
+    """
+
+    folder: Path
+    prefix: str
+    environment: Mapping[str, str]
+
+    @staticmethod
+    def around(folder: Path) -> Repository:
+        """The repository that a folder is in.
+
+        Raises:
+            UsageError: It is in none, or git does not want to read it.
+        """
+        own = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        here = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
+        found = Repository(folder, "", here | own)
+        done = found.git("rev-parse", "--show-prefix")
+        if done.returncode and "GIT_DIR" in os.environ:
+            # A repository whose files lie elsewhere; git's own folder is named from where the user is.
+            named = {"GIT_DIR": os.path.abspath(os.environ["GIT_DIR"])}
+            named["GIT_WORK_TREE"] = os.path.abspath(os.environ.get("GIT_WORK_TREE", "."))
+            found = Repository(folder, "", here | own | named)
+            done = found.git("rev-parse", "--show-prefix")
+        if done.returncode:
+            raise UsageError(_refusal(folder, done.stderr.decode("utf-8", "replace")))
+        prefix = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+        return Repository(folder, prefix, found.environment)
+
+    def git(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Runs git in the folder."""
+        command = ["git", "-c", "core.fsmonitor=false", "-C", str(self.folder), *arguments]
+        try:
+            return subprocess.run(
+                command,
+                capture_output=True,
+                check=False,
+                timeout=_TIMEOUT_S,
+                env=dict(self.environment),
+                input=stdin,
+            )
+        except FileNotFoundError:
+            raise UsageError("git is not installed, and `diff` reads revisions with it") from None
+        except subprocess.TimeoutExpired:
+            raise UsageError(f"git did not answer within {_TIMEOUT_S} s") from None
+
+    def _answer(self, *arguments: str) -> str:
+        """git's answer on one line; empty if it has none."""
+        done = self.git(*arguments)
+        return "" if done.returncode else done.stdout.decode("utf-8", "surrogateescape").strip()
+
+    @cached_property
+    def is_bare(self) -> bool:
+        """Whether there is no working tree."""
+        return self._answer("rev-parse", "--is-bare-repository") == "true"
+
+    @cached_property
+    def top(self) -> str:
+        """The working tree's highest folder; empty if there is none."""
+        return self._answer("rev-parse", "--show-toplevel")
+
+    def commit(self, revision: str) -> str:
+        """The full name of a commit.
+
+        Raises:
+            UsageError: There is no such revision.
+        """
+        # In two steps: `:/words^{commit}` would look for the words with the suffix.
+        found = self._answer("rev-parse", "--verify", "--quiet", "--end-of-options", revision)
+        name = self._answer("rev-parse", "--verify", "--quiet", f"{found or 'HEAD'}^{{commit}}")
+        if found.isalnum() and name.isalnum():
+            return name
+        if not self._answer("rev-list", "--all", "--max-count=1"):
+            raise UsageError(f"the repository of {self.folder} has no commit yet to compare with")
+        if self._answer("rev-parse", "--is-shallow-repository") == "true":
+            raise UsageError(
+                f"there is no revision {revision!r} here: the clone is shallow, and its history ends before; "
+                "`git fetch --deepen=20` brings more of it, `git fetch --unshallow` all"
+            )
+        raise UsageError(f"there is no revision {revision!r} in the repository of {self.folder}")
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The commit at which two commits parted.
+
+        Raises:
+            UsageError: They have none in common.
+        """
+        found = self._answer("merge-base", self.commit(one), self.commit(other))
+        if not found:
+            raise UsageError(f"{one} and {other} have no commit in common")
+        return found
+
+    def blob(self, commit: str, name: str, max_bytes: int) -> bytes:
+        """The content of a file at a commit, links within the repository followed.
+
+        Args:
+            commit: Full name of the commit.
+            name: The file's path in the repository.
+            max_bytes: Largest file that is read.
+
+        Raises:
+            NotThere: There is no such file, or it is too large.
+        """
+        object_name, kind, size = self._look(commit, name)
+        if kind == "tree":
+            raise NotThere("is a folder")
+        if kind != "blob":
+            raise NotThere("is in a submodule")
+        if size > max_bytes:
+            raise NotThere(f"is larger than {max_bytes >> 10:,} KiB")
+        content = self.git("cat-file", "blob", object_name)
+        if content.returncode:
+            raise NotThere("cannot be read (a part of the history is not on this disk)")
+        return content.stdout
+
+    def digest(self, commit: str, name: str, max_bytes: int) -> str:
+        """The SHA-256 of a file at a commit. What git-lfs and git-annex keep elsewhere need not be there.
+
+        Raises:
+            NotThere: There is no such file, it is too large, or it can be read with a key only.
+        """
+        try:
+            content = self.blob(commit, name, max_bytes)
+        except NotThere:
+            link = self.git("cat-file", "blob", f"{commit}:{name}")
+            annexed = None if link.returncode else _ANNEX_KEY.search(link.stdout[:_MAX_LINK_BYTES])
+            if annexed is None:
+                raise
+            return annexed[1].decode()
+        if content.startswith(_GIT_CRYPT):
+            raise NotThere("is encrypted (git-crypt)")
+        return lfs_digest(content) or hashlib.sha256(content).hexdigest()
+
+    def _look(self, commit: str, name: str) -> tuple[str, str, int]:
+        """Object, kind and size of a name."""
+        if "\n" in name:
+            raise NotThere("has a line break in its name")
+        asked = f"{commit}:{name}".encode("utf-8", "surrogateescape")
+        answer = self.git("cat-file", "--batch-check", "--follow-symlinks", stdin=asked + b"\n").stdout
+        word, _, rest = answer.decode("utf-8", "surrogateescape").partition(" ")
+        if word == "symlink":
+            raise NotThere("is a link that leads out of the repository")
+        if word in ("dangling", "loop", "notdir"):
+            raise NotThere("is a link that leads nowhere" if word != "notdir" else "is not there")
+        kind, _, size = rest.strip().partition(" ")
+        if not size.isdigit():
+            if self._answer("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{name}"):
+                raise NotThere("cannot be read (its content is missing from the repository)")
+            raise NotThere("is not there")
+        return word, kind, int(size)
+
+    def names(self, commit: str) -> list[str]:
+        """All files of a commit."""
+        listed = self.git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).stdout
+        return [name for name in listed.decode("utf-8", "surrogateescape").split("\0") if name]
+
+    def renames(self, old: str, new: str) -> Iterator[tuple[str, str]]:
+        """Old and new name of each file that git takes for renamed between two commits."""
+        done = self.git("diff-tree", "-r", "-z", "-M", "--name-status", "--diff-filter=R", old, new)
+        parts = done.stdout.decode("utf-8", "surrogateescape").split("\0")
+        for place in range(0, len(parts) - 2, 3):
+            yield parts[place + 1], parts[place + 2]
+
+
+def _refusal(folder: Path, said: str) -> str:
+    """Why git does not read the repository of a folder."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    if "dubious ownership" in said:
+        top = re.search(r"at '([^']*)'", said)
+        name = top[1] if top else str(folder)
+        return (
+            f"git does not read the repository at {name}, because it belongs to another user (dubious "
+            f"ownership); if you trust it: git config --global --add safe.directory {name}"
+        )
+    if any((parent / ".git").exists() for parent in (folder.absolute(), *folder.absolute().parents)):
+        reason = lines[0].removeprefix("fatal: ") if lines else "no reason given"
+        return f"git cannot read the repository of {folder} ({reason})"
+    return f"{folder} is in no git repository, so there are no revisions to compare"
+
+
+@dataclass(frozen=True)
+class SongHistory:
+    """One song in a repository.
+
+    Attributes:
+        repository: The repository.
+        path: The song as the user named it.
+        name: Its path in the repository.
+    """
+
+    repository: Repository
+    path: Path
+    name: str
+
+    @staticmethod
+    def of(path: Path) -> SongHistory:
+        """The history of a song, whose file and folder may be gone by now.
+
+        Raises:
+            UsageError: It is in no repository.
+        """
+        path = existing(path)
+        folder = path.parent
+        while not folder.is_dir() and folder.parent != folder:
+            folder = folder.parent
+        repository = Repository.around(folder)
+        below = os.path.relpath(path, folder).replace(os.sep, "/")
+        return SongHistory(repository, path, posixpath.normpath(repository.prefix + below))
+
+    def read(self, commit: str, revision: str, other: str | None) -> tuple[str, bytes]:
+        """The song at a commit.
+
+        Args:
+            commit: The commit.
+            revision: What the user calls it.
+            other: The commit on the other side of the comparison; None for the working tree.
+
+        Returns:
+            Its path in the repository at that commit, and its content.
+
+        Raises:
+            UsageError: It is not there.
+        """
+        reason = ""
+        for name in self._names_at(commit, other):
+            try:
+                content = self.repository.blob(commit, name, MAX_BYTES)
+            except NotThere as problem:
+                reason = reason or str(problem)
+                continue
+            if lfs_digest(content) is not None:
+                raise UsageError(
+                    f"{name} is kept by git-lfs: git itself has a pointer to it only; songs are small texts, "
+                    "take them out of .gitattributes"
+                )
+            return name, content
+        raise UsageError(self._why(commit, revision, reason))
+
+    def _names_at(self, commit: str, other: str | None) -> Iterator[str]:
+        """What the song may be called at a commit, likeliest first."""
+        repository = self.repository
+        yield self.name
+        if self.path.is_symlink():
+            # A link that the commit does not have, to a file that it has.
+            with suppress(UsageError):
+                target = SongHistory.of(self.path.resolve())
+                if target.repository.top == repository.top:
+                    yield target.name
+        if not self.name.isascii():
+            yield from (name for name in repository.names(commit) if same_name(name) == same_name(self.name))
+        if other is None and not repository.is_bare:
+            other = repository.commit("HEAD")
+        if other is not None:
+            # The name is of the other side; or of this one, and the file has another name there.
+            yield from (old for old, new in repository.renames(commit, other) if new == self.name)
+            yield from (new for old, new in repository.renames(other, commit) if old == self.name)
+        if (gone := self._gone(commit)) is not None:
+            yield gone
+
+    def _gone(self, commit: str) -> str | None:
+        """The file of a commit that is gone from the working tree and is most like the song on disk."""
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace")[:MAX_BYTES].splitlines()
+        except OSError:
+            return None
+        likeness: dict[str, float] = {}
+        for name in self._missing(commit)[:_MAX_CANDIDATES]:
+            try:
+                content = self.repository.blob(commit, name, MAX_BYTES)
+            except NotThere:
+                continue
+            before = content.decode("utf-8", "replace").splitlines()
+            likeness[name] = difflib.SequenceMatcher(None, before, lines, autojunk=False).ratio()
+        best = max(likeness, key=lambda name: likeness[name], default=None)
+        return best if best is not None and likeness[best] >= _SAME_SONG else None
+
+    def _missing(self, commit: str) -> list[str]:
+        """Songs of a commit that are not in the working tree."""
+        top = self.repository.top
+        if not top:
+            return []
+        return [
+            name
+            for name in self.repository.names(commit)
+            if name.endswith(_SONG_SUFFIXES) and not os.path.lexists(os.path.join(top, name))
+        ]
+
+    def _why(self, commit: str, revision: str, reason: str) -> str:
+        """Why a song cannot be read at a commit."""
+        shown = shorten(str(self.path), 80)
+        if reason != "is not there":
+            return f"{shown} {reason} in revision {revision!r}"
+        if not self.path.exists() and not self.path.parent.is_dir():
+            return f"there is no folder {self.path.parent}, and no {self.name} in revision {revision!r}"
+        if not self.path.exists():
+            return f"{shown} is neither on disk nor in revision {revision!r}"
+        said = f"{shown} is not in revision {revision!r}"
+        missing = self._missing(commit)
+        if missing:
+            return f"{said}; was it renamed from {missing[0]}? Too little of it is the same to tell"
+        try:
+            self.repository.blob(self.repository.commit("HEAD"), self.name, MAX_BYTES)
+        except (NotThere, UsageError):
+            return f"{said}: it has never been committed, so there is nothing to compare it with"
+        return f"{said}: it was added later"

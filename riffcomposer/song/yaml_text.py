@@ -1,0 +1,165 @@
+"""A song file's bytes as text, and what is wrong with the text before it is read as YAML.
+
+Files come out of editors, web pages and merges: another encoding, blanks that are none, markers of
+a merge that nobody resolved. Each is named by its own name, with its place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from riffcomposer.song.diagnostics import Span
+
+MAX_BYTES = 256 * 1024
+
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_CONFLICT = re.compile(r"(<{7,}|\|{7,}|={7,}|>{7,})(?: .*)?")
+_BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_INVISIBLE = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069"
+_ODD = f"[{_BLANKS}{_INVISIBLE}]"
+_ODD_ANYWHERE = re.compile(_ODD)
+_ODD_AT_ENDS = re.compile(f"^{_ODD}|[{_BLANKS}\u200b\u2060](?=$|#)")
+_WEB_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
+_LFS_POINTER = "version https://git-lfs.github.com/spec/"
+# Where a blank means something: before a line's first word, after its `-`, before and after the `:` of a key,
+# after a bracket or comma.
+_ODD_IN_FRONT = re.compile(rf"[ \t]*(?:-[ \t]*)*(?:\w[\w-]*)?(?P<odd>{_ODD})")
+_ODD_AFTER_MARK = re.compile(rf"[:,\[{{](?P<odd>{_ODD})")
+_NOT_QUOTED = re.compile("[^#\"']*")
+
+
+class UnreadableYaml(Exception):
+    """Not YAML, or past a limit: there is no tree.
+
+    Attributes:
+        span, code, message, hint: As for `riffcomposer.song.yaml_events.Report`.
+    """
+
+    def __init__(self, span: Span, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.span, self.code, self.message, self.hint = span, code, message, hint
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text as PyYAML counts them."""
+    return _LINE_BREAK.split(text)
+
+
+def character_name(character: str) -> str:
+    """`no-break space (U+00A0)`; a control character has no name of its own.
+
+    >>> character_name("\\u00a0"), character_name("\\x07")
+    ('no-break space (U+00A0)', 'control character (U+0007)')
+    """
+    name = "byte order mark" if character == "\ufeff" else unicodedata.name(character, "control character")
+    return f"{name.lower()} (U+{ord(character):04X})"
+
+
+def decode(content: bytes) -> str:
+    """UTF-8, with or without a byte order mark, without control characters.
+
+    Raises:
+        UnreadableYaml: Too long, another encoding, or not a text.
+    """
+    if len(content) > MAX_BYTES:
+        raise UnreadableYaml(
+            Span(0, 0, 0), "too-large", f"the file is larger than a song may be ({MAX_BYTES // 1024} KiB)"
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig", errors="replace")
+        raise UnreadableYaml(
+            _after(before), "not-utf8", "the file is not UTF-8", "save it as UTF-8"
+        ) from None
+    found = _NOT_TEXT.search(text)
+    if found:
+        raise UnreadableYaml(
+            _after(text[: found.start()]),
+            "control-character",
+            f"a {character_name(found[0])} may not stand in a song",
+            "save it as UTF-8" if found[0] == "\0" else "take it out",
+        )
+    return text
+
+
+def _after(text: str) -> Span:
+    """The place of the character that follows `text`."""
+    before = split_lines(text)
+    return Span(len(before), len(before[-1]) + 1, len(before[-1]) + 2)
+
+
+def another_kind(lines: list[str]) -> UnreadableYaml | None:
+    """What a file is that was fetched in place of a song: a web page, or a pointer of git-lfs."""
+    span = Span(1, 1, len(lines[0]) + 1)
+    if _WEB_PAGE.match(lines[0]):
+        hint = "fetch the file itself, not the page that shows it"
+        return UnreadableYaml(span, "not-a-song", "this is a web page, not a song", hint)
+    if lines[0].startswith(_LFS_POINTER):
+        message = "this is a pointer of git-lfs, not the song itself"
+        return UnreadableYaml(span, "not-a-song", message, "`git lfs pull` fetches the song")
+    return None
+
+
+def merge_conflicts(lines: list[str]) -> list[UnreadableYaml]:
+    """The conflicts that a merge left in a file, each at its first line.
+
+    No song has such a line otherwise: at the first column there are only keys, `-`, `#` and marks.
+    """
+    found: list[UnreadableYaml] = []
+    inside = False
+    for number, line in enumerate(lines, start=1):
+        marker = _CONFLICT.fullmatch(line)
+        if marker is None:
+            continue
+        if marker[1][0] == "<" or not inside:
+            message = f"unresolved merge conflict ({marker[0][:40]})"
+            hint = "keep one of the two sides, and take the lines with <<<<<<<, ======= and >>>>>>> out"
+            span = Span(number, 1, len(marker[1]) + 1)
+            found.append(UnreadableYaml(span, "merge-conflict", message, hint))
+        inside = marker[1][0] != ">"
+    return found
+
+
+def odd_blank_between(line: str) -> int | None:
+    """The index of a character in place of a blank where YAML needs one; None if there is none."""
+    head = _NOT_QUOTED.match(line)
+    found = _ODD_IN_FRONT.match(line) or (head and _ODD_AFTER_MARK.search(head[0]))
+    return found.start("odd") if found else None
+
+
+def odd_blank_in(scalar: str, *, anywhere: bool) -> int | None:
+    """The index of a blank that is none, or of something invisible, in a scalar without quotes.
+
+    Args:
+        scalar: Its text.
+        anywhere: Also within it, not only at its ends.
+    """
+    found = (_ODD_ANYWHERE if anywhere else _ODD_AT_ENDS).search(scalar)
+    return None if found is None else found.start()
+
+
+def without_odd_blanks(scalar: str) -> str:
+    """The scalar without all blanks that are none and everything invisible."""
+    return _ODD_ANYWHERE.sub("", scalar)
+
+
+def odd_blank(line_number: int, index: int, character: str) -> UnreadableYaml:
+    """The fault of such a character.
+
+    Args:
+        line_number: Its line, from 1.
+        index: Its place in the line, from 0.
+        character: The character.
+    """
+    blank = re.match(f"[{_BLANKS}]", character)
+    return UnreadableYaml(
+        Span(line_number, index + 1, index + 2),
+        "odd-blank",
+        f"{character_name(character)} in place of a blank" if blank else character_name(character),
+        "write an ordinary blank; text from web pages and word processors has others"
+        if blank
+        else "take it out: it cannot be seen, and text from web pages may have some",
+    )
