@@ -23,6 +23,7 @@ import pytest
 from small_song import FakeEngine, Studio, make_studio
 
 from riffcomposer.errors import RiffcomposerError
+from riffcomposer.files import process_place
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
 
@@ -243,9 +244,9 @@ def test_four_processes_on_one_store_end_in_the_same_files(
 
 def test_stale_temporaries_of_dead_processes_are_swept(studio: Studio) -> None:
     studio.render()
-    stale = studio.folder / "out" / ".tmp-999999999-0badcafe-song.flac"
+    stale = studio.folder / "out" / f".tmp-999999999-{process_place()}-0badcafe-song.flac"
     stale.write_bytes(b"half a file")
-    folder = studio.folder / "store" / "clip" / ".tmp-999999999-0badcafe-x.npy"
+    folder = studio.folder / "store" / "clip" / f".tmp-999999999-{process_place()}-0badcafe-x.npy"
     folder.write_bytes(b"half a clip")
     studio.edit("gain_db: -3", "gain_db: -5")
     studio.render()
