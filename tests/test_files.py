@@ -15,7 +15,6 @@ import pytest
 from riffcomposer import files
 from riffcomposer.files import (
     STALE_AFTER_S,
-
     replacing,
     scratch_folder,
     sweep_stale,
@@ -94,18 +93,16 @@ def test_a_long_name_outside_ascii_can_be_written(tmp_path: Path) -> None:
 def test_a_scratch_folder_that_cannot_be_removed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path, **options: object) -> NoReturn:
-        raise PermissionError(13, "in use", str(path))
+    def refuse(path: Path, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise PermissionError(13, "in use", str(path))
 
-    with pytest.warns(UserWarning, match="song-mix: cannot be removed"), monkeypatch.context() as patched:
+    def work() -> None:
         with scratch_folder(tmp_path, "song-mix") as folder:
             (folder / "mix.f32").touch()
-            real = shutil.rmtree
 
-            def rmtree(path: Path, ignore_errors: bool = False) -> None:
-                if not ignore_errors:
-                    refuse(path)
-
-            patched.setattr(shutil, "rmtree", rmtree)
-        assert folder.exists()
-    real(folder)
+    with monkeypatch.context() as busy:
+        busy.setattr(shutil, "rmtree", refuse)
+        with pytest.warns(UserWarning, match="song-mix: cannot be removed"):
+            work()
+    assert len(list(tmp_path.iterdir())) == 1

@@ -95,7 +95,7 @@ class Mastering:
         progress: Progress | None = None,
     ) -> None:
         self.settings, self.sample_rate, self.loop = settings, sample_rate, loop
-        self._folder, self._progress = folder, progress
+        self.folder, self._progress = folder, progress
         self._source: AudioReader = mix
         if settings.chain:
             chain = Chain(settings.chain, sample_rate)
@@ -131,7 +131,7 @@ class Mastering:
         target = self.settings.integrated_lufs if integrated_lufs is None else integrated_lufs
         ceiling = self.settings.true_peak_dbtp if ceiling_dbtp is None else ceiling_dbtp
         aim = ceiling - PEAK_MARGIN_DB
-        audio = ScratchAudio(self._folder / f"{name}.f32", self._source.channels, self._source.samples)
+        audio = ScratchAudio(self.folder / f"{name}.f32", self._source.channels, self._source.samples)
         # 1. Silence has no loudness to change.
         if not math.isfinite(self.unlimited.integrated_lufs):
             gain_db = min(0.0, aim - self.unlimited.true_peak_dbtp)

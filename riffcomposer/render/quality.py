@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from riffcomposer.render.track_stage import FinishedTrack, TrackFiles
 
 
+LOUDNESS_SLACK_LU = 0.3
+"""A file this far from the loudness asked for is not worth a word: nobody hears it."""
+
+
 @dataclass(frozen=True)
 class PassageFigures:
     """What can be said of a track before it is mixed.
@@ -131,6 +135,7 @@ def write_quality_report(
         "true_peak_dbtp": master.true_peak_dbtp,
     }
     report = finite(report)
+    report["misses"] = find_misses(report)
     report_path = files.beside("report.json")
     write_text(report_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     # 2. The picture.
@@ -157,6 +162,31 @@ def write_quality_report(
             loop=plan.loop,
         )
     return [report_path, timeline_path], report
+
+
+def find_misses(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Which files are not what the song's `master` asks for, each file looked at by itself.
+
+    Args:
+        report: With `outputs` and `target`, numbers in decibels rounded to a hundredth.
+
+    Returns:
+        One entry for each figure that is off: the `file`, the `figure` (`integrated_lufs` or
+        `true_peak_dbtp`), `wanted` and `got`. Silence has no loudness: `got` is None.
+    """
+    target, misses = report["target"], []
+    for output in report["outputs"]:
+        lufs, peak_dbtp = output["integrated_lufs"], output["true_peak_dbtp"]
+        off = []
+        if lufs is None or abs(lufs - target["integrated_lufs"]) > LOUDNESS_SLACK_LU:
+            off.append("integrated_lufs")
+        if peak_dbtp is not None and peak_dbtp > target["true_peak_dbtp"]:
+            off.append("true_peak_dbtp")
+        misses += [
+            {"file": output["file"], "figure": figure, "wanted": target[figure], "got": output[figure]}
+            for figure in off
+        ]
+    return misses
 
 
 def _subtitle(report: dict[str, Any]) -> str:
