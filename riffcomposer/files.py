@@ -15,7 +15,6 @@ import errno
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import time
 import warnings
@@ -61,7 +60,7 @@ def process_place() -> str:
 
 def temporary_name(path: Path) -> Path:
     """A unique name beside `path`, keeping its suffix so that encoders pick the right format."""
-    mark = f"{os.getpid()}-{process_place()}-{secrets.token_hex(4)}"
+    mark = f"{os.getpid()}-{process_place()}-{os.urandom(4).hex()}"
     return path.with_name(f".tmp-{mark}-{path.name[-_NAME_LETTERS:]}")
 
 
