@@ -72,7 +72,11 @@ def _called(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits with its code."""
+    """Runs the command line and exits with its code.
+
+    Args:
+        arguments: Instead of the process's own; the process is then taken to live on.
+    """
     # Looking for pydantic plugins among all installed packages takes longer than reading a song.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = sys.argv[1:] if arguments is None else arguments
@@ -101,3 +105,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     finally:
         gc.set_threshold(*thresholds)
+        if arguments is None:
+            # The process ends: looking through every module for garbage would only cost time.
+            gc.freeze()

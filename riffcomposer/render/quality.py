@@ -121,9 +121,18 @@ def _loader(store: Store, key: str) -> Any:
 
 
 def write_quality_report(
-    plan: Plan, passages: PassageFigures, files: TrackFiles, track: FinishedTrack, master: ResolvedMaster
+    plan: Plan,
+    passages: PassageFigures,
+    files: TrackFiles,
+    track: FinishedTrack,
+    master: ResolvedMaster,
+    cache_folder: Path | None = None,
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Writes `NAME.report.json` and `NAME.timeline.png`; gives their paths and the report."""
+    """Writes `NAME.report.json` and `NAME.timeline.png`; gives their paths and the report.
+
+    Args:
+        cache_folder: See `riffcomposer.mix.timeline_image.write_timeline`.
+    """
     from riffcomposer.mix.blocks import Buffered
     from riffcomposer.mix.files import SoundFileReader
     from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
@@ -160,6 +169,7 @@ def write_quality_report(
             title=plan.title,
             subtitle=_subtitle(report),
             loop=plan.loop,
+            cache_folder=cache_folder,
         )
     return [report_path, timeline_path], report
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -198,6 +199,9 @@ def run(
     rendered: tuple[str, ...] = ()
     if missing:
         clock = StageClock(observer, "load", 0, "files")
+        # torch makes this folder as soon as its compiler is imported; the default is in the system's
+        # folder for temporary files.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(store.root / "torch"))
         loaded = engine()
         clock.tell(0, f"in {clock.elapsed_s:.1f} s")
         watch.lap("load")
@@ -225,7 +229,9 @@ def run(
             raise
         watch.lap("mix")
         passages = measured.result()
-    extra, report = write_quality_report(plan, passages, job.files, track, job.song.master)
+    extra, report = write_quality_report(
+        plan, passages, job.files, track, job.song.master, store.root / "matplotlib"
+    )
     watch.lap("report")
     names = [
         *(output.path for output in track.outputs),
