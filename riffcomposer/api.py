@@ -12,6 +12,7 @@ track                                           # in a notebook: plays
 from __future__ import annotations
 
 import base64
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
@@ -170,6 +171,9 @@ def render(
     settings = settings or RenderSettings()
     store = store or Store(default_root())
     engines = engines or _DiffusionEngines()
+    # torch makes this folder as soon as its compiler is imported; its default is in the system's folder
+    # for temporary files.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(store.root / "torch"))
     prepared = prepared or prepare(song, settings, store, limits=limits, allowed_folders=allowed_folders)
     # What killed runs left half written goes first, also if there is nothing else to do. Beside the
     # song, the lock is the only thing that is ever written.

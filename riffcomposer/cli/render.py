@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from riffcomposer.render.settings import RenderSettings
 
 FORMATS = ("wav", "flac", "mp3", "ogg")
-LOUDNESS_SLACK_LU = 0.3
 
 
 def _formats(text: str | None) -> tuple[str, ...] | None:
@@ -83,17 +82,26 @@ def _summary_lines(track: Track) -> list[str]:
     return lines
 
 
-def _misses(report: dict[str, Any]) -> str:
-    """What a listener should know of the master, or an empty string."""
-    wanted, got = report["target"]["integrated_lufs"], report["outputs"][0]["integrated_lufs"]
-    if got is None:
-        return "the track is silent"
-    if abs(got - wanted) > LOUDNESS_SLACK_LU:
-        return (
-            f"the loudness is {got:.1f} LUFS, not {wanted:g}: the peaks leave no room under the ceiling; "
-            "lower master.integrated_lufs or add a compressor to master.chain"
-        )
-    return ""
+def _misses(report: dict[str, Any]) -> list[str]:
+    """What a listener should know of each file: which figures are not what the song asks for."""
+    if all(output["integrated_lufs"] is None for output in report["outputs"]):
+        return ["the track is silent"]
+    said = []
+    for miss in report["misses"]:
+        file, wanted, got = miss["file"], miss["wanted"], miss["got"]
+        if miss["figure"] == "true_peak_dbtp":
+            said.append(
+                f"{file}: the true peak is {got:.2f} dBTP, above {wanted:g}: the encoder lifts it; lower "
+                "master.true_peak_dbtp"
+            )
+        elif got is None:
+            said.append(f"{file}: is silent")
+        else:
+            said.append(
+                f"{file}: the loudness is {got:.1f} LUFS, not {wanted:g}: the peaks leave no room under the "
+                "ceiling; lower master.integrated_lufs or add a compressor to master.chain"
+            )
+    return said
 
 
 def _as_json(track: Track) -> dict[str, Any]:
@@ -228,10 +236,8 @@ def register(app: typer.Typer) -> None:
                     print_error(error)
                     failed.append(error)
                     continue
-                for sentence in track.warnings:
+                for sentence in (*track.warnings, *_misses(track.report)):
                     print_warning(sentence)
-                if missed := _misses(track.report):
-                    print_warning(missed)
                 if as_json:
                     results.append(_as_json(track))
                 else:

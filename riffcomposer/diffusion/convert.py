@@ -7,7 +7,6 @@ unpickler (`torch.load(weights_only=True)`). A render opens the result only.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError
-from riffcomposer.files import disk_error
+from riffcomposer.files import disk_error, temporary_name
 from riffcomposer.models.builtin import read_config
 from riffcomposer.models.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
 from riffcomposer.models.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
@@ -89,7 +88,7 @@ def convert_folder(
     read_config(source / "model_index.json")
     if target.exists():
         raise ModelError(f"{target}: already there; give the name of a new folder")
-    partial = target.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
+    partial = temporary_name(target)
     try:
         partial.mkdir(parents=True)
         shutil.copyfile(source / "model_index.json", partial / "model_index.json")
@@ -142,7 +141,7 @@ def convert_single_file(
     if target.exists():
         raise ModelError(f"{target}: already there; give the name of a new folder")
     verify_model(describe_folder(base, str(base)), hashes=False)
-    work = target.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
+    work = temporary_name(target)
     try:
         work.mkdir(parents=True)
         weights = source

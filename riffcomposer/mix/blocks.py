@@ -173,7 +173,8 @@ class ScratchAudio:
     """Audio of known length in a file of the caller's scratch folder: silent until written.
 
     The file is sparse at first and stays when the object goes; the owner of the scratch folder
-    removes it.
+    removes it. It is open only while it is read or written: several threads may read at once, and
+    the folder can be removed at any time, on Windows too.
 
     Raises:
         DiskFullError, StoreError: The file cannot be made or written.
@@ -184,16 +185,16 @@ class ScratchAudio:
         self._frame_bytes = 4 * channels
         with self._disk_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = open(path, "w+b", buffering=0)  # noqa: SIM115 (lives as long as the object)
+            path.write_bytes(b"")
             os.truncate(path, samples * self._frame_bytes)
 
     def _disk_errors(self) -> _DiskErrors:
         return _DiskErrors(self.path, self.samples * self._frame_bytes)
 
     def read(self, start: int, stop: int) -> Audio:
-        with self._disk_errors():
-            self._handle.seek(start * self._frame_bytes)
-            content = self._handle.read((stop - start) * self._frame_bytes)
+        with self._disk_errors(), open(self.path, "rb", buffering=0) as handle:
+            handle.seek(start * self._frame_bytes)
+            content = handle.read((stop - start) * self._frame_bytes)
         return np.ascontiguousarray(np.frombuffer(content, np.float32).reshape(-1, self.channels).T)
 
     def write(self, start: int, audio: Audio) -> None:
@@ -203,21 +204,17 @@ class ScratchAudio:
                 f"samples {start} to {start + audio.shape[1]} do not lie within 0 to {self.samples}"
             )
         content = memoryview(np.ascontiguousarray(audio.T, np.float32).tobytes())
-        with self._disk_errors():
-            self._handle.seek(start * self._frame_bytes)
+        with self._disk_errors(), open(self.path, "r+b", buffering=0) as handle:
+            handle.seek(start * self._frame_bytes)
             while content:
-                content = content[self._handle.write(content) :]
+                content = content[handle.write(content) :]
 
     def add(self, start: int, audio: Audio) -> None:
         """Adds to what is there. Audio must fit."""
         self.write(start, self.read(start, start + audio.shape[1]) + audio)
 
-    def close(self) -> None:
-        self._handle.close()
-
     def remove(self) -> None:
-        """Closes and deletes the file."""
-        self.close()
+        """Deletes the file."""
         self.path.unlink(missing_ok=True)
 
 

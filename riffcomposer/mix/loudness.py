@@ -15,7 +15,8 @@ measured as one block over what there is.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -230,11 +231,27 @@ class LoudnessMeter:
         )
 
 
+def measured_beside(meter: LoudnessMeter, blocks: Iterable[Audio]) -> Iterator[Audio]:
+    """Passes blocks on while a second thread measures them, one block behind at most.
+
+    The blocks must not be changed afterwards. The meter has seen all of them when this ends.
+    """
+    pending: Future[None] | None = None
+    with ThreadPoolExecutor(1, "meter") as beside:
+        for block in blocks:
+            if pending is not None:
+                pending.result()
+            pending = beside.submit(meter.push, block)
+            yield block
+        if pending is not None:
+            pending.result()
+
+
 def measure(audio: AudioReader, sample_rate: int, *, true_peak: bool = True) -> Loudness:
     """Measures a whole reader."""
     meter = LoudnessMeter(audio.channels, sample_rate, true_peak=true_peak)
-    for block in iterate_blocks(audio):
-        meter.push(block)
+    for _ in measured_beside(meter, iterate_blocks(audio)):
+        pass
     return meter.result()
 
 
@@ -248,8 +265,7 @@ def measure_parts(
     whole = LoudnessMeter(audio.channels, sample_rate)
     meters = [LoudnessMeter(audio.channels, sample_rate) for _ in parts]
     position = 0
-    for block in iterate_blocks(audio):
-        whole.push(block)
+    for block in measured_beside(whole, iterate_blocks(audio)):
         for meter, (start, stop) in zip(meters, parts, strict=True):
             meter.push(block[:, max(0, start - position) : max(0, stop - position)])
         position += block.shape[1]

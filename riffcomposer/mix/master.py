@@ -22,7 +22,7 @@ import numpy as np
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, ScratchAudio, read_padded
 from riffcomposer.mix.chain import Chain, EffectLike
 from riffcomposer.mix.limiter import Limiter
-from riffcomposer.mix.loudness import Loudness, LoudnessMeter, measure
+from riffcomposer.mix.loudness import Loudness, LoudnessMeter, measure, measured_beside
 from riffcomposer.mix.mixdown import LOOP_WARM_UP_SECONDS, Progress
 from riffcomposer.mix.transitions import db_to_gain
 
@@ -95,15 +95,13 @@ class Mastering:
         progress: Progress | None = None,
     ) -> None:
         self.settings, self.sample_rate, self.loop = settings, sample_rate, loop
-        self._folder, self._progress = folder, progress
+        self.folder, self._progress = folder, progress
         self._source: AudioReader = mix
         if settings.chain:
             chain = Chain(settings.chain, sample_rate)
             scratch = ScratchAudio(folder / "chained.f32", mix.channels, mix.samples)
             meter = LoudnessMeter(mix.channels, sample_rate)
-            for position, block in self._stream(mix, chain.push):
-                scratch.write(position, block)
-                meter.push(block)
+            self._write(scratch, meter, self._stream(mix, chain.push))
             self._source = scratch
             self.unlimited = meter.result()
         else:
@@ -131,7 +129,7 @@ class Mastering:
         target = self.settings.integrated_lufs if integrated_lufs is None else integrated_lufs
         ceiling = self.settings.true_peak_dbtp if ceiling_dbtp is None else ceiling_dbtp
         aim = ceiling - PEAK_MARGIN_DB
-        audio = ScratchAudio(self._folder / f"{name}.f32", self._source.channels, self._source.samples)
+        audio = ScratchAudio(self.folder / f"{name}.f32", self._source.channels, self._source.samples)
         # 1. Silence has no loudness to change.
         if not math.isfinite(self.unlimited.integrated_lufs):
             gain_db = min(0.0, aim - self.unlimited.true_peak_dbtp)
@@ -174,12 +172,18 @@ class Mastering:
             return limiter.push(block * gain) if limiter is not None else block * gain
 
         meter = LoudnessMeter(audio.channels, self.sample_rate)
-        for position, block in self._stream(self._source, push):
-            audio.write(position, block)
-            meter.push(block)
+        self._write(audio, meter, self._stream(self._source, push))
         return meter.result()
 
-    def _stream(self, source: AudioReader, push: Callable[[Audio], Audio]) -> Iterator[tuple[int, Audio]]:
+    @staticmethod
+    def _write(audio: ScratchAudio, meter: LoudnessMeter, blocks: Iterator[Audio]) -> None:
+        """Writes blocks one after another from the start on, and measures them beside."""
+        position = 0
+        for block in measured_beside(meter, blocks):
+            audio.write(position, block)
+            position += block.shape[1]
+
+    def _stream(self, source: AudioReader, push: Callable[[Audio], Audio]) -> Iterator[Audio]:
         """Runs a source through a stage that may look ahead; a loop's end comes first, unheard.
 
         The limiter's output is in place, and the last of it comes when it has seen what follows:
@@ -189,7 +193,7 @@ class Mastering:
         while position < source.samples:
             result = push(read_padded(source, start, start + BLOCK_SAMPLES, wraps=self.loop))
             audible = result[:, max(0, -position) : source.samples - position]
-            yield max(position, 0), audible
+            yield audible
             start, position = start + BLOCK_SAMPLES, position + result.shape[1]
             if self._progress is not None:
                 self._progress(max(0, min(position, source.samples)), source.samples)

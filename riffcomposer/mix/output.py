@@ -2,14 +2,17 @@
 
 What counts is what a listener decodes. Each file is measured after encoding; where a lossy encoder
 pushes peaks over the ceiling or takes loudness away (MP3 ends at 19 kHz), it gets a master of its own,
-made with as much lower a ceiling and as much more loudness.
+made with as much lower a ceiling and as much more loudness. Peaks that an encoder makes of short bursts
+can leave no room for the loudness: then the ceiling holds and the loudness gives way, and the figures of
+`OutputFile` say so.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,45 +94,122 @@ def write_track(
         DiskFullError, StoreError: The file cannot be written.
     """
     format = format_of(path)
-    needed_bytes = master.audio.samples * master.audio.channels * 3
-    current, ceiling, target = master, master.ceiling_dbtp, master.loudness.integrated_lufs
-    with replacing(path, needed_bytes=needed_bytes) as temporary:
-        for number in range(1, MAX_ENCODES + 1):
-            encode(current.audio, mastering.sample_rate, temporary, format, progress=progress)
-            with SoundFileReader(temporary) as decoded:
-                if decoded.samples != master.audio.samples:
-                    raise AudioError(
-                        f"{path}: {decoded.samples} samples after encoding, not {master.audio.samples}"
-                    )
-                loudness, measured = measure_parts(decoded, mastering.sample_rate, parts)
-            excess_db = loudness.true_peak_dbtp - master.ceiling_dbtp
-            missing = master.loudness.integrated_lufs - loudness.integrated_lufs
-            fits = excess_db <= 0 and not abs(missing) > LOUDNESS_SLACK_LU
-            if fits or format not in LOSSY or number == MAX_ENCODES or math.isinf(missing):
-                break
-            if excess_db > 0:
-                ceiling -= excess_db + PEAK_MARGIN_DB
-            target += missing
-            previous = current
-            current = mastering.render(
-                f"master-{format}-{number}", ceiling_dbtp=ceiling, integrated_lufs=target, near=previous
-            )
-            if previous is not master:
-                previous.audio.remove()
-        embed(
-            temporary,
-            format,
-            tags,
-            markers,
-            sample_rate=mastering.sample_rate,
-            total_samples=master.audio.samples,
-            loop=mastering.loop,
-        )
-    if current is not master:
-        current.audio.remove()
+    rate, total = mastering.sample_rate, master.audio.samples
+    with replacing(path, needed_bytes=total * master.audio.channels * 3) as temporary:
+        kept = mastering.folder / f"kept-{path.name}"
+        tried: list[_Attempt] = []
+        for current in _masters(mastering, master, format, tried):
+            encode(current.audio, rate, temporary, format, progress=progress)
+            loudness, measured = _measure(path, temporary, total, rate, parts)
+            tried.append(_Attempt(current, loudness, tuple(measured)))
+            if min(tried, key=_badness(master)) is tried[-1]:
+                os.replace(temporary, kept)
+        os.replace(kept, temporary)
+        best = min(tried, key=_badness(master))
+        embed(temporary, format, tags, markers, sample_rate=rate, total_samples=total, loop=mastering.loop)
     return OutputFile(
-        path, format, loudness, tuple(measured), current.gain_db, current.limiter_ceiling_db, number
+        path,
+        format,
+        best.loudness,
+        best.parts,
+        best.master.gain_db,
+        best.master.limiter_ceiling_db,
+        len(tried),
     )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is encoded: a master, or one turned down.
+
+    Attributes:
+        ceiling_dbtp, target_lufs: What it was made for.
+    """
+
+    audio: AudioReader
+    gain_db: float
+    limiter_ceiling_db: float | None
+    ceiling_dbtp: float
+    target_lufs: float
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One encoding and what was measured on it."""
+
+    master: _Source
+    loudness: Loudness
+    parts: tuple[Loudness, ...]
+
+
+def _badness(master: Master) -> Callable[[_Attempt], tuple[float, float]]:
+    """Orders attempts: what is over the ceiling first, then what is away from the master's loudness."""
+
+    def order(attempt: _Attempt) -> tuple[float, float]:
+        excess_db = attempt.loudness.true_peak_dbtp - master.ceiling_dbtp
+        missing = master.loudness.integrated_lufs - attempt.loudness.integrated_lufs
+        return max(0.0, excess_db), 0.0 if math.isnan(missing) else abs(missing)
+
+    return order
+
+
+def _masters(
+    mastering: Mastering, master: Master, format: Format, tried: Sequence[_Attempt]
+) -> Iterator[_Source]:
+    """What to encode next, until the last attempt in `tried` fits or nothing more helps.
+
+    Args:
+        tried: Grows by one between two steps.
+    """
+    target = master.loudness.integrated_lufs
+    yield _Source(master.audio, master.gain_db, master.limiter_ceiling_db, master.ceiling_dbtp, target)
+    previous = master
+    while format in LOSSY and len(tried) < MAX_ENCODES:
+        last = tried[-1]
+        excess_db, away = _badness(master)(last)
+        if (excess_db == 0 and away <= LOUDNESS_SLACK_LU) or math.isinf(away):
+            break
+        # 1. Nothing stays under the ceiling: the last word has a plain gain, which moves peaks as they are.
+        if len(tried) == MAX_ENCODES - 1 and all(_badness(master)(attempt)[0] > 0 for attempt in tried):
+            drop_db = excess_db + PEAK_MARGIN_DB
+            yield replace(
+                last.master,
+                audio=Scaled(last.master.audio, db_to_gain(-drop_db)),
+                gain_db=last.master.gain_db - drop_db,
+                limiter_ceiling_db=_lowered(last.master.limiter_ceiling_db, drop_db),
+            )
+            break
+        # 2. A ceiling as much lower as the peak is too high, and the loudness that is missing.
+        ceiling = last.master.ceiling_dbtp
+        if excess_db > 0:
+            ceiling -= excess_db + PEAK_MARGIN_DB
+        target = last.master.target_lufs + master.loudness.integrated_lufs - last.loudness.integrated_lufs
+        name = f"master-{format}-{len(tried)}"
+        current = mastering.render(name, ceiling_dbtp=ceiling, integrated_lufs=target, near=previous)
+        if previous is not master:
+            previous.audio.remove()
+        previous = current
+        yield _Source(current.audio, current.gain_db, current.limiter_ceiling_db, ceiling, target)
+    if previous is not master:
+        previous.audio.remove()
+
+
+def _lowered(level_db: float | None, drop_db: float) -> float | None:
+    return None if level_db is None else level_db - drop_db
+
+
+def _measure(
+    path: Path, encoded: Path, total_samples: int, sample_rate: int, parts: Sequence[tuple[int, int]]
+) -> tuple[Loudness, list[Loudness]]:
+    """Measures what a listener decodes.
+
+    Raises:
+        AudioError: It is not as long as the track.
+    """
+    with SoundFileReader(encoded) as decoded:
+        if decoded.samples != total_samples:
+            raise AudioError(f"{path}: {decoded.samples} samples after encoding, not {total_samples}")
+        return measure_parts(decoded, sample_rate, parts)
 
 
 def write_part(path: Path, audio: AudioReader, sample_rate: int, tags: Tags, *, loop: bool = False) -> None:

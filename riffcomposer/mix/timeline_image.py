@@ -7,9 +7,11 @@ matplotlib's Agg canvas directly: no window system, no global state. No date goe
 from __future__ import annotations
 
 import itertools
+import os
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -109,6 +111,7 @@ def write_timeline(
     title: str,
     subtitle: str = "",
     loop: bool = False,
+    cache_folder: Path | None = None,
 ) -> None:
     """Draws a track and writes the PNG in one step.
 
@@ -116,12 +119,15 @@ def write_timeline(
         joins: Where clips meet, in samples.
         subtitle: Figures in one line: tempo, loudness, true peak.
         loop: Says so at the end of the track.
+        cache_folder: Where matplotlib keeps its list of fonts, if it is not in use yet; by default
+            under the user's home.
 
     Raises:
         DiskFullError, StoreError: The file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with _fonts_listed_in(cache_folder):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     columns = overview(audio, sample_rate)
     seconds = audio.samples / sample_rate
@@ -157,6 +163,20 @@ def write_timeline(
         # A name may hold letters that the font lacks: boxes are drawn for them.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(temporary, format="png", facecolor=BACKGROUND, metadata={"Software": None})
+
+
+@contextmanager
+def _fonts_listed_in(folder: Path | None) -> Iterator[None]:
+    """Lets matplotlib keep its files in `folder` while it is imported, unless the user says where."""
+    name = "MPLCONFIGDIR"
+    if folder is None or name in os.environ:
+        yield
+        return
+    os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _draw_sections(

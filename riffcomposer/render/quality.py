@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from riffcomposer.render.track_stage import FinishedTrack
 
 
+LOUDNESS_SLACK_LU = 0.3
+"""A file this far from the loudness asked for is not worth a word: nobody hears it."""
+
+
 @dataclass(frozen=True)
 class PassageFigures:
     """What can be said of a track before it is mixed.
@@ -118,9 +122,18 @@ def _loader(store: Store, key: str) -> Any:
 
 
 def write_quality_report(
-    plan: Plan, passages: PassageFigures, files: TrackFiles, track: FinishedTrack, master: ResolvedMaster
+    plan: Plan,
+    passages: PassageFigures,
+    files: TrackFiles,
+    track: FinishedTrack,
+    master: ResolvedMaster,
+    cache_folder: Path | None = None,
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Writes `NAME.report.json` and `NAME.timeline.png`; gives their paths and the report."""
+    """Writes `NAME.report.json` and `NAME.timeline.png`; gives their paths and the report.
+
+    Args:
+        cache_folder: See `riffcomposer.mix.timeline_image.write_timeline`.
+    """
     from riffcomposer.mix.blocks import Buffered
     from riffcomposer.mix.files import SoundFileReader
     from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
@@ -132,6 +145,7 @@ def write_quality_report(
         "true_peak_dbtp": master.true_peak_dbtp,
     }
     report = finite(report)
+    report["misses"] = find_misses(report)
     report_path = files.beside("report.json")
     write_text(report_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     # 2. The picture.
@@ -156,8 +170,34 @@ def write_quality_report(
             title=plan.title,
             subtitle=_subtitle(report),
             loop=plan.loop,
+            cache_folder=cache_folder,
         )
     return [report_path, timeline_path], report
+
+
+def find_misses(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Which files are not what the song's `master` asks for, each file looked at by itself.
+
+    Args:
+        report: With `outputs` and `target`, numbers in decibels rounded to a hundredth.
+
+    Returns:
+        One entry for each figure that is off: the `file`, the `figure` (`integrated_lufs` or
+        `true_peak_dbtp`), `wanted` and `got`. Silence has no loudness: `got` is None.
+    """
+    target, misses = report["target"], []
+    for output in report["outputs"]:
+        lufs, peak_dbtp = output["integrated_lufs"], output["true_peak_dbtp"]
+        off = []
+        if lufs is None or abs(lufs - target["integrated_lufs"]) > LOUDNESS_SLACK_LU:
+            off.append("integrated_lufs")
+        if peak_dbtp is not None and peak_dbtp > target["true_peak_dbtp"]:
+            off.append("true_peak_dbtp")
+        misses += [
+            {"file": output["file"], "figure": figure, "wanted": target[figure], "got": output[figure]}
+            for figure in off
+        ]
+    return misses
 
 
 def _subtitle(report: dict[str, Any]) -> str:

@@ -242,7 +242,9 @@ def run(
             raise
         watch.lap("mix")
         passages = measured.result()
-    extra, report = write_quality_report(plan, passages, job.files, track, job.song.master)
+    extra, report = write_quality_report(
+        plan, passages, job.files, track, job.song.master, store.root / "matplotlib"
+    )
     watch.lap("report")
     names = [
         *(output.path for output in track.outputs),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from riffcomposer.errors import RenderError
+from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.files import scratch_folder
 from riffcomposer.plan.model import Plan
 from riffcomposer.render.events import Observer, StageClock
@@ -20,9 +22,14 @@ from riffcomposer.store.store import Store
 if TYPE_CHECKING:
     from riffcomposer.mix.blocks import AudioReader
     from riffcomposer.mix.loudness import Loudness
+    from riffcomposer.mix.markers import Marker
+    from riffcomposer.mix.master import Master, Mastering
     from riffcomposer.mix.mixdown import MixPassage
     from riffcomposer.mix.output import OutputFile
     from riffcomposer.mix.tags import Tags
+
+WRITERS = 2
+"""Formats encoded at once; two keep two cores busy until the slowest one is done."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,6 @@ def finish_track(
     from riffcomposer.mix.markers import Marker, write_labels
     from riffcomposer.mix.master import Mastering, MasterSettings
     from riffcomposer.mix.mixdown import mixdown
-    from riffcomposer.mix.output import write_track
 
     rate = plan.grid.sample_rate
     markers = [Marker(section.name, section.start_sample) for section in plan.sections]
@@ -143,18 +149,62 @@ def finish_track(
         )
         master = mastering.render()
         # 3. Files, each measured after encoding.
-        clock = StageClock(observer, "write", len(files.formats), "files")
         parts = [(section.start_sample, section.end_sample) for section in plan.sections]
-        outputs = []
-        for number, format in enumerate(files.formats, 1):
-            stop.check()
-            outputs.append(write_track(files.track(format), mastering, master, tags, markers, parts=parts))
-            clock.tell(number, files.track(format).name)
+        clock = StageClock(observer, "write", len(files.formats), "files")
+        outputs = _write_outputs(files, mastering, master, tags, markers, parts, clock, stop)
         write_labels(files.beside("labels.txt"), markers, plan.total_samples, rate)
         extra: list[Path] = []
         if files.stems:
             extra += _write_parts(plan, files, tags, master.audio, stems, stop)
-    return FinishedTrack(tuple(outputs), tuple(extra), outputs[0].parts, mastering.unlimited)
+    return FinishedTrack(outputs, tuple(extra), outputs[0].parts, mastering.unlimited)
+
+
+def _write_outputs(
+    files: TrackFiles,
+    mastering: Mastering,
+    master: Master,
+    tags: Tags,
+    markers: Sequence[Marker],
+    parts: Sequence[tuple[int, int]],
+    clock: StageClock,
+    stop: StopFlag,
+) -> tuple[OutputFile, ...]:
+    """Writes one file for each format, side by side: an encoder keeps one core busy for seconds."""
+    from riffcomposer.mix.files import LOSSY
+    from riffcomposer.mix.output import write_track
+
+    failed = StopFlag()
+
+    def look(done: int, total: int) -> None:
+        del done, total
+        stop.check()
+        failed.check()
+
+    def write(format: str) -> OutputFile:
+        try:
+            return write_track(
+                files.track(format), mastering, master, tags, markers, parts=parts, progress=look
+            )
+        except BaseException:
+            failed.raise_flag()
+            raise
+
+    # The slow encoders start first.
+    order = sorted(files.formats, key=lambda format: format not in LOSSY)
+    with ThreadPoolExecutor(WRITERS, "write") as pool:
+        written = {format: pool.submit(write, format) for format in order}
+        try:
+            for number, future in enumerate(as_completed(written.values()), 1):
+                if future.exception() is None:
+                    clock.tell(number, future.result().path.name)
+        except BaseException:
+            failed.raise_flag()
+            raise
+    # The error that stopped the others comes first; they only say that they were stopped.
+    errors = [error for future in written.values() if (error := future.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, Cancelled)):
+        raise error
+    return tuple(written[format].result() for format in files.formats)
 
 
 def _write_parts(
@@ -189,10 +239,12 @@ def _progress(
 ) -> Callable[[int, int], None]:
     rate = plan.grid.sample_rate
     clock = StageClock(observer, stage, plan.total_samples / rate, "seconds", 1.0)
+    one_at_a_time = threading.Lock()  # two lossy files may be mastered anew side by side
 
     def tell(done: int, total: int) -> None:
         del total
         stop.check()
-        clock.tell(done / rate)
+        with one_at_a_time:
+            clock.tell(done / rate)
 
     return tell

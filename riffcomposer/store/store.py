@@ -21,7 +21,6 @@ import errno
 import hashlib
 import os
 import re
-import secrets
 import stat
 import sys
 import time
@@ -360,7 +359,7 @@ class Store:
             self._warned.add(path)
             self._warn(f"{path}: a bad entry ({reason}); it is set aside and made again")
         with suppress(OSError):
-            bad = path.with_name(f"{path.name}.{secrets.token_hex(4)}.bad")
+            bad = path.with_name(f"{path.name}.{os.urandom(4).hex()}.bad")
             os.rename(path, bad)
             os.utime(bad, follow_symlinks=False)
 

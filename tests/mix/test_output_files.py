@@ -16,6 +16,7 @@ from riffcomposer.errors import AudioError, StoreError, UsageError
 from riffcomposer.mix import files
 from riffcomposer.mix.blocks import ArrayReader, Part, npy_reader, read_padded
 from riffcomposer.mix.files import FORMATS, Format, SoundFileReader, encode, ogg_checksum
+from riffcomposer.mix.loudness import measure
 from riffcomposer.mix.markers import Marker, read_chunks, write_labels
 from riffcomposer.mix.master import Mastering, MasterSettings
 from riffcomposer.mix.output import write_part, write_stems, write_track
@@ -60,6 +61,23 @@ def test_every_format_is_exact_measured_and_carries_its_recipe(tmp_path: Path, f
     for found, wanted in zip(embedded.markers, MARKERS, strict=True):
         assert abs(found.start_sample - wanted.start_sample) <= slack
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", f"track.{format}"]
+
+
+@pytest.mark.parametrize("format", ["mp3", "ogg"])
+def test_a_lossy_file_keeps_the_ceiling_where_its_encoder_lifts_bursts(
+    tmp_path: Path, format: Format
+) -> None:
+    rng = np.random.default_rng(1)
+    audio = np.zeros((2, 4 * SAMPLE_RATE), np.float32)
+    for start in range(0, audio.shape[1], SAMPLE_RATE // 2):
+        audio[:, start : start + SAMPLE_RATE // 10] = 0.5 * rng.standard_normal((2, SAMPLE_RATE // 10))
+    stage = mastering(tmp_path, audio)
+    result = write_track(tmp_path / f"track.{format}", stage, stage.render(), TAGS)
+    with SoundFileReader(result.path) as written:
+        loudness = measure(written, SAMPLE_RATE)
+    assert loudness == result.loudness
+    assert loudness.true_peak_dbtp <= -1
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["master.f32"]
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riffcomposer.errors import StoreError
+from riffcomposer.files import process_place
 from riffcomposer.store import sealed_file
 from riffcomposer.store.store import Store, default_root
 
@@ -162,8 +163,8 @@ def test_locks_are_remembered_while_they_exist(store: Store, tmp_path: Path) -> 
 def test_temporaries_of_the_dead_are_swept_and_those_of_the_living_stay(store: Store) -> None:
     store.put("clip", key(1), b"payload")
     folder = store._place("clip", key(1)).parent
-    dead = folder / ".tmp-999999999-00000000-x.npy"
-    living = folder / f".tmp-{os.getpid()}-00000000-x.npy"
+    dead = folder / f".tmp-999999999-{process_place()}-00000000-x.npy"
+    living = folder / f".tmp-{os.getpid()}-{process_place()}-00000000-x.npy"
     dead.touch()
     living.touch()
     assert store.sweep() == 1

@@ -1,0 +1,94 @@
+"""Nothing is written outside the output folder, the store and the lock, by whichever command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_song import fake_level, make_studio
+
+from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram.image import write_image
+
+TESTS = Path(__file__).parent.parent
+RENDER = """
+import sys
+from pathlib import Path
+from riffcomposer.api import render
+from small_song import FakeEngine, Studio
+
+def engine(model, device):
+    import torch._dynamo  # as diffusers does
+    return FakeEngine()
+
+studio = Studio(Path(sys.argv[1]))
+render(studio.song, studio.folder / "out", store=studio.store, engine=engine)
+"""
+"""A render of the small song in a process that has imported nothing yet."""
+
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """Where a home and a folder for temporary files would be filled by whoever ignores the store."""
+    for name in ("home", "temporary"):
+        (tmp_path / "empty" / name).mkdir(parents=True)
+    return tmp_path / "empty"
+
+
+@pytest.fixture
+def run(tmp_path: Path, empty: Path) -> Run:
+    """Runs Python in an environment that names nothing but the store."""
+    home = str(empty / "home")
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "PYTHONPATH") if name in os.environ}
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent), kept.pop("PYTHONPATH", "")])
+    environment = {
+        **kept,
+        "HOME": home,
+        "USERPROFILE": home,
+        "TMPDIR": str(empty / "temporary"),
+        "TEMP": str(empty / "temporary"),
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "RIFFCOMPOSER_STORE": str(tmp_path / "store"),
+    }
+
+    def python(*arguments: str | Path, codes: tuple[int, ...] = (0,)) -> None:
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode in codes, done.stderr
+
+    return python
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_no_command_writes_outside_the_promised_places(tmp_path: Path, empty: Path, run: Run) -> None:
+    studio = make_studio(tmp_path)
+    before = set(written(tmp_path))
+    for command in ("check", "plan"):
+        run("-m", "riffcomposer", command, studio.song)
+    assert set(written(tmp_path)) == before, "check and plan write nothing"
+    run("-c", RENDER, tmp_path)
+    run("-m", "riffcomposer", "inspect", tmp_path / "out" / "song.flac")
+    run("-m", "riffcomposer", "diff", "HEAD", studio.song, codes=(0, 1, 2))  # there is no repository
+    write_image(tmp_path / "out" / "clip.png", fake_level("0", 64), SpectrogramParameters())
+    run("-m", "riffcomposer", "clip", "to-audio", tmp_path / "out" / "clip.png", "--out", tmp_path / "out")
+    for name in set(written(tmp_path)) - before:
+        assert name.startswith(("out/", "store/")) or name == "song.lock", name
+    assert list((empty / "home").rglob("*")) == []
+    assert list((empty / "temporary").rglob("*")) == []

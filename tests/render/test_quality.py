@@ -1,0 +1,52 @@
+"""What a report says of files that are not what the song asks for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_song import Studio
+
+from riffcomposer.cli.render import _misses
+from riffcomposer.render.quality import find_misses
+
+pytestmark = [
+    pytest.mark.filterwarnings("error::ResourceWarning"),
+    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def report(*figures: tuple[str, float | None, float | None]) -> dict[str, Any]:
+    outputs = [
+        {"file": file, "integrated_lufs": lufs, "true_peak_dbtp": peak} for file, lufs, peak in figures
+    ]
+    made: dict[str, Any] = {"outputs": outputs, "target": {"integrated_lufs": -14, "true_peak_dbtp": -1}}
+    return {**made, "misses": find_misses(made)}
+
+
+def test_every_file_is_looked_at_for_loudness_and_true_peak() -> None:
+    made = report(("x.flac", -14.0, -1.05), ("x.mp3", -15.7, -1.1), ("x.ogg", -14.1, -0.58))
+    assert made["misses"] == [
+        {"file": "x.mp3", "figure": "integrated_lufs", "wanted": -14, "got": -15.7},
+        {"file": "x.ogg", "figure": "true_peak_dbtp", "wanted": -1, "got": -0.58},
+    ]
+    said = _misses(made)
+    assert len(said) == 2
+    assert said[0].startswith("x.mp3: the loudness is -15.7 LUFS, not -14")
+    assert said[1].startswith("x.ogg: the true peak is -0.58 dBTP, above -1")
+
+
+def test_silence_is_said_once() -> None:
+    assert _misses(report(("x.flac", None, None), ("x.mp3", None, None))) == ["the track is silent"]
+    assert _misses(report(("x.flac", -14.0, -1.2))) == []
+
+
+def test_a_render_writes_what_it_missed(studio: Studio, tmp_path: Path) -> None:
+    studio.edit("output: {formats: [flac]}", "output: {formats: [flac, ogg]}\nmaster: {integrated_lufs: -5}")
+    track = studio.render()
+    written = json.loads((tmp_path / "out" / "song.report.json").read_text())
+    assert [output["file"] for output in written["outputs"]] == ["song.flac", "song.ogg"]
+    assert {miss["file"] for miss in written["misses"]} == {"song.flac", "song.ogg"}
+    assert track.report["misses"] == written["misses"]
