@@ -21,6 +21,7 @@ from riffcomposer.media.kinds import IMAGE_FORMATS
 from riffcomposer.media.picture import misfit
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.plan.model import InitClip, MaskImage
+from riffcomposer.spectrogram.threads import one_thread
 
 
 def resampling_matrix(positions: np.ndarray, length: int, stretch: float) -> np.ndarray:
@@ -101,6 +102,14 @@ def _read_image_level(init: InitClip, params: SpectrogramParameters) -> tuple[np
     return level.numpy() * np.float32(scale), float(init.start_seconds * params.frames_per_second)
 
 
+def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """`left @ right` by torch, whose threads `one_thread` decides; numpy's depend on the machine."""
+    return (
+        torch.from_numpy(np.ascontiguousarray(left)) @ torch.from_numpy(np.ascontiguousarray(right))
+    ).numpy()
+
+
+@one_thread()
 def fit_init(
     init: InitClip,
     *,
@@ -145,16 +154,17 @@ def fit_init(
     stretch = float(own_frames_per_quarter / frames_per_quarter)
     margin = int(np.ceil(2 * max(1.0, stretch))) + 1
     turn = (np.arange(-margin, int(np.ceil(loop_frames)) + margin)) % loop_frames
-    wrapped = level @ resampling_matrix(start + turn, level.shape[2], 1.0).T.astype(np.float32)
+    wrapped = _product(level, resampling_matrix(start + turn, level.shape[2], 1.0).T.astype(np.float32))
 
     quarters = np.array(
         [float(Fraction(j) / frames_per_quarter % init.loop_quarters) for j in range(width_frames)]
     )
     positions = margin + quarters * float(own_frames_per_quarter)
-    fitted = wrapped @ resampling_matrix(positions, wrapped.shape[2], stretch).T.astype(np.float32)
+    fitted = _product(wrapped, resampling_matrix(positions, wrapped.shape[2], stretch).T.astype(np.float32))
     return np.clip(fitted, 0.0, 1.0).astype(np.float32)
 
 
+@one_thread()
 def fit_mask(
     mask: MaskImage, *, width_frames: int, frames_per_quarter: Fraction, clip_quarters: Fraction, n_mels: int
 ) -> np.ndarray:
@@ -185,4 +195,4 @@ def fit_mask(
     rows = (np.arange(n_mels) + 0.5) * height / n_mels - 0.5
     across = resampling_matrix(columns, width, width / slot).astype(np.float32)
     down = resampling_matrix(rows, height, height / n_mels).astype(np.float32)
-    return np.clip(down @ grey @ across.T, 0.0, 1.0).astype(np.float32)
+    return np.clip(_product(_product(down, grey), across.T), 0.0, 1.0).astype(np.float32)

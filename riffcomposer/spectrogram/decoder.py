@@ -36,7 +36,7 @@ from riffcomposer.spectrogram.phase_gradient import peak_locked_phase
 from riffcomposer.spectrogram.phase_seam import joined_phases
 from riffcomposer.spectrogram.presets import PRESETS, stages_of
 from riffcomposer.spectrogram.resampling import delayed, resample
-from riffcomposer.spectrogram.threads import available_cores, sensible_threads, torch_threads
+from riffcomposer.spectrogram.threads import Spread, available_cores, one_thread, spread_over
 from riffcomposer.spectrogram.work_grid import ShortTimeTransform, WorkGrid
 
 __all__ = ["DECODER_VERSION", "PRESETS", "Decoder", "MelReader"]
@@ -71,8 +71,8 @@ class Decoder:
         preset: `fast`, `default` or `best`.
         device: A torch device.
         seed: Decides the phases the first frame starts from.
-        threads: CPU threads that share each operation, rounded down to 1, 2 or 4; by default one for each
-            processor. The result does not depend on it.
+        threads: CPU threads that share a chunk's blocks of frames; by default one for each processor. The
+            result does not depend on it: every operation runs in one thread, on the same blocks.
 
     Raises:
         UsageError: There is no such preset.
@@ -88,26 +88,32 @@ class Decoder:
         threads: int | None = None,
     ) -> None:
         self.params, self.preset, self.seed, self.device = params, preset, seed, torch.device(device)
-        self._threads = sensible_threads(threads or available_cores())
-        # A GPU takes a chunk at once. On a CPU blocks of 512 frames are best: with 128 one thread takes 14 %
-        # longer, with 256 6 %.
+        self._threads = (threads or available_cores()) if self.device.type == "cpu" else 1
+        # A GPU takes a chunk at once.
         block_frames = BLOCK_FRAMES if self.device.type == "cpu" else None
-        self._bands = []
-        for stage in stages_of(preset):
-            grid = WorkGrid.below(params, stage.top_share * params.max_frequency)
+        self._bands: list[_Band] = []
+        with one_thread():
+            self._build(block_frames)
+
+    def _build(self, block_frames: int | None) -> None:
+        """Makes the matrices of every stage."""
+        for stage in stages_of(self.preset):
+            grid = WorkGrid.below(self.params, stage.top_share * self.params.max_frequency)
             n_fft = stage.padding * grid.support
-            top_hz = grid.top_hz(params)
+            top_hz = grid.top_hz(self.params)
             self._bands.append(
                 _Band(
                     grid,
                     ShortTimeTransform(grid, n_fft, block_frames=block_frames, device=self.device),
-                    MelConstraint(params, grid, n_fft, device=self.device),
+                    MelConstraint(self.params, grid, n_fft, device=self.device),
                     stage.iterations,
                     (1 - 2 * EDGE_HZ / top_hz, 1 - EDGE_HZ / top_hz),
                 )
             )
         self._whole = self._bands[0]
-        self._guess = FirstGuess(params, self._whole.grid, self._whole.transform.n_fft, device=self.device)
+        self._guess = FirstGuess(
+            self.params, self._whole.grid, self._whole.transform.n_fft, device=self.device
+        )
 
     def decode(self, mel: torch.Tensor) -> torch.Tensor:
         """Decodes a mel.
@@ -172,9 +178,9 @@ class Decoder:
                 stop = max(min(stop, song.frames), start + _SHORTEST_FRAMES)
             if wraps and is_last:
                 neighbours.seam = float(song.length - start)
-            with torch_threads(self._threads), torch.inference_mode():
+            with spread_over(self._threads) as spread, torch.inference_mode():
                 mel = torch.from_numpy(song.mel(start, stop)).to(self.device)
-                wave = self._chunk(mel, neighbours)
+                wave = self._chunk(mel, neighbours, spread)
                 audio = resample(wave, work_hop, hop)[:, (first - start) * hop :] / PCM_SCALE
                 part = audio[:, : min((last - first) * hop, samples - emitted)].cpu().numpy()
             if is_first and wraps:
@@ -187,12 +193,13 @@ class Decoder:
         if emitted < samples:
             yield np.zeros((mel.shape[0], samples - emitted), dtype=np.float32)
 
-    def _chunk(self, mel: torch.Tensor, neighbours: _Neighbours) -> torch.Tensor:
+    def _chunk(self, mel: torch.Tensor, neighbours: _Neighbours, spread: Spread) -> torch.Tensor:
         """Decodes one chunk with its surroundings to a wave at the work rate.
 
         Args:
             mel: `[channels, n_mels, frames]`.
             neighbours: What is known of the wave before and after.
+            spread: See `refine`.
         """
         # 1. Magnitudes from the mel.
         whole, frames = self._whole, mel.shape[2]
@@ -209,12 +216,22 @@ class Decoder:
         # 3. Better phases, band by band.
         for band in self._bands:
             if band.grid == whole.grid:
-                wave = refine(wave, target, band.transform, band.constraint, band.iterations, held=held)
+                wave = refine(
+                    wave, target, band.transform, band.constraint, band.iterations, held=held, spread=spread
+                )
                 continue
             low = resample(wave, whole.grid.hop, band.grid.hop)
             low_target = band.constraint.target(mel)
             low_held = None if held is None else _stretched(held, low.shape[1])
-            refined = refine(low, low_target, band.transform, band.constraint, band.iterations, held=low_held)
+            refined = refine(
+                low,
+                low_target,
+                band.transform,
+                band.constraint,
+                band.iterations,
+                held=low_held,
+                spread=spread,
+            )
             wave = wave + resample(refined - low, band.grid.hop, whole.grid.hop, rolloff=band.rolloff)
         return wave if held is None else torch.where(held == 1.0, known, wave)
 

@@ -9,9 +9,12 @@ follow one another, and stretches of the wave that are already decided can be he
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from riffcomposer.spectrogram.mel_inversion import MelConstraint
+from riffcomposer.spectrogram.threads import Spread
 from riffcomposer.spectrogram.work_grid import ShortTimeTransform
 
 MOMENTUM = 0.99
@@ -26,6 +29,7 @@ def refine(
     *,
     held: torch.Tensor | None = None,
     momentum: float = MOMENTUM,
+    spread: Spread = map,
 ) -> torch.Tensor:
     """Moves a wave towards one whose mel is `target`.
 
@@ -34,6 +38,7 @@ def refine(
         target: From `MelConstraint.target`, `[channels, frames, bands]`.
         iterations: How many.
         held: How firmly each sample of `wave` is held, 0 (free) to 1 (stays), `[frames * hop]`.
+        spread: Works on the transform's blocks, in order or side by side; the result does not depend on it.
 
     Returns:
         A wave of the same shape.
@@ -41,18 +46,22 @@ def refine(
     frames = target.shape[1]
     envelope = transform.envelope(frames)
     original = last = wave
+
+    def moved(padded: torch.Tensor, block: slice) -> torch.Tensor:
+        """A block's frames, their magnitudes moved onto the mel, overlapped."""
+        spectra = transform.analyse(padded, block)
+        real, imaginary = spectra.real, spectra.imag
+        size = real.square().addcmul_(imaginary, imaginary).sqrt_()
+        ratio = constraint.project(size, target[:, block]).div_(size.add_(1e-9))
+        real.mul_(ratio)
+        imaginary.mul_(ratio)
+        return transform.overlapped(spectra)
+
     for _ in range(iterations):
         # Spectra are linear in the wave, so the momentum that acts on them can act on it.
         padded = transform.padded(torch.lerp(last, wave, 1.0 + momentum))
-        last, parts = wave, []
-        for block in transform.blocks(frames):
-            spectra = transform.analyse(padded, block)
-            real, imaginary = spectra.real, spectra.imag
-            size = real.square().addcmul_(imaginary, imaginary).sqrt_()
-            ratio = constraint.project(size, target[:, block]).div_(size.add_(1e-9))
-            real.mul_(ratio)
-            imaginary.mul_(ratio)
-            parts.append(transform.overlapped(spectra))
+        last = wave
+        parts = list(spread(partial(moved, padded), transform.blocks(frames)))
         wave = transform.wave_of(parts, frames, envelope)
         if held is not None:
             wave = torch.lerp(wave, original, held)

@@ -121,6 +121,19 @@ def test_the_seed_decides_and_threads_do_not(mel: torch.Tensor, preset: str, fra
     assert not torch.equal(first, Decoder(PARAMS, preset, seed=2).decode(part))
 
 
+def test_threads_of_torch_and_of_the_decoder_decide_nothing_over_several_blocks(mel: torch.Tensor) -> None:
+    part = mel.repeat(1, 1, 4)[:, :, :800]
+    before, decoded = torch.get_num_threads(), []
+    try:
+        for inside, beside in ((1, 1), (2, 2), (3, 4)):
+            torch.set_num_threads(inside)
+            decoded.append(Decoder(PARAMS, "fast", threads=beside).decode(part))
+            assert torch.get_num_threads() == inside
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(decoded[0], again) for again in decoded[1:])
+
+
 @pytest.mark.parametrize("frames", [1, 2, 7, 23])
 def test_short_and_silent_songs_have_their_length(frames: int) -> None:
     audio = Decoder(PARAMS, "fast").decode(torch.zeros(2, 512, frames))
