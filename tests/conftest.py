@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -43,6 +45,15 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("real inputs (../shared/riffusion) are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torchaudio() -> ModuleType:
+    """The library that Riffusion's spectrograms are made with, as the reference for ours."""
+    try:
+        return importlib.import_module("torchaudio")
+    except (ImportError, OSError) as problem:
+        pytest.skip(f"torchaudio does not load beside this PyTorch: {problem}")
 
 
 @pytest.fixture(scope="session")
