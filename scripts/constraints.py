@@ -41,9 +41,9 @@ def compile_constraints(*, upgrade: bool) -> str:
         output = Path(folder) / "constraints.txt"
         if CONSTRAINTS.exists() and not upgrade:
             output.write_bytes(CONSTRAINTS.read_bytes())
-        command = [python, "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--universal"]
+        command = [str(python), "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--universal"]
         options = ["--python-version", "3.11", "--no-header", "--no-annotate", "--quiet", "--output-file"]
-        subprocess.run([*command, *options, output], check=True, cwd=REPOSITORY)
+        subprocess.run([*command, *options, str(output)], check=True, cwd=REPOSITORY)
         return output.read_text(encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps torch to one thread that sleeps when it waits, so that tests side by side do not fight over cores.
+    """Keeps torch to one thread, which sleeps when it waits, so that tests side by side share the cores.
 
     What the environment says already holds: `.ci/processors` runs the tests with other numbers.
     """

@@ -63,7 +63,7 @@ def test_train_diffusion_goes_on_after_a_kill(
     class Killed(Exception):
         pass
 
-    save, saves = averaged.save_checkpoint, []
+    save, saves = averaged.save_checkpoint, []  # type: ignore[attr-defined]
 
     def save_and_die(path: Path, state: dict[str, object]) -> None:
         save(path, state)
