@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -19,6 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # How long an example takes says more about the machine than about the code.
+    hypothesis.settings.register_profile("riffcomposer", deadline=None)
+    hypothesis.settings.load_profile("riffcomposer")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
