@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import os
 from pathlib import Path
+from types import ModuleType
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps torch to one thread, so that tests side by side do not fight over cores."""
-    if importlib.util.find_spec("torch") is not None:
-        import os
+    """Keeps torch to one thread, which sleeps when it waits, so that tests side by side share the cores.
 
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    What the environment says already holds: `.ci/processors` runs the tests with other numbers.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # How long an example takes says more about the machine than about the code.
+    hypothesis.settings.register_profile("riffcomposer", deadline=None)
+    hypothesis.settings.load_profile("riffcomposer")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +50,15 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("real inputs (../shared/riffusion) are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torchaudio() -> ModuleType:
+    """The library that Riffusion's spectrograms are made with, as the reference for ours."""
+    try:
+        return importlib.import_module("torchaudio")
+    except (ImportError, OSError) as problem:
+        pytest.skip(f"torchaudio does not load beside this PyTorch: {problem}")
 
 
 @pytest.fixture(scope="session")

@@ -179,7 +179,7 @@ class Studio:
         return {path.name: path.read_bytes() for path in files}
 
 
-def make_studio(folder: Path) -> Studio:
+def make_studio(folder: Path, song: str = SONG) -> Studio:
     write_model(folder / "model")
-    (folder / "song.yaml").write_text(SONG)
+    (folder / "song.yaml").write_text(song)
     return Studio(folder)

@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Here, not where it is used: joins are measured in a thread, and two threads that import scipy.signal at
+# once can end in a deadlock that Python breaks with an error.
+from scipy.signal import butter, sosfiltfilt
+
 from riffcomposer.mix.blocks import Audio, AudioReader, read_padded
 from riffcomposer.mix.mel_timeline import MelTimeline
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
@@ -216,8 +220,6 @@ def _click(audio: AudioReader, place: int, sample_rate: int, wraps: bool) -> flo
     A mel ends at 10 kHz and a broken waveform does not: drums on the first beat pass unnoticed, a step
     of a thousandth of the peak does not.
     """
-    from scipy.signal import butter, sosfiltfilt
-
     around, near = sample_rate // 4, round(CLICK_MS * sample_rate / 1000)
     sound: Audio = read_padded(audio, place - around, place + around, wraps=wraps)
     sos = butter(8, CLICK_ABOVE_HZ, "highpass", fs=sample_rate, output="sos")

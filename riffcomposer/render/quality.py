@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from riffcomposer.errors import RenderError
 from riffcomposer.files import write_text
+from riffcomposer.mix.blocks import npy_reader
+from riffcomposer.mix.report import JoinFigures, measure_joins, measure_repetition
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.plan.model import Plan
 from riffcomposer.render.clip_stage import load_level
@@ -23,7 +25,6 @@ from riffcomposer.song.resolved import ResolvedMaster
 from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
-    from riffcomposer.mix.report import JoinFigures
     from riffcomposer.render.output_names import TrackFiles
     from riffcomposer.render.track_stage import FinishedTrack
 
@@ -61,9 +62,6 @@ def measure_passages(
         Cancelled: The flag was raised.
         RenderError: A passage's audio vanished from the store.
     """
-    from riffcomposer.mix.blocks import npy_reader
-    from riffcomposer.mix.report import measure_joins, measure_repetition
-
     joins: list[JoinFigures] = []
     for key, passage in zip(keys, plan.passages, strict=True):
         path = store.path(PASSAGE_KIND, key)

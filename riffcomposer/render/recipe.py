@@ -15,7 +15,7 @@ from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION, Plan
 
-_LIBRARIES = ("torch", "torchaudio", "diffusers", "transformers", "pedalboard", "numpy", "soundfile")
+_LIBRARIES = ("torch", "diffusers", "transformers", "pedalboard", "numpy", "soundfile")
 
 
 def library_versions() -> dict[str, str]:

@@ -16,6 +16,7 @@ import torch
 
 from riffcomposer.errors import AudioError, SpectrogramError
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram.mel_filters import mel_filters
 
 PCM_SCALE = 32768.0
 """From audio in -1..1 to the 16-bit samples Riffusion measures."""
@@ -42,19 +43,16 @@ def hann(length: float, support: int, *, device: torch.device | str = "cpu") -> 
 def mel_bank(params: SpectrogramParameters) -> torch.Tensor:
     """The mel filters on the bins of the exact transform up to `max_frequency`, `[n_mels, bins]`.
 
-    torchaudio's filters (htk and no area norm by default), cut above the highest bin that any of
-    them touches. The result is shared: do not write into it.
+    Cut above the highest bin that any filter touches. The result is shared: do not write into it.
     """
-    import torchaudio
-
-    bank = torchaudio.functional.melscale_fbanks(
+    bank = mel_filters(
         params.n_fft // 2 + 1,
-        float(params.min_frequency),
-        float(params.max_frequency),
         params.num_frequencies,
-        params.sample_rate,
+        min_frequency_hz=float(params.min_frequency),
+        max_frequency_hz=float(params.max_frequency),
+        sample_rate=params.sample_rate,
+        scale=params.mel_scale_type,
         norm=params.mel_scale_norm,
-        mel_scale=params.mel_scale_type,
     )
     bins = min(bank.shape[0], math.floor(params.max_frequency * params.n_fft / params.sample_rate) + 1)
     return bank[:bins].T.contiguous()

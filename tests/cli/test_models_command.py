@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from riffcomposer.cli.main import main
 
 
 @pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs the command line with model folders of the test's own; gives exit code, stdout, stderr."""
     monkeypatch.setenv("RIFFCOMPOSER_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -26,7 +28,9 @@ def run(capsys, tmp_path, monkeypatch):
     return call
 
 
-def test_list_shows_fetched_models_and_warns_of_broken_ones(run, tiny_checkpoint, tmp_path):
+def test_list_shows_fetched_models_and_warns_of_broken_ones(
+    run: Any, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     commit = "cd" * 20
     shutil.copytree(tiny_checkpoint, tmp_path / "models" / "org--tiny" / commit)
     broken = tmp_path / "models" / "org--broken" / commit
@@ -42,7 +46,7 @@ def test_list_shows_fetched_models_and_warns_of_broken_ones(run, tiny_checkpoint
     assert "org/broken" in err
 
 
-def test_info(run, tiny_checkpoint):
+def test_info(run: Any, tiny_checkpoint: Path) -> None:
     code, out, _ = run("info", str(tiny_checkpoint), "--json")
     content = json.loads(out)
     assert code == 0
@@ -51,7 +55,7 @@ def test_info(run, tiny_checkpoint):
     assert "latent scale: 8" in out
 
 
-def test_info_warns_of_a_derived_profile(run, tiny_checkpoint, tmp_path):
+def test_info_warns_of_a_derived_profile(run: Any, tiny_checkpoint: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_checkpoint, tmp_path / "bare")
     (tmp_path / "bare" / "riffcomposer.json").unlink()
     code, out, err = run("info", str(tmp_path / "bare"), "--json")
@@ -60,7 +64,7 @@ def test_info_warns_of_a_derived_profile(run, tiny_checkpoint, tmp_path):
     assert "warning:" in err
 
 
-def test_verify(run, tiny_checkpoint, tmp_path):
+def test_verify(run: Any, tiny_checkpoint: Path, tmp_path: Path) -> None:
     assert run("verify", str(tiny_checkpoint))[0] == 0
     code, out, _ = run("verify", str(tiny_checkpoint), "--load", "--json")
     assert code == 0
@@ -73,7 +77,7 @@ def test_verify(run, tiny_checkpoint, tmp_path):
     assert "truncated" in err
 
 
-def test_convert(run, tiny_checkpoint, tmp_path):
+def test_convert(run: Any, tiny_checkpoint: Path, tmp_path: Path) -> None:
     code, out, _ = run("convert", str(tiny_checkpoint), str(tmp_path / "new"), "--json")
     assert code == 0
     assert json.loads(out)["folder"] == str(tmp_path / "new")
@@ -86,13 +90,13 @@ def test_convert(run, tiny_checkpoint, tmp_path):
     assert "--base" in err
 
 
-def test_a_missing_model_exits_5_with_advice(run):
+def test_a_missing_model_exits_5_with_advice(run: Any) -> None:
     code, _, err = run("verify", "org/name@" + "0" * 40)
     assert code == 5
     assert "riffcompose models fetch" in err
 
 
-def test_every_command_has_help(run):
+def test_every_command_has_help(run: Any) -> None:
     for command in ("list", "fetch", "verify", "info", "convert"):
         code, out, _ = run(command, "--help")
         assert code == 0

@@ -124,22 +124,22 @@ def test_a_budget_is_refused_with_its_flag(folder: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_soon_and_keeps_what_is_finished(folder: Path, number: int, code: int) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command(folder, str(folder / "many.yaml"), "--progress", "json"),
         env=environment(folder),
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        event = json.loads(line)
-        if event["stage"] == "clips" and event["done"] > 0:
-            break
-    process.send_signal(number)
-    began = time.monotonic()
-    rest = process.stderr.read()
-    assert process.wait(120) == code
-    assert time.monotonic() - began < 60, "it did not stop between steps"
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            event = json.loads(line)
+            if event["stage"] == "clips" and event["done"] > 0:
+                break
+        process.send_signal(number)
+        began = time.monotonic()
+        rest = process.stderr.read()
+        assert process.wait(120) == code
+        assert time.monotonic() - began < 60, "it did not stop between steps"
     assert "Traceback" not in rest
     assert "stopped" in rest
     assert not (folder / "out" / "many.wav").exists()

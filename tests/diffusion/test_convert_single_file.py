@@ -116,7 +116,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_single_file_becomes_a_folder_with_its_weights(
     base: Path, trained: Path, tmp_path: Path, suffix: str
 ) -> None:
-    source, said = tmp_path / f"model{suffix}", []
+    source = tmp_path / f"model{suffix}"
+    said: list[str] = []
     if suffix == ".ckpt":
         torch.save({"state_dict": single_file(trained), "global_step": 3}, source)
     else:

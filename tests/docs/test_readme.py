@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_both_set_up_commands_are_marked_for_ci(readme: str) -> None:
 def test_every_command_in_a_shell_block_exists_with_its_options(readme: str) -> None:
     import typer.main
 
-    group = typer.main.get_command(build_app())
+    commands: dict[str, Any] = vars(typer.main.get_command(build_app()))["commands"]
     shown = 0
     for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL):
         for line in block.splitlines():
@@ -39,9 +40,9 @@ def test_every_command_in_a_shell_block_exists_with_its_options(readme: str) -> 
                 continue
             start = [Path(word).name for word in words].index("riffcompose")
             assert words[start + 1] in COMMANDS, line
-            command = group.commands[words[start + 1]]
-            if getattr(command, "commands", None):
-                command = command.commands[words[start + 2]]
+            command = commands[words[start + 1]]
+            inner: dict[str, Any] = getattr(command, "commands", {})
+            command = inner[words[start + 2]] if inner else command
             options = {name for parameter in command.params for name in parameter.opts}
             assert {word for word in words[start:] if word.startswith("--")} <= options, line
             shown += 1

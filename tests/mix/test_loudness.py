@@ -17,7 +17,7 @@ def meter(audio: np.ndarray, sample_rate: int = 48000) -> Loudness:
     return measure(ArrayReader(audio), sample_rate)
 
 
-EBU_3341 = {
+EBU_3341: dict[str, tuple[list[tuple[float, float]], float]] = {
     "1": ([(-23, 20)], -23),
     "2": ([(-33, 20)], -33),
     "3": ([(-36, 10), (-23, 60), (-36, 10)], -23),

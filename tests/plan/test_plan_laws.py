@@ -81,7 +81,7 @@ def test_lengths_add_up(whole: dict[str, Any]) -> None:
         position += clip.slot_samples
     if plan.loop is False and "length" in whole:
         wanted = Fraction(whole["length"][:-1]) * plan.grid.sample_rate
-        assert abs(plan.total_samples - wanted) <= max(plan.grid.samples_per_bar / 2 + 1, 0) or (
+        assert abs(plan.total_samples - wanted) <= plan.grid.samples_per_bar / 2 + 1 or (
             wanted < plan.grid.samples_per_bar
         )
 

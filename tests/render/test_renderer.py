@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,14 @@ def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
     assert abs(track.report["outputs"][0]["integrated_lufs"] + 14) < 0.5
 
 
-def test_an_unchanged_song_is_not_touched(studio: Studio) -> None:
-    first = studio.render()
-    before = studio.outputs()
+def test_an_unchanged_song_is_not_touched(rendered: Studio) -> None:
+    before = rendered.outputs()
     engines = FakeEngines(FakeEngine())
-    again = studio.render(engines)
+    again = rendered.render(engines)
     assert made(again) == (0, 0, False)
     assert (engines.asked, engines.loaded) == (0, 0)
-    assert studio.outputs() == before
-    assert again.report == first.report
+    assert rendered.outputs() == before
+    assert again.report == json.loads(before["song.report.json"])
 
 
 @pytest.mark.parametrize(
@@ -58,26 +58,23 @@ def test_an_unchanged_song_is_not_touched(studio: Studio) -> None:
     ],
 )
 def test_an_edit_makes_again_exactly_what_it_decides(
-    studio: Studio, old: str, new: str, clips: int, passages: int, mastered: bool
+    rendered: Studio, old: str, new: str, clips: int, passages: int, mastered: bool
 ) -> None:
-    studio.render()
-    studio.edit(old, new)
-    assert made(studio.render()) == (clips, passages, mastered)
+    rendered.edit(old, new)
+    assert made(rendered.render()) == (clips, passages, mastered)
 
 
-def test_removing_an_output_masters_again_into_the_same_bytes(studio: Studio) -> None:
-    studio.render()
-    before = studio.outputs()
-    (studio.folder / "out" / "song.flac").write_bytes(b"half")
-    assert made(studio.render()) == (0, 0, True)
-    assert studio.outputs() == before
+def test_removing_an_output_masters_again_into_the_same_bytes(rendered: Studio) -> None:
+    before = rendered.outputs()
+    (rendered.folder / "out" / "song.flac").write_bytes(b"half")
+    assert made(rendered.render()) == (0, 0, True)
+    assert rendered.outputs() == before
 
 
-def test_two_renders_from_nothing_are_equal_byte_for_byte(studio: Studio) -> None:
-    studio.render()
-    before = studio.outputs()
-    studio.render(settings=RenderSettings(force=True))
-    assert studio.outputs() == before
+def test_two_renders_from_nothing_are_equal_byte_for_byte(rendered: Studio) -> None:
+    before = rendered.outputs()
+    rendered.render(settings=RenderSettings(force=True))
+    assert rendered.outputs() == before
 
 
 def test_a_clip_that_fails_once_is_tried_again(studio: Studio) -> None:
@@ -120,13 +117,12 @@ def test_a_raised_flag_stops_and_keeps_finished_clips(studio: Studio) -> None:
     assert 0 < len(rest.rendered) <= 6
 
 
-def test_one_section_alone_uses_the_songs_clips(studio: Studio) -> None:
-    studio.render()
-    track = studio.render(settings=RenderSettings(only="third"))
+def test_one_section_alone_uses_the_songs_clips(rendered: Studio) -> None:
+    track = rendered.render(settings=RenderSettings(only="third"))
     assert made(track) == (0, 0, True), "its passage is the same, and decoded already"
     assert track.files[0].name == "song.third.flac"
     with pytest.raises(UsageError, match="did you mean"):
-        studio.render(settings=RenderSettings(only="thirt"))
+        rendered.render(settings=RenderSettings(only="thirt"))
 
 
 def test_a_draft_takes_fewer_steps_and_its_own_names(studio: Studio) -> None:
@@ -173,24 +169,23 @@ def test_another_device_than_guessed_is_planned_anew(studio: Studio) -> None:
     assert made(again) == (0, 0, False)
 
 
-def test_a_damaged_clip_is_made_again(studio: Studio) -> None:
-    studio.render()
-    before = studio.outputs()
-    victim = next((studio.folder / "store" / "clip").rglob("*.npy"))
+def test_a_damaged_clip_is_made_again(rendered: Studio) -> None:
+    before = rendered.outputs()
+    victim = next((rendered.folder / "store" / "clip").rglob("*.npy"))
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
-    (studio.folder / "out" / "song.flac").unlink()
+    (rendered.folder / "out" / "song.flac").unlink()
     engine = FakeEngine()
-    studio.render(engine)
+    rendered.render(engine)
     assert len(engine.rendered) == 1
-    assert studio.outputs() == before
+    assert rendered.outputs() == before
 
 
-def test_the_recipe_says_what_was_rendered(studio: Studio) -> None:
+def test_the_recipe_says_what_was_rendered(rendered: Studio) -> None:
     from riffcomposer.mix.tags import read_recipe
 
-    track = studio.render()
+    track = rendered.render()
     recipe = read_recipe(track.files[0])
     assert recipe is not None
     assert recipe["song"]["sections"][1]["seed"] == 9

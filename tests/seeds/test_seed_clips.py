@@ -11,7 +11,7 @@ from PIL import Image
 
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.media.picture import parameters_from_exif
-from riffcomposer.seeds.catalogue import FOLDER, SeedClip, catalogue
+from riffcomposer.seeds.catalogue import FOLDER, SeedClip, SeedMask, catalogue
 from riffcomposer.spectrogram.image import read_image
 
 CLIPS = list(catalogue().clips.values())
@@ -35,7 +35,8 @@ def test_files_are_those_listed() -> None:
     listed = {clip.path for clip in CLIPS} | {mask.path for mask in catalogue().masks.values()}
     on_disk = {*(FOLDER / "clips").glob("*"), *(FOLDER / "masks").glob("*")}
     assert listed == on_disk
-    for each in (*CLIPS, *catalogue().masks.values()):
+    entries: list[SeedClip | SeedMask] = [*CLIPS, *catalogue().masks.values()]
+    for each in entries:
         assert hashlib.sha256(each.path.read_bytes()).hexdigest() == each.sha256, each.name
 
 

@@ -256,7 +256,7 @@ def _work(root: Path, seed: int, no_locks: bool, results: Any) -> None:
     import random
 
     if no_locks:
-        fcntl.flock = fcntl.lockf = lambda *_: None  # type: ignore[assignment]
+        fcntl.flock = fcntl.lockf = lambda *_: None
     draw = random.Random(seed)
     store = Store(root, warn=lambda _: None)
     try:
