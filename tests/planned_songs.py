@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from hollow_checkpoint import write_hollow_checkpoint
+
 from riffcomposer.models.profile import LocatedModel, ModelProfile
 from riffcomposer.plan.model import Plan
 from riffcomposer.plan.planner import plan_song
@@ -67,12 +69,8 @@ def song(*sections: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 def write_model(folder: Path) -> Path:
-    """A checkpoint's folder that can be planned with: a profile and no weights."""
-    folder.mkdir(parents=True)
-    (folder / "model_index.json").write_text("{}")
-    profile = {"name": "test model", "num_inference_steps": 20, "memory_bytes": 1 << 20}
-    (folder / "riffcomposer.json").write_text(json.dumps(profile))
-    return folder
+    """A checkpoint's folder that can be planned with; it cannot be loaded."""
+    return write_hollow_checkpoint(folder, PROFILE)
 
 
 def write_song(folder: Path, content: dict[str, Any] | str, name: str = "song.yaml") -> Path:

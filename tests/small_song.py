@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hollow_checkpoint import write_hollow_checkpoint
 
 from riffcomposer.errors import Cancelled
-from riffcomposer.models.profile import LocatedModel, ModelProfile, write_profile
+from riffcomposer.models.profile import LocatedModel, ModelProfile
 from riffcomposer.plan.model import ClipJob
 from riffcomposer.store.store import Store
 
@@ -124,9 +124,7 @@ def fake_level(key: str, width: int) -> np.ndarray:
 
 
 def write_model(folder: Path) -> Path:
-    """A folder that planning takes for a checkpoint; it holds no weights."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    """A folder that planning takes for a checkpoint; it cannot be loaded."""
     profile = ModelProfile(
         name="test",
         image_width=64,
@@ -136,8 +134,7 @@ def write_model(folder: Path) -> Path:
         num_inference_steps=4,
         memory_bytes=1 << 20,
     )
-    write_profile(folder, profile)
-    return folder
+    return write_hollow_checkpoint(folder, profile)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,13 +11,24 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from planned_songs import CATALOGUE, section, song, write_model
 
 from riffcomposer.cli.main import main
 from riffcomposer.seeds import catalogue as seeds
 
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (512).to_bytes(4, "big") * 2
+
+def _picture() -> bytes:
+    """A spectrogram image of noise, as a file's bytes."""
+    content = io.BytesIO()
+    grey = np.random.default_rng(1).integers(0, 256, (512, 512), np.uint8)
+    Image.fromarray(grey).save(content, "PNG")
+    return content.getvalue()
+
+
+PNG = _picture()
 
 
 def git(*arguments: str, folder: Path | None = None) -> str:

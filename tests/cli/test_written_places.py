@@ -19,14 +19,15 @@ RENDER = """
 import sys
 from pathlib import Path
 from riffcomposer.api import render
-from small_song import FakeEngine, Studio
+from small_song import FakeEngine, FakeEngines, Studio
 
-def engine(model, device):
-    import torch._dynamo  # as diffusers does
-    return FakeEngine()
+class Engines(FakeEngines):
+    def load(self, model, device):
+        import torch._dynamo  # as diffusers does
+        return super().load(model, device)
 
 studio = Studio(Path(sys.argv[1]))
-render(studio.song, studio.folder / "out", store=studio.store, engine=engine)
+render(studio.song, studio.folder / "out", store=studio.store, engines=Engines(FakeEngine()))
 """
 """A render of the small song in a process that has imported nothing yet."""
 

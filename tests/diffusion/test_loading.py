@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from riffcomposer.diffusion.engine import Engine
@@ -37,7 +37,7 @@ def test_checkpoints_load_in_threads_of_one_process(
 ) -> None:
     folders = [tiny_checkpoint, tiny_flow_checkpoint] * 3
     errors: list[BaseException] = []
-    levels: dict[int, np.ndarray] = {}
+    levels: dict[int, Any] = {}
     start = threading.Barrier(len(folders))
 
     def render(index: int) -> None:

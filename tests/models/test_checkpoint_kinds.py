@@ -140,7 +140,7 @@ def shard(model: Path, part: str, variant: str = "") -> Path:
     names = sorted(tensors)
     half = len(names) // 2
     dotted = f".{variant}" if variant else ""
-    placed = {}
+    placed: dict[str, str] = {}
     for number, chosen in ((1, names[:half]), (2, names[half:])):
         file = f"{PARTS[part]}{dotted}-{number:05d}-of-00002.safetensors"
         save_file({name: tensors[name] for name in chosen}, model / part / file, metadata={"format": "pt"})

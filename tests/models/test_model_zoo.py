@@ -16,7 +16,8 @@ from riffcomposer.diffusion.loading import load_checkpoint
 from riffcomposer.errors import ModelError
 from riffcomposer.models.locate import locate_model
 from riffcomposer.models.profile import write_profile
-from riffcomposer.models.verify import file_sha256, read_header, verify_model
+from riffcomposer.models.safetensors_file import read_header
+from riffcomposer.models.verify import file_sha256, verify_model
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -63,7 +64,7 @@ def test_names_and_paths_are_not_in_the_key() -> None:
     assert job_key(moved) == job_key(JOB)
 
 
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "model_digest": "e" * 64,
     "compute": "cuda-float16",
     "width_frames": 640,

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from hypothesis import example, given
 from hypothesis import strategies as st
-from small_song import FakeEngine, Studio, make_studio
+from small_song import FakeEngine, FakeEngines, Studio, make_studio
 
 from riffcomposer.api import output_name
 from riffcomposer.cli.main import main
@@ -166,7 +166,7 @@ def test_a_render_of_another_song_is_refused_before_it_begins(finished: Studio) 
     shutil.copy(finished.song, twin)
     engine = FakeEngine()
     with pytest.raises(UsageError, match=r"is the track of \.\./song\.yaml"):
-        render(twin, finished.folder / "out", store=finished.store, engine=lambda model, device: engine)
+        render(twin, finished.folder / "out", store=finished.store, engines=FakeEngines(engine))
     assert engine.rendered == []
     assert finished.outputs() == before
 
@@ -250,7 +250,7 @@ def test_a_file_name_that_is_no_text(studio: Studio) -> None:
 
     odd = studio.folder / os.fsdecode(b"caf\xe9.yaml")
     studio.song.rename(odd)
-    track = render(odd, studio.folder / "out", store=studio.store, engine=lambda model, device: FakeEngine())
+    track = render(odd, studio.folder / "out", store=studio.store, engines=FakeEngines(FakeEngine()))
     assert track.files[0].name == "caf.flac"
     assert track.report["song"] == "../caf\\xe9.yaml"
 
@@ -263,7 +263,7 @@ def test_a_folder_name_that_is_no_text(studio: Studio) -> None:
     engine = FakeEngine()
     out = studio.folder / os.fsdecode(b"caf\xe9")
     with pytest.raises(UsageError, match="not utf-8"):
-        render(studio.song, out, store=studio.store, engine=lambda model, device: engine)
+        render(studio.song, out, store=studio.store, engines=FakeEngines(engine))
     assert engine.rendered == []
 
 
@@ -304,7 +304,7 @@ def test_a_song_folder_that_vanishes(studio: Studio) -> None:
             return super().render(*arguments, **more)
 
     out = studio.folder / "out"
-    track = render(folder / "song.yaml", out, store=studio.store, engine=lambda model, device: Vanishing())
+    track = render(folder / "song.yaml", out, store=studio.store, engines=FakeEngines(Vanishing()))
     assert track.files[0].exists()
     assert "folder is gone" in track.warnings[0]
     assert not folder.exists()
@@ -314,8 +314,6 @@ def deny_writes(monkeypatch: pytest.MonkeyPatch, name: str, number: int | None =
     """The named file cannot be written, as in a folder that belongs to somebody else."""
     import errno
 
-    from riffcomposer import files
-
     replace = os.replace
 
     def denied(source: Any, target: Any) -> None:
@@ -323,7 +321,7 @@ def deny_writes(monkeypatch: pytest.MonkeyPatch, name: str, number: int | None =
             raise OSError(number or errno.EACCES, "Permission denied")
         replace(source, target)
 
-    monkeypatch.setattr(files.os, "replace", denied)
+    monkeypatch.setattr("riffcomposer.files.os.replace", denied)
 
 
 @pytest.mark.parametrize("kind", ["a file", "a link that leads nowhere"])
@@ -347,12 +345,12 @@ class _Into(Studio):
         super().__init__(folder)
         self.below = below
 
-    def render(self, engine: FakeEngine | None = None, **arguments: Any) -> Any:
+    def render(self, engine: FakeEngine | FakeEngines | None = None, **arguments: Any) -> Any:
         from riffcomposer.api import render
 
-        made = engine or FakeEngine()
+        engines = engine if isinstance(engine, FakeEngines) else FakeEngines(engine or FakeEngine())
         out = self.folder / "out" / self.below
-        return render(self.song, out, store=self.store, engine=lambda model, device: made, **arguments)
+        return render(self.song, out, store=self.store, engines=engines, **arguments)
 
 
 @pytest.mark.parametrize("what", ["out", "store"])

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -104,13 +105,13 @@ def test_after_a_passage_failed_no_other_one_is_begun_and_those_at_work_stop(
 ) -> None:
     studio.song.write_text(SIX)
     failed = threading.Event()
-    shutdown = passage_stage.ThreadPoolExecutor.shutdown
+    shutdown = ThreadPoolExecutor.shutdown
 
     def watched(pool: Any, *arguments: Any, **options: Any) -> None:
         failed.set()
         shutdown(pool, *arguments, **options)
 
-    monkeypatch.setattr(passage_stage.ThreadPoolExecutor, "shutdown", watched)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", watched)
     decoder = BrokenDecoder(lambda: failed.wait(0.2))
     monkeypatch.setattr(passage_stage, "_decoder", lambda *arguments: decoder)
     monkeypatch.setattr("riffcomposer.spectrogram.threads.available_cores", lambda: 2)

@@ -1,0 +1,51 @@
+"""A checkpoint's folder that looks whole from outside: configurations and headers, weights of a few bytes.
+
+What plans and checks a song needs no more, and making it needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from riffcomposer.models.profile import ModelProfile, write_profile
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+}
+
+
+def write_hollow_checkpoint(folder: Path, profile: ModelProfile) -> Path:
+    """Writes the folder, its parts fitting the profile and each other, and gives it back."""
+    files = {
+        "model_index.json": INDEX,
+        "unet/config.json": {"in_channels": 4, "cross_attention_dim": 8, "block_out_channels": [4]},
+        "vae/config.json": {
+            "latent_channels": 4,
+            "in_channels": profile.image_channels * profile.pixel_unshuffle**2,
+            "block_out_channels": [4] * (profile.latent_scale // profile.pixel_unshuffle).bit_length(),
+        },
+        "text_encoder/config.json": {"hidden_size": 8, "max_position_embeddings": profile.text_length},
+        "scheduler/scheduler_config.json": {},
+        "tokenizer/vocab.json": {},
+    }
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    for name, tensor in (
+        ("unet/diffusion_pytorch_model", "conv_in.weight"),
+        ("vae/diffusion_pytorch_model", "decoder.conv_in.weight"),
+        ("text_encoder/model", "text_model.embeddings.token_embedding.weight"),
+    ):
+        save_file({tensor: np.zeros((4, 4, 3, 3), np.float32)}, folder / f"{name}.safetensors")
+    write_profile(folder, profile)
+    return folder
