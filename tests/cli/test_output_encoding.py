@@ -153,6 +153,8 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch, studio: Studio) -> None
     monkeypatch.setattr(sys, "stderr", None)
     assert run("check", studio.song) == 0
     assert run("check", studio.folder / "nosuch.yaml") == 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.close()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk that is always full")

@@ -87,8 +87,9 @@ def watch_calls(folder: Path, before: Callable[[str], None]) -> None:
                 return None
             last = "a temporary file" if path.name.startswith(".tmp-") else "a file"
             if name in ("replace", "rename"):
-                parts = path.relative_to(folder).parts
-                return f"{name} {' '.join(parts[:-1][:2])} {path.suffix}".replace("  ", " ")
+                folders = path.relative_to(folder).parts[:-1][:2]
+                named = ["scratch" if part.startswith(".tmp-") else part for part in folders]
+                return " ".join([name, *named, path.suffix])
         return f"{name} {last}"
 
     def wrap(owner: Any, name: str, which: int = 0, mode: int | None = None) -> None:
