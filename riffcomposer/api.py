@@ -3,7 +3,7 @@
 from riffcomposer.api import load_song, plan, render
 
 song = load_song("songs/night-bus-home.yaml")   # SongError with line and column if it is wrong
-print(plan(song).budget)                        # what it will cost; nothing is rendered
+print(plan(song).assessment.budget)             # what it will cost; nothing is rendered
 track = render(song, out="renders")             # what the store has is not made again
 print(track.files, track.report["outputs"][0]["integrated_lufs"])
 track                                           # in a notebook: plays

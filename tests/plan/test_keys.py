@@ -11,20 +11,29 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.plan.keys import canonical, job_key, passage_key
-from riffcomposer.plan.model import ClipJob, LoraFile
+from riffcomposer.plan.model import ClipJob, LoraFile, Place, Point
 
 JOB = next(iter(planned(song(section("a", clips=1, mask="beats-80"))).jobs.values()))
 LORAS = (LoraFile("x", Path("/x"), "1" * 64, 0.5), LoraFile("y", Path("/y"), "0" * 64, 1.0))
 
+
+def at(**numbers: float) -> Place:
+    """The place of `JOB` with another strength or guidance."""
+    return Place(replace(JOB.place.a, **numbers), replace(JOB.place.b, **numbers), JOB.place.alpha)
+
+
+points = st.builds(
+    Point,
+    prompt=st.sampled_from(["", "bells", "jazz"]),
+    seed=st.integers(0, 3),
+    strength=st.one_of(st.sampled_from([0.0, 0.01, 1.0]), st.floats(0, 1)),
+    guidance_scale=st.sampled_from([1.0, 5.0]),
+)
+places = st.builds(Place, points, points, st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)))
 jobs = st.builds(
     replace,
     st.just(JOB),
-    prompt_a=st.sampled_from(["", "bells", "jazz"]),
-    prompt_b=st.sampled_from(["", "bells", "jazz"]),
-    seed_a=st.integers(0, 3),
-    seed_b=st.integers(0, 3),
-    alpha=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)),
-    strength=st.one_of(st.sampled_from([0.0, 0.01, 1.0]), st.floats(0, 1)),
+    place=places,
     init=st.sampled_from([None, JOB.init]),
     mask=st.sampled_from([None, JOB.mask]),
     loras=st.sampled_from([(), LORAS, LORAS[::-1]]),
@@ -41,14 +50,7 @@ def test_canonical_is_final(job: ClipJob) -> None:
 @settings(max_examples=60, deadline=None)
 @given(jobs)
 def test_a_walk_seen_from_its_other_end_is_the_same_job(job: ClipJob) -> None:
-    other = replace(
-        job,
-        prompt_a=job.prompt_b,
-        seed_a=job.seed_b,
-        prompt_b=job.prompt_a,
-        seed_b=job.seed_a,
-        alpha=1 - job.alpha,
-    )
+    other = replace(job, place=Place(job.place.b, job.place.a, 1 - job.place.alpha))
     assert job_key(other) == job_key(job)
 
 
@@ -71,7 +73,7 @@ def test_names_and_paths_are_not_in_the_key() -> None:
         {"width_frames": 640},
         {"frames_per_quarter": 65},
         {"clip_quarters": 4},
-        {"guidance_scale": 7.5},
+        {"place": at(guidance_scale=7.5)},
         {"loras": LORAS},
         {"mask": None},
     ],
@@ -81,7 +83,8 @@ def test_what_decides_samples_is_in_the_key(change: dict[str, object]) -> None:
 
 
 def test_float_noise_is_not_in_the_key() -> None:
-    assert job_key(replace(JOB, strength=0.1 + 0.2)) == job_key(replace(JOB, strength=0.3))
+    noisy, exact = (replace(JOB, place=at(strength=strength)) for strength in (0.1 + 0.2, 0.3))
+    assert job_key(noisy) == job_key(exact)
 
 
 def test_the_sampler_version_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
