@@ -16,9 +16,9 @@ from riffcomposer.song.key_table import key_table
 
 _KEYS_HEAD = """# Every key of a song
 
-Bounds and defaults come from the same definitions that `riffcompose check` uses. The JSON Schema for editors is
-[`schemas/song.schema.json`](https://json-schema.org/specification-links#draft-7) in the repository; the first line of
-every song that `riffcompose new` writes points an editor to it.
+Bounds and defaults come from the same definitions that `riffcompose check` uses. The JSON Schema for editors
+is `schemas/song.schema.json` in the repository; the first line of every song that `riffcompose new` writes
+points an editor to it.
 
 """
 _COMMANDS_HEAD = """# Every command

@@ -102,7 +102,7 @@ def test_a_longer_section_goes_back_the_way_it_came() -> None:
 def test_a_stated_length_spreads_the_walk() -> None:
     points = [{"prompt": prompt, "seed": 3} for prompt in ("bells", "jazz")]
     plan = planned(song(section("a", walk=points, clips=11)))
-    assert sorted(plan.jobs[key].alpha for key in plan.jobs) == pytest.approx(
+    assert sorted(plan.jobs[key].place.alpha for key in plan.jobs) == pytest.approx(
         sorted([0, 0] + [k / 10 for k in range(1, 10)])
     )
 
