@@ -29,7 +29,7 @@ from riffcomposer.diffusion.engine import Engine
 from riffcomposer.models.builtin import RIFFUSION_V1
 from riffcomposer.models.locate import locate_model
 from riffcomposer.models.profile import ModelProfile, write_profile
-from riffcomposer.plan.model import ClipJob, InitClip
+from riffcomposer.plan.model import ClipJob, InitClip, Place, Point
 
 SD15_UNET = {
     "sample_size": 64,
@@ -151,28 +151,26 @@ def seed_clip(folder: Path, profile: ModelProfile) -> InitClip:
     return InitClip("image", "seed", path, file_sha256(path), Fraction(375, 4), Fraction(8))
 
 
-def job_for(engine: Engine, init: InitClip, **fields: Any) -> ClipJob:
+def job_for(
+    engine: Engine, init: InitClip, *, seed: int = 0, strength: float = 0.6, num_inference_steps: int = 25
+) -> ClipJob:
     profile = engine.located.profile
-    settings: dict[str, Any] = {
-        "strength": 0.6,
-        "guidance_scale": 1.0 if profile.guidance_embedding else 7.0,
-        "num_inference_steps": 25,
-        "scheduler": profile.scheduler,
-        **fields,
-    }
+    guidance_scale = 1.0 if profile.guidance_embedding else 7.0
     return ClipJob(
         model_digest=engine.located.digest,
         compute=engine.compute,
         width_frames=512,
         frames_per_quarter=Fraction(64),
         clip_quarters=Fraction(8),
-        prompt_a="church bells",
-        prompt_b="jazz",
-        seed_b=1,
-        alpha=0.25,
+        place=Place(
+            Point("church bells", seed, strength, guidance_scale),
+            Point("jazz", 1, strength, guidance_scale),
+            0.25,
+        ),
         negative_prompt="",
+        num_inference_steps=num_inference_steps,
+        scheduler=profile.scheduler,
         init=init,
-        **{"seed_a": 0, **settings},
     )
 
 
@@ -303,7 +301,7 @@ def on_cuda(engine: Engine, init: InitClip, folder: Path) -> None:
             theirs = seconds(run_stock, 3) / batch
             report(what="stock img2img pipeline", batch=batch, seconds_a_clip=round(theirs, 4))
         for name, one in engines.items():
-            jobs = [job_for(one, init, seed_a=n) for n in range(batch)]
+            jobs = [job_for(one, init, seed=n) for n in range(batch)]
             render(one, jobs)
             torch.cuda.reset_peak_memory_stats()
             ours = seconds(lambda one=one, jobs=jobs: render(one, jobs), 3) / batch

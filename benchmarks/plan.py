@@ -20,7 +20,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from riffcomposer.models.locate import locate_model
-from riffcomposer.plan.causes import with_states
+from riffcomposer.plan.causes import job_states
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.planner import plan_song
 from riffcomposer.seeds.catalogue import Catalogue
@@ -114,9 +114,9 @@ def time_planning(path: Path, store: Store) -> dict[str, float]:
     now = stage("fill the store", now)
     lock = read_lock(lock_path(path))
     now = stage("read the lock", now)
-    compared = with_states(plan, lambda key: store.has("clip", key), lock.clips, lock.names)
+    states = job_states(plan, lambda key: store.has("clip", key), lock.clips, lock.names)
     stage("compare with store and lock", now)
-    assert all(state.cause == "cached" for state in compared.states.values())
+    assert all(state.cause == "cached" for state in states.values())
     exact = (len(plan.clips) - 1) * plan.grid.clip_bars * plan.grid.samples_per_bar
     assert abs(plan.clips[-1].start_sample - exact) <= Fraction(1, 2)
     return stages

@@ -3,7 +3,7 @@
 from riffcomposer.api import load_song, plan, render
 
 song = load_song("songs/night-bus-home.yaml")   # SongError with line and column if it is wrong
-print(plan(song).budget)                        # what it will cost; nothing is rendered
+print(plan(song).assessment.budget)             # what it will cost; nothing is rendered
 track = render(song, out="renders")             # what the store has is not made again
 print(track.files, track.report["outputs"][0]["integrated_lufs"])
 track                                           # in a notebook: plays
@@ -101,7 +101,7 @@ def plan(
     store = store or Store(default_root())
     return prepare_song(
         song, store, device=device, draft=draft, limits=limits, allowed_folders=allowed_folders
-    ).plan
+    )
 
 
 def prepare(
@@ -185,7 +185,7 @@ def render(
     result = finished(job, store, watch)
     if result is None or (settings.locked and changes(prepared.lock, prepared.plan)):
         # The plan rests on a guess of the device. Before any work, or any refusal, torch is asked.
-        if settings.force or any(state.cause != "cached" for state in prepared.plan.states.values()):
+        if settings.force or any(state.cause != "cached" for state in prepared.assessment.states.values()):
             StageClock(observer, "load", 0, "files")
         compute = engines.compute(settings.device)
         watch.lap("load")
@@ -202,7 +202,7 @@ def render(
     if result is None:
         check_folder(job.files.folder)
         check_owner(job.files, prepared.plan.title)
-        if prepared.plan.budget is not None and prepared.plan.budget.clips_to_render:
+        if prepared.assessment.budget.clips_to_render:
             check_folder(store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
         model = prepared.model
         result = run(

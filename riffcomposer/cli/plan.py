@@ -109,7 +109,7 @@ def _kind(clip: PlannedClip) -> str:
 
 
 def _print_table(prepared: PreparedSong) -> None:
-    plan, song = prepared.plan, prepared.song.resolved
+    plan, states, song = prepared.plan, prepared.assessment.states, prepared.song.resolved
     rows: list[tuple[str, ...]] = []
     styles: list[str] = []
     for index, section in enumerate(plan.sections):
@@ -121,7 +121,7 @@ def _print_table(prepared: PreparedSong) -> None:
         styles.append("bold")
         for clip in plan.clips:
             if clip.section == index:
-                state = plan.states[clip.key]
+                state = states[clip.key]
                 strength, steps = _steps_text(plan.jobs[clip.key])
                 bars = bar_range(plan, clip.start_sample, clip.start_sample + clip.slot_samples)
                 rows.append(("", bars, _kind(clip), clip.label, strength, steps, _state_text(state)))
@@ -148,11 +148,10 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _print_totals(prepared: PreparedSong) -> None:
-    plan, budget = prepared.plan, prepared.plan.budget
-    assert budget is not None
+    plan, states, budget = prepared.plan, prepared.assessment.states, prepared.assessment.budget
     grid = plan.grid
     counts = dict.fromkeys(_STYLES, 0)
-    for state in plan.states.values():
+    for state in states.values():
         counts[state.cause] += 1
     seconds = plan.total_samples / grid.sample_rate
     bars = sum(section.bars for section in plan.sections)
@@ -177,8 +176,7 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
     from riffcomposer.song.diagnostics import to_json
     from riffcomposer.song.lints import effective_steps
 
-    plan, budget = prepared.plan, prepared.plan.budget
-    assert budget is not None
+    plan, states, budget = prepared.plan, prepared.assessment.states, prepared.assessment.budget
     grid = plan.grid
     return {
         "song": str(plan.song_path),
@@ -210,10 +208,10 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
                         "slot_samples": clip.slot_samples,
                         "key": clip.key,
                         "label": clip.label,
-                        "state": plan.states[clip.key].cause,
+                        "state": states[clip.key].cause,
                         "changes": [
                             {"field": name, "old": old, "new": new}
-                            for name, old, new in plan.states[clip.key].changes
+                            for name, old, new in states[clip.key].changes
                         ],
                     }
                     for clip in plan.clips
@@ -285,8 +283,7 @@ def register(app: typer.Typer) -> None:
             _print_totals(prepared)
             for sentence in filter(None, [format_text(prepared.warnings), prepared.lock.damage]):
                 sys.stderr.write(plain_line(sentence) + "\n")
-        budget = prepared.plan.budget
-        if exit_code and budget is not None and budget.clips_to_render:
+        if exit_code and prepared.assessment.budget.clips_to_render:
             raise typer.Exit(WORK_TO_DO)
 
 

@@ -214,7 +214,7 @@ class Engine:
                 f"strength {job.strength:g} of {job.num_inference_steps} steps runs no step; raise either"
             )
         settings = BatchSettings(job.scheduler, job.num_inference_steps, count, pure, job.guidance_scale != 1)
-        prompts = (job.prompt_a, job.prompt_b, job.negative_prompt)
+        prompts = (job.place.a.prompt, job.place.b.prompt, job.negative_prompt)
         return _Group(job.width_frames, settings, self._prompts.chunks_needed(prompts), job.loras)
 
     def _batch_size(self, group: _Group) -> int:
@@ -340,13 +340,13 @@ class Engine:
         )
         return [
             SamplerClip(
-                text_a=self._prompts.encode(job.prompt_a, group.chunks, group.loras),
-                text_b=self._prompts.encode(job.prompt_b, group.chunks, group.loras),
+                text_a=self._prompts.encode(job.place.a.prompt, group.chunks, group.loras),
+                text_b=self._prompts.encode(job.place.b.prompt, group.chunks, group.loras),
                 negative=self._prompts.encode(job.negative_prompt, group.chunks, group.loras),
-                alpha=job.alpha,
+                alpha=job.place.alpha,
                 guidance_scale=job.guidance_scale,
                 model_strength=profile.model_strength(job.strength),
-                noise=ClipNoise(job.seed_a, job.seed_b, job.alpha, shape),
+                noise=ClipNoise(job.place.a.seed, job.place.b.seed, job.place.alpha, shape),
                 clean=self._inits[_init_key(job)] if job.init is not None else None,
                 mask=self._latent_mask(job, shape),
             )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from riffcomposer.errors import BudgetError
 from riffcomposer.models.profile import ModelProfile
 from riffcomposer.plan.findings import Finding
-from riffcomposer.plan.model import Budget, ClipJob, Grid, Plan
+from riffcomposer.plan.model import Budget, ClipJob, Grid, JobState, Plan
 from riffcomposer.song.lints import effective_steps
 from riffcomposer.song.resolved import NodePath
 
@@ -76,17 +77,15 @@ def physical_memory_bytes() -> int | None:
         return None
 
 
-def estimate(plan: Plan, profile: ModelProfile) -> Budget:
-    """What rendering `plan` costs, roughly; clips whose state is `cached` are free.
+def estimate(plan: Plan, states: Mapping[str, JobState], profile: ModelProfile) -> Budget:
+    """What rendering `plan` costs, roughly; clips that are cached by `states` are free.
 
     Disk counts the clips to render (float16 levels), each passage (float32, two channels) and one
     24-bit file of the whole track. Time counts UNet evaluations, two a step under guidance
     unless the model has learnt it, and half a second for decoding a clip's worth of sound.
     """
     grid = plan.grid
-    todo = [
-        job for key, job in plan.jobs.items() if key not in plan.states or plan.states[key].cause != "cached"
-    ]
+    todo = [job for key, job in plan.jobs.items() if states[key].cause != "cached"]
     channels = 2 if profile.spectrogram.stereo else 1
     clip_bytes = 2 * channels * profile.spectrogram.num_frequencies * grid.width_frames
     sound_samples = sum(passage.body_samples + passage.tail_samples for passage in plan.passages)

@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from riffcomposer.plan.keys import job_fields, rounded
@@ -45,13 +45,13 @@ def names_of_files(plan: Plan) -> dict[str, str]:
     return names
 
 
-def with_states(
+def job_states(
     plan: Plan,
     has: Callable[[str], bool],
     recorded: Mapping[Position, Recorded] | None = None,
     names: Mapping[str, str] | None = None,
-) -> Plan:
-    """The plan with the state of each job.
+) -> dict[str, JobState]:
+    """The state of each job of a plan, by key.
 
     Args:
         plan: The plan.
@@ -74,7 +74,7 @@ def with_states(
             states[key] = JobState("changed", explain(before[key].fields, job_fields(job), known))
         else:
             states[key] = JobState("new")
-    return replace(plan, states=states)
+    return states
 
 
 def explain(

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from riffcomposer.plan.model import AUDIO_READER_VERSION, SAMPLER_VERSION, ClipJob, Passage, Plan
+from riffcomposer.plan.model import (
+    AUDIO_READER_VERSION,
+    SAMPLER_VERSION,
+    ClipJob,
+    Passage,
+    Place,
+    Plan,
+    Point,
+)
 from riffcomposer.song.lints import effective_steps
 
 DIGITS = 9
@@ -28,47 +36,21 @@ def rounded(value: float) -> float:
 def canonical(job: ClipJob) -> ClipJob:
     """The one form of all jobs that make the same samples.
 
-    - Numbers are rounded to `DIGITS` decimals.
+    - Numbers are rounded to `DIGITS` decimals; both points carry the strength and guidance of the place.
     - At an end point (alpha 0 or 1, or both points equal) both points are that one and alpha is 0.
-    - The points stand in order of (prompt, seed); swapping them turns alpha into 1 - alpha.
+    - The points are in order of (prompt, seed); swapping them turns alpha into 1 - alpha.
     - No step run: the seed clip itself; prompts, seeds, guidance, mask and so on have no effect.
     - Full strength without a mask: the seed clip has no effect, and goes.
-    - LoRAs stand in order of their digests; those of weight 0 go.
+    - LoRAs are in order of their digests; those of weight 0 go.
     """
     strength = rounded(job.strength) if job.init is not None else 1.0
     if job.init is not None and effective_steps(job.num_inference_steps, strength) == 0:
         return replace(
-            job,
-            prompt_a="",
-            prompt_b="",
-            seed_a=0,
-            seed_b=0,
-            alpha=0.0,
-            negative_prompt="",
-            strength=0.0,
-            guidance_scale=0.0,
-            num_inference_steps=0,
-            scheduler="",
-            mask=None,
-            loras=(),
+            job, place=_NOWHERE, negative_prompt="", num_inference_steps=0, scheduler="", mask=None, loras=()
         )
-    point_a, point_b = (job.prompt_a, job.seed_a), (job.prompt_b, job.seed_b)
-    alpha = rounded(job.alpha)
-    if alpha == 0.0 or point_a == point_b:
-        point_b, alpha = point_a, 0.0
-    elif alpha == 1.0:
-        point_a, alpha = point_b, 0.0
-    elif point_b < point_a:
-        point_a, point_b, alpha = point_b, point_a, rounded(1.0 - alpha)
     return replace(
         job,
-        prompt_a=point_a[0],
-        prompt_b=point_b[0],
-        seed_a=point_a[1],
-        seed_b=point_b[1],
-        alpha=alpha,
-        strength=strength,
-        guidance_scale=rounded(job.guidance_scale),
+        place=_canonical_place(job.place, strength),
         init=None if strength == 1.0 and job.mask is None else job.init,
         mask=job.mask if job.init is not None else None,
         loras=tuple(
@@ -80,14 +62,32 @@ def canonical(job: ClipJob) -> ClipJob:
     )
 
 
+_NOWHERE = Place(Point("", 0, 0.0, 0.0), Point("", 0, 0.0, 0.0), 0.0)
+"""The place of a clip that runs no step."""
+
+
+def _canonical_place(place: Place, strength: float) -> Place:
+    """The place with its points in order, both at the strength and guidance that are heard there."""
+    guidance_scale = rounded(place.guidance_scale)
+    a, b = (replace(point, strength=strength, guidance_scale=guidance_scale) for point in (place.a, place.b))
+    alpha = rounded(place.alpha)
+    if alpha == 0.0 or a == b:
+        return Place(a, a, 0.0)
+    if alpha == 1.0:
+        return Place(b, b, 0.0)
+    if (b.prompt, b.seed) < (a.prompt, a.seed):
+        return Place(b, a, rounded(1.0 - alpha))
+    return Place(a, b, alpha)
+
+
 def job_fields(job: ClipJob) -> dict[str, Any]:
     """The deciding fields of a canonical job as plain JSON values, in the order `plan` explains them."""
     fields: dict[str, Any] = {
-        "prompt_a": job.prompt_a,
-        "prompt_b": job.prompt_b,
-        "seed_a": job.seed_a,
-        "seed_b": job.seed_b,
-        "alpha": job.alpha,
+        "prompt_a": job.place.a.prompt,
+        "prompt_b": job.place.b.prompt,
+        "seed_a": job.place.a.seed,
+        "seed_b": job.place.b.seed,
+        "alpha": job.place.alpha,
         "negative_prompt": job.negative_prompt,
         "strength": job.strength,
         "guidance_scale": job.guidance_scale,

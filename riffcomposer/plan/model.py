@@ -9,7 +9,8 @@ up exactly.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -93,12 +94,70 @@ class LoraFile:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A key point of a walk with every number filled in.
+
+    Attributes:
+        strength: 0..1 on Riffusion's scale; the model's profile maps it to the model's own time.
+    """
+
+    prompt: str
+    seed: int
+    strength: float
+    guidance_scale: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place on a walk: between two points, `alpha` (0..1, the curve applied) of the way."""
+
+    a: Point
+    b: Point
+    alpha: float
+
+    @property
+    def strength(self) -> float:
+        """Mixed linearly."""
+        return self.a.strength + (self.b.strength - self.a.strength) * self.alpha
+
+    @property
+    def guidance_scale(self) -> float:
+        """Mixed linearly."""
+        return self.a.guidance_scale + (self.b.guidance_scale - self.a.guidance_scale) * self.alpha
+
+    @property
+    def label(self) -> str:
+        """In words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`."""
+        if self.alpha in (0.0, 1.0) or self.a == self.b:
+            point = self.b if self.alpha == 1.0 else self.a
+            return f"seed {point.seed}" if self.a.prompt == self.b.prompt else f'"{_short(point.prompt)}"'
+        if self.a.prompt != self.b.prompt:
+            ends = f'"{_short(self.a.prompt)}" -> "{_short(self.b.prompt)}"'
+        elif self.a.seed != self.b.seed:
+            ends = f"seed {self.a.seed} -> {self.b.seed}"
+        else:
+            ends = f"seed {self.a.seed}, strength {self.a.strength:g} -> {self.b.strength:g}"
+        return f"{ends}, {self.alpha:.3g}"
+
+    def nearest(self) -> Point:
+        """The end it is nearer to (the later one in the middle), at this place's strength and guidance.
+
+        A bridge needs one prompt and one seed to leave from; the rest of the way is not heard.
+        """
+        point = self.a if self.alpha < 0.5 else self.b
+        return replace(point, strength=self.strength, guidance_scale=self.guidance_scale)
+
+
+def _short(prompt: str) -> str:
+    return prompt if len(prompt) <= 22 else prompt[:21] + "…"
+
+
+@dataclass(frozen=True)
 class ClipJob:
     """One diffusion render: everything that decides its samples, and nothing else.
 
-    `alpha` is where the clip stands between point A and point B: 0 is A alone, 1 B alone. A job
-    at an end point is stored with both points equal and alpha 0, and the two points stand in a
-    canonical order, so that a clip shared by two legs, or walked backwards, is one job.
+    A clip that two legs of a walk share, or that is reached from the other end, has one canonical
+    job (see `riffcomposer.plan.keys.canonical`).
 
     Attributes:
         model_digest: Identity of the checkpoint (see `riffcomposer.models.profile`).
@@ -107,7 +166,7 @@ class ClipJob:
         width_frames: Width of the render in frames (columns), a multiple of the model's step.
         frames_per_quarter: Length of a quarter note in frames, exact.
         clip_quarters: Length of the clip's slot in quarter notes.
-        strength: 0..1 on Riffusion's scale; the profile maps it to the model's own time.
+        place: Where it is on its walk: prompts, seeds, strength, guidance.
         num_inference_steps: Steps of the whole schedule; `int(steps * strength)` are run.
         scheduler: Name as in the profile, `ddim` for instance.
     """
@@ -117,19 +176,23 @@ class ClipJob:
     width_frames: int
     frames_per_quarter: Fraction
     clip_quarters: Fraction
-    prompt_a: str
-    prompt_b: str
-    seed_a: int
-    seed_b: int
-    alpha: float
+    place: Place
     negative_prompt: str
-    strength: float
-    guidance_scale: float
     num_inference_steps: int
     scheduler: str
     init: InitClip | None = None
     mask: MaskImage | None = None
     loras: tuple[LoraFile, ...] = ()
+
+    @property
+    def strength(self) -> float:
+        """Denoising strength, 0..1."""
+        return self.place.strength
+
+    @property
+    def guidance_scale(self) -> float:
+        """Classifier-free guidance scale; 1 is none."""
+        return self.place.guidance_scale
 
 
 Cause = Literal["cached", "new", "changed"]
@@ -261,8 +324,40 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Everything `render` needs to know, in order. Complete and immutable.
+
+    What a store has of it, and what the rest costs, is an `Assessment` beside it.
+
+    Attributes:
+        model: What the song calls its checkpoint; for messages and the lock.
+        jobs: By key, each once, in the order in which they are first heard.
+    """
+
+    song_path: Path
+    title: str
+    model: str
+    grid: Grid
+    total_samples: int
+    loop: bool
+    sections: tuple[PlannedSection, ...]
+    clips: tuple[PlannedClip, ...]
+    passages: tuple[Passage, ...]
+    jobs: Mapping[str, ClipJob]
+
+
+@dataclass(frozen=True)
 class Budget:
-    """What a plan costs, against what it may."""
+    """What a plan costs, roughly.
+
+    Attributes:
+        clips: Different clips on the grid.
+        clips_to_render: Of these, how many the store does not have.
+        minutes: Length of the track.
+        disk_bytes: What the render writes.
+        memory_bytes: What it holds at once.
+        estimated_seconds: How long it takes.
+    """
 
     clips: int
     clips_to_render: int
@@ -273,24 +368,13 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything `render` needs to know, in order.
+class Assessment:
+    """A plan compared with a store and a lock.
 
     Attributes:
-        jobs: By key, each once, in the order in which they are first heard.
-        states: Of each job, once it has been compared with the store and the lock.
-        model: What the song calls its checkpoint; for messages and the lock.
+        states: Of each job, by key.
+        budget: What rendering the rest costs.
     """
 
-    song_path: Path
-    title: str
-    grid: Grid
-    total_samples: int
-    loop: bool
-    sections: tuple[PlannedSection, ...]
-    clips: tuple[PlannedClip, ...]
-    passages: tuple[Passage, ...]
-    jobs: dict[str, ClipJob]
-    states: dict[str, JobState] = field(default_factory=dict)
-    budget: Budget | None = None
-    model: str = ""
+    states: Mapping[str, JobState]
+    budget: Budget

@@ -25,6 +25,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from riffcomposer.models.profile import LocatedModel
@@ -33,9 +34,18 @@ from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.findings import fault
 from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
 from riffcomposer.plan.keys import canonical, fields_key, job_fields
-from riffcomposer.plan.model import ClipJob, Passage, Plan, PlannedClip, PlannedSection, Transition
+from riffcomposer.plan.model import (
+    ClipJob,
+    Passage,
+    Place,
+    Plan,
+    PlannedClip,
+    PlannedSection,
+    Point,
+    Transition,
+)
 from riffcomposer.plan.voices import InputFiles, Voice, Voices, between
-from riffcomposer.plan.walks import Place, Point, bridge, make_walk
+from riffcomposer.plan.walks import bridge, make_walk
 from riffcomposer.seeds.catalogue import Catalogue
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 
@@ -144,7 +154,7 @@ class _Planner:
             sections=tuple(sections),
             clips=tuple(clips),
             passages=tuple(passages),
-            jobs=self.jobs,
+            jobs=MappingProxyType(self.jobs),
         )
 
     # Sections -----------------------------------------------------------------------------
@@ -294,14 +304,8 @@ class _Planner:
                 width_frames=self.grid.width_frames,
                 frames_per_quarter=self.frames_per_quarter,
                 clip_quarters=self.clip_quarters,
-                prompt_a=place.a.prompt,
-                prompt_b=place.b.prompt,
-                seed_a=place.a.seed,
-                seed_b=place.b.seed,
-                alpha=place.alpha,
+                place=place,
                 negative_prompt=voice.negative_prompt,
-                strength=place.strength,
-                guidance_scale=place.guidance_scale,
                 num_inference_steps=voice.num_inference_steps,
                 scheduler=voice.scheduler,
                 init=voice.init,

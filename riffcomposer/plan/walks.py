@@ -13,59 +13,11 @@ from fractions import Fraction
 from typing import Literal
 
 from riffcomposer.models.profile import ModelProfile
+from riffcomposer.plan.model import Place, Point
 from riffcomposer.song.resolved import ResolvedSection
 
 SEEDS = 2**63
 """Seeds are 0 to 2^63 - 1; a walk past the last goes on at 0."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A key point with every number filled in."""
-
-    prompt: str
-    seed: int
-    strength: float
-    guidance_scale: float
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a clip stands: between two points, `alpha` (0..1, the curve applied) of the way."""
-
-    a: Point
-    b: Point
-    alpha: float
-
-    @property
-    def strength(self) -> float:
-        return self.a.strength + (self.b.strength - self.a.strength) * self.alpha
-
-    @property
-    def guidance_scale(self) -> float:
-        return self.a.guidance_scale + (self.b.guidance_scale - self.a.guidance_scale) * self.alpha
-
-    @property
-    def label(self) -> str:
-        """In words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`."""
-        if self.alpha in (0.0, 1.0) or self.a == self.b:
-            point = self.b if self.alpha == 1.0 else self.a
-            return f"seed {point.seed}" if self.a.prompt == self.b.prompt else f'"{_short(point.prompt)}"'
-        if self.a.prompt != self.b.prompt:
-            ends = f'"{_short(self.a.prompt)}" -> "{_short(self.b.prompt)}"'
-        elif self.a.seed != self.b.seed:
-            ends = f"seed {self.a.seed} -> {self.b.seed}"
-        else:
-            ends = f"seed {self.a.seed}, strength {self.a.strength:g} -> {self.b.strength:g}"
-        return f"{ends}, {self.alpha:.3g}"
-
-    def nearest(self) -> Point:
-        """The end it is nearer to (the later one in the middle), at this place's strength and guidance.
-
-        A bridge needs one prompt and one seed to leave from; the rest of the way is not heard.
-        """
-        point = self.a if self.alpha < 0.5 else self.b
-        return replace(point, strength=self.strength, guidance_scale=self.guidance_scale)
 
 
 @dataclass(frozen=True)
@@ -116,10 +68,6 @@ class Walk:
 
 def _shifted(point: Point, by: int) -> Point:
     return replace(point, seed=(point.seed + by) % SEEDS) if by else point
-
-
-def _short(prompt: str) -> str:
-    return prompt if len(prompt) <= 22 else prompt[:21] + "…"
 
 
 def natural_clips(section: ResolvedSection) -> int:

@@ -6,7 +6,7 @@ What `plan`, `check` and `render` have in common. Writes nothing and loads no we
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from riffcomposer.errors import SongError
@@ -14,12 +14,12 @@ from riffcomposer.models.device import COMPUTE, guess_basis, guess_compute, name
 from riffcomposer.models.locate import locate_model
 from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits, check_budget, estimate
-from riffcomposer.plan.causes import with_states
+from riffcomposer.plan.causes import job_states
 from riffcomposer.plan.findings import Finding
 from riffcomposer.plan.init_scan import scan_inits
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.lints import lint_plan
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.model import Assessment, Plan
 from riffcomposer.plan.planner import plan_song
 from riffcomposer.seeds.catalogue import catalogue
 from riffcomposer.song.diagnostics import Diagnostic, format_text, in_order, song_error
@@ -36,7 +36,7 @@ class PreparedSong:
     """A song that can be rendered.
 
     Attributes:
-        plan: With states and budget.
+        assessment: What the store has of the plan, and what the rest costs.
         lock: As it is on disk; never trusted.
         warnings: What its author should know.
         compute, draft, limits, allowed_folders: What it was planned with.
@@ -45,6 +45,7 @@ class PreparedSong:
     song: LoadedSong
     model: LocatedModel
     plan: Plan
+    assessment: Assessment
     lock: Lock
     warnings: tuple[Diagnostic, ...]
     compute: str
@@ -115,10 +116,9 @@ def prepare_song(
         )
         found += diagnosed(song, scan_inits(plan, song.resolved, model.profile.spectrogram))
         lock = read_lock(lock_path(song.path))
-        plan = with_states(plan, lambda key: store.has(CLIP_KIND, key), lock.clips, lock.names)
-        budget = estimate(plan, model.profile)
-        check_budget(budget, limits)
-        plan = replace(plan, budget=budget)
+        states = job_states(plan, lambda key: store.has(CLIP_KIND, key), lock.clips, lock.names)
+        assessment = Assessment(states, estimate(plan, states, model.profile))
+        check_budget(assessment.budget, limits)
     except SongError as error:
         diagnostics = diagnosed(song, error.diagnostics)
         raise type(error)(format_text(diagnostics), diagnostics) from None
@@ -126,7 +126,7 @@ def prepare_song(
         raise song_error(song.source.file, found)
     warnings = in_order([*found, *diagnosed(song, lint_plan(plan, song.resolved))])
     return PreparedSong(
-        song, model, plan, lock, tuple(warnings), compute, draft, limits, tuple(allowed_folders)
+        song, model, plan, assessment, lock, tuple(warnings), compute, draft, limits, tuple(allowed_folders)
     )
 
 

@@ -14,7 +14,7 @@ from riffcomposer.diffusion.engine import Engine
 from riffcomposer.models.locate import locate_model
 from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.models.verify import file_sha256
-from riffcomposer.plan.model import ClipJob, InitClip, MaskImage
+from riffcomposer.plan.model import ClipJob, InitClip, MaskImage, Place, Point
 
 JOB: dict[str, Any] = {
     "model_digest": "",
@@ -37,10 +37,18 @@ JOB: dict[str, Any] = {
 MakeJob = Callable[..., ClipJob]
 
 
+def make(**fields: Any) -> ClipJob:
+    """`JOB` but for some fields; those of the place (`prompt_a`, `strength` ...) by their flat names."""
+    flat = {**JOB, **fields}
+    numbers = (flat.pop("strength"), flat.pop("guidance_scale"))
+    a, b = (Point(flat.pop(f"prompt_{end}"), flat.pop(f"seed_{end}"), *numbers) for end in "ab")
+    return ClipJob(place=Place(a, b, flat.pop("alpha")), **flat)
+
+
 @pytest.fixture(scope="session")
 def make_job() -> MakeJob:
     """Builds a job that differs from `JOB` where told."""
-    return lambda **fields: ClipJob(**{**JOB, **fields})
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +83,11 @@ def test_text_to_clip_equals_text_to_image_pipeline(engine, tiny_checkpoint, mak
         pipeline.scheduler.config, **extra
     )
     wanted = pipeline(
-        prompt=job.prompt_a,
+        prompt=job.place.a.prompt,
         negative_prompt=job.negative_prompt,
         height=64,
         width=64,
-        generator=torch.Generator("cpu").manual_seed(job.seed_a),
+        generator=torch.Generator("cpu").manual_seed(job.place.a.seed),
         guidance_scale=job.guidance_scale,
         num_inference_steps=job.num_inference_steps,
         output_type="latent",
@@ -104,10 +103,13 @@ def test_multistep_img2img_arrives_where_first_order_does(
     settings = {"strength": 0.4, "num_inference_steps": 20, "guidance_scale": 1.0}
     job = make_job(init=seed_clip, scheduler=first_order, **settings)
     # 36 of 100 steps start at the same timestep, 351, as 8 of 20.
-    exact = our_latents(engine, replace(job, num_inference_steps=100, strength=0.36))
+    finer = make_job(
+        init=seed_clip, scheduler=first_order, **{**settings, "num_inference_steps": 100, "strength": 0.36}
+    )
+    exact = our_latents(engine, finer)
     found = our_latents(engine, make_job(init=seed_clip, scheduler=scheduler, **settings))
     init = encode(engine.checkpoint, engine._fitted(job)[None])
-    theirs = stock_latents(stock, scheduler, job.prompt_a, job.seed_a, init, **settings)
+    theirs = stock_latents(stock, scheduler, job.place.a.prompt, job.place.a.seed, init, **settings)
     error = float((found - exact).abs().mean() / exact.std())
     assert error < 0.025
     theirs_error = float((theirs - exact).abs().mean() / exact.std())

@@ -23,5 +23,5 @@ def test_half_precision_on_cuda(tiny_checkpoint, engine, make_job, seed_clip, ha
     for key, job in jobs.items():
         ((_, alone),) = on_cuda.render({key: job})
         assert np.abs(together[key] - alone).max() < HALF_BATCH_BOUND
-        ((_, on_cpu),) = engine.render({key: make_job(seed_a=int(key), alpha=job.alpha, **common)})
+        ((_, on_cpu),) = engine.render({key: make_job(seed_a=int(key), alpha=job.place.alpha, **common)})
         assert np.abs(alone - on_cpu).mean() < HALF_BATCH_BOUND

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from planned_songs import planned, section, song
 
-from riffcomposer.plan.causes import Recorded, positions, with_states
+from riffcomposer.plan.causes import Recorded, job_states, positions
 from riffcomposer.plan.keys import job_fields
 from riffcomposer.plan.model import JobState, Plan
 
@@ -18,7 +18,7 @@ def states_after(before: Plan, after: Plan) -> list[JobState]:
         position: Recorded(clip.key, job_fields(before.jobs[clip.key]))
         for position, clip in positions(before)
     }
-    states = with_states(after, lambda _: False, recorded).states
+    states = job_states(after, lambda _: False, recorded)
     return [states[clip.key] for clip in after.clips]
 
 
@@ -56,7 +56,7 @@ def test_a_new_prompt_that_swaps_the_points_is_still_one_change() -> None:
 def test_what_the_store_has_is_cached_and_what_nobody_knows_is_new() -> None:
     plan = planned(song(section("a", clips=2)))
     first, second = (clip.key for clip in plan.clips)
-    states = with_states(plan, lambda key: key == first).states
+    states = job_states(plan, lambda key: key == first)
     assert states == {first: JobState("cached"), second: JobState("new")}
 
 

@@ -12,20 +12,29 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.plan.keys import canonical, job_key, passage_key
-from riffcomposer.plan.model import ClipJob, LoraFile
+from riffcomposer.plan.model import ClipJob, LoraFile, Place, Point
 
 JOB = next(iter(planned(song(section("a", clips=1, mask="beats-80"))).jobs.values()))
 LORAS = (LoraFile("x", Path("/x"), "1" * 64, 0.5), LoraFile("y", Path("/y"), "0" * 64, 1.0))
 
+
+def at(**numbers: Any) -> Place:
+    """The place of `JOB` with another strength or guidance."""
+    return Place(replace(JOB.place.a, **numbers), replace(JOB.place.b, **numbers), JOB.place.alpha)
+
+
+points = st.builds(
+    Point,
+    prompt=st.sampled_from(["", "bells", "jazz"]),
+    seed=st.integers(0, 3),
+    strength=st.one_of(st.sampled_from([0.0, 0.01, 1.0]), st.floats(0, 1)),
+    guidance_scale=st.sampled_from([1.0, 5.0]),
+)
+places = st.builds(Place, points, points, st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)))
 jobs = st.builds(
     replace,
     st.just(JOB),
-    prompt_a=st.sampled_from(["", "bells", "jazz"]),
-    prompt_b=st.sampled_from(["", "bells", "jazz"]),
-    seed_a=st.integers(0, 3),
-    seed_b=st.integers(0, 3),
-    alpha=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)),
-    strength=st.one_of(st.sampled_from([0.0, 0.01, 1.0]), st.floats(0, 1)),
+    place=places,
     init=st.sampled_from([None, JOB.init]),
     mask=st.sampled_from([None, JOB.mask]),
     loras=st.sampled_from([(), LORAS, LORAS[::-1]]),
@@ -42,14 +51,7 @@ def test_canonical_is_final(job: ClipJob) -> None:
 @settings(max_examples=60, deadline=None)
 @given(jobs)
 def test_a_walk_seen_from_its_other_end_is_the_same_job(job: ClipJob) -> None:
-    other = replace(
-        job,
-        prompt_a=job.prompt_b,
-        seed_a=job.seed_b,
-        prompt_b=job.prompt_a,
-        seed_b=job.seed_a,
-        alpha=1 - job.alpha,
-    )
+    other = replace(job, place=Place(job.place.b, job.place.a, 1 - job.place.alpha))
     assert job_key(other) == job_key(job)
 
 
@@ -70,14 +72,8 @@ CHANGES: dict[str, Any] = {
     "width_frames": 640,
     "frames_per_quarter": 65,
     "clip_quarters": 4,
-    "prompt_a": "other bells",
-    "prompt_b": "other jazz",
-    "seed_a": 41,
-    "seed_b": 42,
-    "alpha": 0.26,
+    "place": at(guidance_scale=7.5),
     "negative_prompt": "other hiss",
-    "strength": 0.51,
-    "guidance_scale": 7.5,
     "num_inference_steps": 31,
     "scheduler": "another",
     "init": replace(JOB.init, sha256="f" * 64) if JOB.init else None,
@@ -88,14 +84,41 @@ CHANGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", [field.name for field in fields(ClipJob)])
 def test_every_field_that_decides_samples_is_in_the_key(name: str) -> None:
-    walking = replace(JOB, prompt_a="bells", prompt_b="jazz", seed_a=1, seed_b=2, alpha=0.25)
-    changed = replace(walking, **{name: CHANGES[name]})
-    assert getattr(changed, name) != getattr(walking, name)
-    assert job_key(changed) != job_key(walking)
+    changed = replace(JOB, **{name: CHANGES[name]})
+    assert getattr(changed, name) != getattr(JOB, name)
+    assert job_key(changed) != job_key(JOB)
+
+
+BELLS, JAZZ = Point("bells", 1, 0.4, 5.0), Point("jazz", 2, 0.6, 7.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Place(replace(BELLS, prompt="horns"), JAZZ, 0.25),
+        Place(BELLS, replace(JAZZ, prompt="horns"), 0.25),
+        Place(replace(BELLS, seed=41), JAZZ, 0.25),
+        Place(BELLS, replace(JAZZ, seed=41), 0.25),
+        Place(replace(BELLS, strength=0.41), JAZZ, 0.25),
+        Place(BELLS, replace(JAZZ, guidance_scale=7.1), 0.25),
+        Place(BELLS, JAZZ, 0.26),
+    ],
+)
+def test_every_part_of_a_place_is_in_the_key(other: Place) -> None:
+    walking = replace(JOB, place=Place(BELLS, JAZZ, 0.25))
+    assert job_key(replace(JOB, place=other)) != job_key(walking)
+
+
+def test_points_whose_mix_is_the_same_are_one_job() -> None:
+    mixed = Point("bells", 1, 0.5, 6.0), Point("jazz", 2, 0.5, 6.0)
+    assert job_key(replace(JOB, place=Place(BELLS, JAZZ, 0.5))) == job_key(
+        replace(JOB, place=Place(*mixed, 0.5))
+    )
 
 
 def test_float_noise_is_not_in_the_key() -> None:
-    assert job_key(replace(JOB, strength=0.1 + 0.2)) == job_key(replace(JOB, strength=0.3))
+    noisy, exact = (replace(JOB, place=at(strength=strength)) for strength in (0.1 + 0.2, 0.3))
+    assert job_key(noisy) == job_key(exact)
 
 
 def test_the_sampler_version_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,8 +215,8 @@ def test_a_walk_renders_each_point_once(prompts: list[str], steps: int) -> None:
     points = [{"prompt": prompt, "seed": 3} for prompt in prompts]
     plan = planned(song(section("w", walk=points, interpolation_steps=steps)))
     assert len(plan.clips) == len(plan.jobs) == (len(prompts) - 1) * steps + 1
-    ends = [job for job in plan.jobs.values() if job.alpha == 0]
-    assert sorted(job.prompt_a for job in ends) == sorted(prompts)
+    ends = [job for job in plan.jobs.values() if job.place.alpha == 0]
+    assert sorted(job.place.a.prompt for job in ends) == sorted(prompts)
 
 
 @LAWS

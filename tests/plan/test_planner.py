@@ -25,7 +25,7 @@ def keys(plan: Plan, index: int) -> list[str]:
 
 
 def alphas(plan: Plan) -> list[float]:
-    return [plan.jobs[clip.key].alpha for clip in plan.clips]
+    return [plan.jobs[clip.key].place.alpha for clip in plan.clips]
 
 
 def test_grid_of_riffusion() -> None:
@@ -102,7 +102,7 @@ def test_a_longer_section_goes_back_the_way_it_came() -> None:
 def test_a_stated_length_spreads_the_walk() -> None:
     points = [{"prompt": prompt, "seed": 3} for prompt in ("bells", "jazz")]
     plan = planned(song(section("a", walk=points, clips=11)))
-    assert sorted(plan.jobs[key].alpha for key in plan.jobs) == pytest.approx(
+    assert sorted(plan.jobs[key].place.alpha for key in plan.jobs) == pytest.approx(
         sorted([0, 0] + [k / 10 for k in range(1, 10)])
     )
 
@@ -132,7 +132,7 @@ def test_a_seed_clip_as_it_is_needs_one_job_whatever_the_prompt() -> None:
     plan = planned(song(section("a", strength=0, clips=3), section("b", strength=0, clips=2, seed=9)))
     assert len(plan.jobs) == 1
     job = next(iter(plan.jobs.values()))
-    assert (job.strength, job.num_inference_steps, job.prompt_a) == (0, 0, "")
+    assert (job.strength, job.num_inference_steps, job.place.a.prompt) == (0, 0, "")
 
 
 def test_full_strength_does_not_depend_on_the_seed_clip() -> None:
@@ -156,8 +156,8 @@ def test_a_bridge_grows_the_track_and_joins_passages() -> None:
     jobs = [plan.jobs[clip.key] for clip in plan.clips if clip.kind == "bridge"]
     assert [job.init.name for job in jobs if job.init] == ["bells", "lofi-keys", "lofi-keys"]
     # The last clip of `a` stands between seeds 1 and 2, nearer to 1.
-    assert {(job.seed_a, job.seed_b) for job in jobs} == {(1, 5)}
-    assert [job.alpha for job in jobs] == [0.25, 0.5, 0.75]
+    assert {(job.place.a.seed, job.place.b.seed) for job in jobs} == {(1, 5)}
+    assert [job.place.alpha for job in jobs] == [0.25, 0.5, 0.75]
 
 
 def test_a_bridge_from_noise_borrows_the_seed_clip() -> None:
@@ -207,7 +207,7 @@ def test_a_loop_of_one_passage_wraps() -> None:
     assert plan.passages[0].tail_samples == 0
     assert kinds(plan, 0)[:2] == ["bridge", "bridge"]
     first = plan.jobs[plan.clips[0].key]
-    assert {first.prompt_a, first.prompt_b} == {"prompt of a", "prompt of b"}
+    assert {first.place.a.prompt, first.place.b.prompt} == {"prompt of a", "prompt of b"}
 
 
 def test_a_loop_with_a_crossfade_gives_the_last_passage_a_tail() -> None:
@@ -239,7 +239,7 @@ def test_length_repeats_the_sections_and_seeds_walk_on() -> None:
 def test_length_moves_the_seeds_of_an_explicit_walk() -> None:
     points = [{"prompt": prompt, "seed": 3} for prompt in ("bells", "jazz")]
     plan = planned(song(section("a", walk=points, interpolation_steps=1), length="20s"))
-    assert [plan.jobs[clip.key].seed_a for clip in plan.clips] == [3, 3, 4, 4]
+    assert [plan.jobs[clip.key].place.a.seed for clip in plan.clips] == [3, 3, 4, 4]
 
 
 def test_length_can_cut_a_single_round_short() -> None:

@@ -37,7 +37,7 @@ def forget(studio: Studio) -> None:
 
 
 def states(studio: Studio) -> set[str]:
-    return {state.cause for state in plan(studio.song, store=studio.store).states.values()}
+    return {state.cause for state in plan(studio.song, store=studio.store).assessment.states.values()}
 
 
 def test_the_right_device_is_in_the_plan_before_the_model_is_loaded(studio: Studio) -> None:

@@ -130,7 +130,7 @@ def test_clips_that_the_engine_never_returns_are_counted(studio: Studio, lost: i
             return super().render(dict(list(jobs.items())[lost:]), **options)
 
     studio.edit("name: first", "name: a")
-    made = plan(studio.song, store=studio.store)
+    made = plan(studio.song, store=studio.store).plan
     with pytest.raises(RenderError, match="returned nothing for") as failure:
         clip_stage.render_missing(made, studio.store, made.jobs, Forgetful(), ignore, StopFlag())
     assert words in str(failure.value)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.errors import StoreError
-from riffcomposer.plan.causes import positions, with_states
+from riffcomposer.plan.causes import job_states, positions
 from riffcomposer.plan.model import Plan
 from riffcomposer.store.lock import changes, digests_in, lock_path, lock_text, read_lock, write_lock
 
@@ -76,7 +76,7 @@ def test_a_lock_that_lies_is_not_believed(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace(before, after).replace('"seed_b":1', '"seed_b":2'))
     lock = read_lock(path)
     assert "do not match their own keys" in lock.damage
-    states = with_states(plan, lambda _: False, lock.clips).states
+    states = job_states(plan, lambda _: False, lock.clips)
     assert states[before].cause == "new"
     assert changes(lock, plan)
 
