@@ -34,7 +34,7 @@ START = "from riffcomposer.cli.main import main; main()"
 LOAD = """
 from pathlib import Path
 from riffcomposer.diffusion.engine import Engine
-from riffcomposer.models.locate import locate_model
+from riffcomposer.checkpoints.locate import locate_model
 Engine(locate_model("default", Path(".")), device="cpu")
 """
 MASTER = """

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.audio_files import read_audio
 from riffcomposer.spectrogram.decoder import PRESETS, Decoder
 from riffcomposer.spectrogram.image import read_image
 from riffcomposer.spectrogram.mel import PCM_SCALE, levels_from_mel, mel_from_audio, mel_from_levels
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
 SEED_IMAGES = ("agile", "motorway", "og_beat")

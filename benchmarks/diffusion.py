@@ -25,11 +25,11 @@ from typing import Any
 
 import torch
 
+from riffcomposer.checkpoints.builtin import RIFFUSION_V1
+from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.checkpoints.profile import ModelProfile, write_profile
 from riffcomposer.diffusion.engine import Engine
-from riffcomposer.models.builtin import RIFFUSION_V1
-from riffcomposer.models.locate import locate_model
-from riffcomposer.models.profile import ModelProfile, write_profile
-from riffcomposer.plan.model import ClipJob, InitClip, Place, Point
+from riffcomposer.plan.types import ClipJob, InitClip, Place, Point
 
 SD15_UNET = {
     "sample_size": 64,
@@ -140,7 +140,7 @@ def build_checkpoint(folder: Path, shape: str) -> None:
 
 def seed_clip(folder: Path, profile: ModelProfile) -> InitClip:
     """A random image of two bars at 93.75 BPM."""
-    from riffcomposer.models.verify import file_sha256
+    from riffcomposer.checkpoints.verify import file_sha256
     from riffcomposer.spectrogram.image import write_image
 
     level = torch.rand(
@@ -158,7 +158,7 @@ def job_for(
     guidance_scale = 1.0 if profile.guidance_embedding else 7.0
     return ClipJob(
         model_digest=engine.located.digest,
-        compute=engine.compute,
+        backend=engine.backend,
         width_frames=512,
         frames_per_quarter=Fraction(64),
         clip_quarters=Fraction(8),
@@ -337,7 +337,7 @@ def main() -> None:
         engine = Engine(locate_model(str(folder.resolve())), device=arguments.device)
         report(
             what="loaded",
-            compute=engine.compute,
+            backend=engine.backend,
             seconds=round(time.perf_counter() - began, 1),
             unet_parameters_m=round(sum(w.numel() for w in engine.checkpoint.unet.parameters()) / 1e6, 1),
             parameters_m=round(engine.checkpoint.parameters / 1e6, 1),

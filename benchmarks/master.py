@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from riffcomposer.mix.blocks import ArrayReader, npy_reader
-from riffcomposer.mix.files import FORMATS, SoundFileReader
+from riffcomposer.mix.encoding import FORMATS, SoundFileReader
 from riffcomposer.mix.markers import Marker
 from riffcomposer.mix.master import Mastering, MasterSettings
 from riffcomposer.mix.mel_timeline import MelClip, MelTimeline
@@ -35,10 +35,10 @@ from riffcomposer.mix.report import measure_joins, measure_repetition, measure_t
 from riffcomposer.mix.tags import Tags
 from riffcomposer.mix.tempo import measure_tempo
 from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.decoder import Decoder
 from riffcomposer.spectrogram.image import read_image
 from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 RATE = 44100
 PARAMS = SpectrogramParameters()

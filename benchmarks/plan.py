@@ -19,11 +19,11 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-from riffcomposer.models.locate import locate_model
-from riffcomposer.plan.causes import job_states
+from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.planner import plan_song
-from riffcomposer.seeds.catalogue import Catalogue
+from riffcomposer.plan.statuses import job_states
 from riffcomposer.song.reader import load_song
 from riffcomposer.store.lock import lock_path, read_lock, write_lock
 from riffcomposer.store.store import Store
@@ -103,7 +103,7 @@ def time_planning(path: Path, store: Store) -> dict[str, float]:
         song_path=path,
         model=model,
         catalogue=Catalogue({}, {}),
-        compute="cpu-float32",
+        backend="cpu-float32",
         files=SongFiles(path.parent),
     )
     now = stage(f"plan ({len(plan.jobs)} jobs)", now)
@@ -116,7 +116,7 @@ def time_planning(path: Path, store: Store) -> dict[str, float]:
     now = stage("read the lock", now)
     states = job_states(plan, lambda key: store.has("clip", key), lock.clips, lock.names)
     stage("compare with store and lock", now)
-    assert all(state.cause == "cached" for state in states.values())
+    assert all(state.status == "cached" for state in states.values())
     exact = (len(plan.clips) - 1) * plan.grid.clip_bars * plan.grid.samples_per_bar
     assert abs(plan.clips[-1].start_sample - exact) <= Fraction(1, 2)
     return stages

@@ -71,7 +71,7 @@ def _command(name: str, command: Any, parents: str = "riffcompose", level: int =
 def _usage(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{parameter.metavar or parameter.name.upper()}`"
-    value = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper()}"
+    value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
     names = [*parameter.opts, *parameter.secondary_opts]
     return ", ".join(f"`{option}{value}`" for option in names)
 

@@ -19,12 +19,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.device import BACKENDS, guess_basis, named_device
 from riffcomposer.errors import SongError, StoreError
 from riffcomposer.files import is_read_only, sweep_stale
-from riffcomposer.models.device import COMPUTE, guess_basis, named_device
-from riffcomposer.models.profile import LocatedModel
 from riffcomposer.plan.budget import Limits
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.types import Plan
 from riffcomposer.render.clip_stage import ClipEngine, EngineSource
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import TrackFiles, check_folder, check_owner, slug
@@ -93,7 +93,7 @@ def plan(
     draft: bool = False,
     limits: Limits | None = None,
     allowed_folders: tuple[Path, ...] = (),
-) -> Plan:
+) -> PreparedSong:
     """Plans a song: its grid, its clips, which of them the store has, and what the rest will cost.
 
     Loads no weights and writes nothing. Raises as `riffcomposer.store.prepared_song.prepare_song`.
@@ -185,13 +185,13 @@ def render(
     result = finished(job, store, watch)
     if result is None or (settings.locked and changes(prepared.lock, prepared.plan)):
         # The plan rests on a guess of the device. Before any work, or any refusal, torch is asked.
-        if settings.force or any(state.cause != "cached" for state in prepared.assessment.states.values()):
+        if settings.force or any(state.status != "cached" for state in prepared.assessment.states.values()):
             StageClock(observer, "load", 0, "files")
-        compute = engines.compute(settings.device)
+        backend = engines.backend(settings.device)
         watch.lap("load")
-        if compute != prepared.compute:
-            _remember_compute(store, settings.device, compute)
-            prepared = prepared.planned_for(compute, store)
+        if backend != prepared.backend:
+            _remember_compute(store, settings.device, backend)
+            prepared = prepared.planned_for(backend, store)
             job = _job(prepared, settings, out)
             result = finished(job, store, watch)
     if settings.locked and (different := changes(prepared.lock, prepared.plan)):
@@ -239,7 +239,7 @@ def _job(prepared: PreparedSong, settings: RenderSettings, out: Path | str | Non
         files=track_files(prepared.song, settings, out),
         draft=settings.draft,
         force=settings.force,
-        decode_device="cuda" if prepared.compute.startswith("cuda") else "cpu",
+        decode_device="cuda" if prepared.backend.startswith("cuda") else "cpu",
     )
 
 
@@ -263,10 +263,10 @@ def output_name(song_path: Path, settings: RenderSettings) -> str:
 class _DiffusionEngines:
     """Makes diffusion engines."""
 
-    def compute(self, device: str) -> str:
+    def backend(self, device: str) -> str:
         from riffcomposer.diffusion.loading import choose_device
 
-        return COMPUTE[choose_device(device).type]
+        return BACKENDS[choose_device(device).type]
 
     def load(self, model: LocatedModel, device: str) -> ClipEngine:
         from riffcomposer.diffusion.engine import Engine
@@ -292,8 +292,8 @@ def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
     return ""
 
 
-def _remember_compute(store: Store, device: str, compute: str) -> None:
+def _remember_compute(store: Store, device: str, backend: str) -> None:
     """Notes what torch found, so that the next plan guesses right; a read-only store just goes without."""
     if named_device(device) == "auto":
         with suppress(StoreError):
-            store.remember_compute(guess_basis(), compute)
+            store.remember_compute(guess_basis(), backend)

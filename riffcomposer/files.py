@@ -43,8 +43,8 @@ def disk_error(error: OSError, path: Path, needed_bytes: int | None = None) -> S
 
 def is_read_only(error: StoreError) -> bool:
     """Whether a write failed because the user may not write there, or nobody may."""
-    cause = error.__cause__
-    return isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    status = error.__cause__
+    return isinstance(status, OSError) and status.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @lru_cache(maxsize=1)

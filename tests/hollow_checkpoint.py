@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from riffcomposer.models.profile import ModelProfile, write_profile
+from riffcomposer.checkpoints.profile import ModelProfile, write_profile
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",

@@ -10,17 +10,17 @@ from typing import Any
 
 from hollow_checkpoint import write_hollow_checkpoint
 
-from riffcomposer.models.profile import LocatedModel, ModelProfile
-from riffcomposer.plan.model import Plan
+from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
+from riffcomposer.loops.catalogue import Catalogue, Loop, SeedMask
 from riffcomposer.plan.planner import plan_song
-from riffcomposer.plan.voices import InputFile
-from riffcomposer.seeds.catalogue import Catalogue, SeedClip, SeedMask
+from riffcomposer.plan.section_settings import InputFile
+from riffcomposer.plan.types import Plan
 from riffcomposer.song.reader import LoadedSong, parse_song
 
 FOLDER = Path("/nowhere")
 CATALOGUE = Catalogue(
     {
-        name: SeedClip(name, "style", "", Fraction(375, 4), 2, "4/4", "", (), FOLDER / name, digit * 64)
+        name: Loop(name, "style", "", Fraction(375, 4), 2, "4/4", "", (), FOLDER / name, digit * 64)
         for name, digit in (("lofi-keys", "a"), ("bells", "b"))
     },
     {"beats-80": SeedMask("beats-80", "", FOLDER / "beats", "c" * 64)},
@@ -47,14 +47,14 @@ def planned(song: dict[str, Any] | str, profile: ModelProfile | None = None, **o
         "song_path": Path("song.yaml"),
         "model": model,
         "catalogue": CATALOGUE,
-        "compute": "cpu-float32",
+        "backend": "cpu-float32",
         "files": memory_files,
     }
     return plan_song(read(song).resolved, **(defaults | options))
 
 
 def section(name: str, **fields: Any) -> dict[str, Any]:
-    """A section with a prompt, a seed clip and a length unless it says otherwise."""
+    """A section with a prompt, a loop and a length unless it says otherwise."""
     base: dict[str, Any] = {"name": name, "init": "lofi-keys", "strength": 0.5}
     if "walk" not in fields:
         base |= {"prompt": f"prompt of {name}", "bars": 8}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from hollow_checkpoint import write_hollow_checkpoint
 
+from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.errors import Cancelled
-from riffcomposer.models.profile import LocatedModel, ModelProfile
-from riffcomposer.plan.model import ClipJob
+from riffcomposer.plan.types import ClipJob
 from riffcomposer.store.store import Store
 
 SONG = """\
@@ -63,7 +63,7 @@ class FakeEngine:
         closed: How often it was closed.
     """
 
-    compute: str = "cpu-float32"
+    backend: str = "cpu-float32"
     rendered: list[str] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
     closed: int = 0
@@ -103,9 +103,9 @@ class FakeEngines:
     asked: int = 0
     loaded: int = 0
 
-    def compute(self, device: str) -> str:
+    def backend(self, device: str) -> str:
         self.asked += 1
-        return self.engine.compute
+        return self.engine.backend
 
     def load(self, model: LocatedModel, device: str) -> FakeEngine:
         self.loaded += 1

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from riffcomposer.models.profile import ModelProfile, write_profile
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.checkpoints.profile import ModelProfile, write_profile
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 TINY_PROFILE = ModelProfile(
     name="tiny",

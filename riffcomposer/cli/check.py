@@ -12,7 +12,7 @@ import typer
 from riffcomposer.cli.console import print_json, stdout
 
 if TYPE_CHECKING:
-    from riffcomposer.models.profile import LocatedModel
+    from riffcomposer.checkpoints.profile import LocatedModel
     from riffcomposer.song.diagnostics import Diagnostic, Severity
     from riffcomposer.song.reader import LoadedSong
 
@@ -27,13 +27,13 @@ class Format(StrEnum):
 
 def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, ...]) -> list[Diagnostic]:
     """What only the plan can tell: its lints, or the faults that stop it."""
+    from riffcomposer.device import guess_backend
     from riffcomposer.errors import SongError
-    from riffcomposer.models.device import guess_compute
+    from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.plan.init_scan import scan_inits
     from riffcomposer.plan.inputs import SongFiles
-    from riffcomposer.plan.lints import lint_plan
+    from riffcomposer.plan.plan_lints import lint_plan
     from riffcomposer.plan.planner import plan_song
-    from riffcomposer.seeds.catalogue import catalogue
     from riffcomposer.store.prepared_song import diagnosed
 
     try:
@@ -42,7 +42,7 @@ def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, .
             song_path=song.path,
             model=model,
             catalogue=catalogue(),
-            compute=guess_compute(),
+            backend=guess_backend(),
             files=SongFiles(song.folder, folders),
         )
         found = scan_inits(plan, song.resolved, model.profile.spectrogram)
@@ -53,10 +53,10 @@ def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, .
 
 def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnostic]:
     """Everything there is to say about one song, by position."""
+    from riffcomposer.checkpoints.locate import locate_model
+    from riffcomposer.checkpoints.verify import verify_model
     from riffcomposer.errors import ModelError, SongError
-    from riffcomposer.models.locate import locate_model
-    from riffcomposer.models.verify import verify_model
-    from riffcomposer.seeds.catalogue import catalogue
+    from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.song.diagnostics import in_order
     from riffcomposer.song.lints import lint
     from riffcomposer.song.reader import load_song

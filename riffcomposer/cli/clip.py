@@ -12,7 +12,7 @@ import typer
 from riffcomposer.cli.console import plain, print_json, print_warning, stdout
 from riffcomposer.errors import UsageError
 from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.units import Length, round_half_up
 
 if TYPE_CHECKING:

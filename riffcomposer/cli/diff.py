@@ -17,9 +17,9 @@ from riffcomposer.cli.git_history import NotThere, SongHistory, lfs_digest
 from riffcomposer.errors import ModelError, SongError, UsageError
 
 if TYPE_CHECKING:
-    from riffcomposer.plan.model import Plan
+    from riffcomposer.plan.section_settings import InputFile
     from riffcomposer.plan.song_diff import FieldChange, SongDiff
-    from riffcomposer.plan.voices import InputFile
+    from riffcomposer.plan.types import Plan
     from riffcomposer.song.reader import LoadedSong
     from riffcomposer.song.resolved import NodePath
 
@@ -39,7 +39,7 @@ class _FilesAt:
     def __call__(self, name: str, purpose: Literal["init", "mask", "lora"], where: NodePath) -> InputFile:
         from riffcomposer.plan.findings import fault
         from riffcomposer.plan.inputs import MAX_BYTES
-        from riffcomposer.plan.voices import InputFile
+        from riffcomposer.plan.section_settings import InputFile
         from riffcomposer.song.paths import path_fault
 
         problem = path_fault(name)
@@ -61,7 +61,7 @@ class _FilesHere:
 
     def __call__(self, name: str, purpose: Literal["init", "mask", "lora"], where: NodePath) -> InputFile:
         from riffcomposer.plan.inputs import SongFiles
-        from riffcomposer.plan.voices import InputFile
+        from riffcomposer.plan.section_settings import InputFile
         from riffcomposer.song.paths import PathError, resolve_inside
 
         try:
@@ -126,17 +126,17 @@ def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
 
 
 def _plan(song: LoadedSong, files: Any) -> Plan:
-    from riffcomposer.models.device import guess_compute
-    from riffcomposer.models.locate import locate_model
+    from riffcomposer.checkpoints.locate import locate_model
+    from riffcomposer.device import guess_backend
+    from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.plan.planner import plan_song
-    from riffcomposer.seeds.catalogue import catalogue
 
     return plan_song(
         song.resolved,
         song_path=song.path,
         model=locate_model(song.resolved.model, song.folder),
         catalogue=catalogue(),
-        compute=guess_compute(),
+        backend=guess_backend(),
         files=files,
     )
 

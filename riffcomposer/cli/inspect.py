@@ -18,7 +18,7 @@ def examine(path: Path, *, measured: bool = True) -> dict[str, Any]:
         UsageError: Its suffix is not one of ours.
         AudioError: It cannot be read.
     """
-    from riffcomposer.mix.files import SoundFileReader, format_of
+    from riffcomposer.mix.encoding import SoundFileReader, format_of
     from riffcomposer.mix.loudness import measure
     from riffcomposer.mix.tags import read_embedded
 

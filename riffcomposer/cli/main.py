@@ -25,7 +25,10 @@ SHORT = ("check", "plan", "diff")
 FEW_COLLECTIONS = (200_000, 20, 100)
 """Thresholds for `gc` under which a short command collects once or twice, and memory stays bounded."""
 
-COMMANDS = ("render", "plan", "check", "new", "diff", "seeds", "models", "clip", "cache", "inspect")
+COMMANDS = ("render", "plan", "check", "new", "diff", "loops", "models", "clip", "cache", "inspect")
+
+ALIASES = {"seeds": "loops"}
+"""Names of old, and the command that each is of."""
 
 
 def _show_version(value: bool) -> None:
@@ -66,9 +69,8 @@ def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
 def _called(arguments: Sequence[str]) -> Sequence[str]:
     """The command that is called, or all where it takes all to answer: help, completion, a misspelling."""
     completing = any(name.endswith("_COMPLETE") for name in os.environ)
-    if arguments and arguments[0] in COMMANDS and not completing:
-        return arguments[:1]
-    return COMMANDS
+    command = ALIASES.get(arguments[0], arguments[0]) if arguments else ""
+    return (command,) if command in COMMANDS and not completing else COMMANDS
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,7 +13,7 @@ from riffcomposer.cli.console import plain, print_json, print_warning, stderr, s
 from riffcomposer.errors import ModelError
 
 if TYPE_CHECKING:
-    from riffcomposer.models.profile import LocatedModel
+    from riffcomposer.checkpoints.profile import LocatedModel
 
 _DERIVED = "it has no riffcomposer.json; its profile is a guess from its configuration"
 _REFERENCE = "default, a folder, or org/name@<40 hex digits of a commit>."
@@ -25,7 +25,7 @@ def _say(line: str) -> None:
 
 def _locally_known() -> Iterator[str]:
     """References of the models that can be rendered with as things stand."""
-    from riffcomposer.models.locate import hub_cache, models_folder
+    from riffcomposer.checkpoints.locate import hub_cache, models_folder
 
     yield "default"
     seen = set()
@@ -56,7 +56,7 @@ def _bytes(folder: Path) -> int:
 
 def list_models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """Lists the models that are on this machine."""
-    from riffcomposer.models.locate import locate_model
+    from riffcomposer.checkpoints.locate import locate_model
 
     found, broken = [], []
     for reference in _locally_known():
@@ -99,8 +99,8 @@ def verify(
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Checks a model's parts, shapes and hashes."""
-    from riffcomposer.models.locate import locate_model
-    from riffcomposer.models.verify import verify_model
+    from riffcomposer.checkpoints.locate import locate_model
+    from riffcomposer.checkpoints.verify import verify_model
 
     located = locate_model(reference)
     verify_model(located)
@@ -129,7 +129,7 @@ def info(
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Shows a model's profile: format, defaults, schedulers, licence, training data, evaluation."""
-    from riffcomposer.models.locate import locate_model
+    from riffcomposer.checkpoints.locate import locate_model
 
     located = locate_model(reference)
     if located.derived:

@@ -14,15 +14,15 @@ from riffcomposer.cli.console import plain, stdout
 from riffcomposer.errors import UsageError
 
 if TYPE_CHECKING:
-    from riffcomposer.seeds.catalogue import Catalogue, SeedClip
+    from riffcomposer.loops.catalogue import Catalogue, Loop
 
 
 @dataclass(frozen=True)
 class Style:
-    """A starting point: words that the model knows, and where to look for seed clips.
+    """A starting point: words that the model knows, and where to look for loops.
 
     Attributes:
-        words: Found in the names, styles and tags of fitting seed clips, the best first.
+        words: Found in the names, styles and tags of fitting loops, the best first.
     """
 
     tempo: float
@@ -149,7 +149,7 @@ STYLES = {
 }
 
 
-def _seed_clips(style: Style, catalogue: Catalogue) -> list[SeedClip]:
+def _seed_clips(style: Style, catalogue: Catalogue) -> list[Loop]:
     """The catalogue's clips for a style."""
     found = []
     for word in style.words:
@@ -178,19 +178,17 @@ def starter_song(title: str, style: Style, schema: str, catalogue: Catalogue) ->
         others = ", ".join(clip.name for clip in clips[1:4])
         init = (
             f"  init: {clips[0].name}"
-            + (f"            # the seed clip; others that fit: {others}\n" if others else "\n")
+            + (f"            # the loop; others that fit: {others}\n" if others else "\n")
             + "  # strength: 0.5             # how far a render moves away from it, 0 to 1\n"
         )
     else:
-        init = (
-            "  # init: clips/mine.wav      # a seed clip gives a render its beat: yours, or the catalogue's\n"
-        )
+        init = "  # init: clips/mine.wav      # a loop gives a render its beat: yours, or the catalogue's\n"
     return f"""\
 # yaml-language-server: $schema={schema}
 # Hear it:        riffcompose render THIS_FILE
-# Before that:    riffcompose check and plan; seed clips: riffcompose seeds
+# Before that:    riffcompose check and plan; loops: riffcompose loops
 title: {_quoted(title)}
-tempo: {tempo:g}                  # BPM; seed clips are fitted to it, their pitch stays
+tempo: {tempo:g}                  # BPM; loops are fitted to it, their pitch stays
 meter: 4/4
 seed: {zlib.crc32(title.encode())}              # another seed, another take
 model: default
@@ -260,7 +258,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Write a commented song to start from."""
         from riffcomposer.files import write_text
-        from riffcomposer.seeds.catalogue import catalogue
+        from riffcomposer.loops.catalogue import catalogue
         from riffcomposer.song.diagnostics import did_you_mean
         from riffcomposer.song.reader import parse_song
         from riffcomposer.song.schema import schema_text

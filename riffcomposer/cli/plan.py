@@ -12,7 +12,7 @@ from riffcomposer.cli.console import print_json, print_line
 
 if TYPE_CHECKING:
     from riffcomposer.plan.budget import Limits
-    from riffcomposer.plan.model import ClipJob, JobState, Plan, PlannedClip
+    from riffcomposer.plan.types import ClipJob, JobStatus, Plan, PlannedClip
     from riffcomposer.store.prepared_song import PreparedSong
 
 WORK_TO_DO = 10
@@ -88,18 +88,18 @@ def size(count: float) -> str:
     return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / (1 << 20):.0f} MiB"
 
 
-def _state_text(state: JobState) -> str:
-    if state.cause != "changed" or not state.changes:
-        return state.cause
+def _state_text(state: JobStatus) -> str:
+    if state.status != "changed" or not state.changes:
+        return state.status
     return "changed (" + "; ".join(f"{name}: {old} -> {new}" for name, old, new in state.changes) + ")"
 
 
 def _steps_text(job: ClipJob) -> tuple[str, str]:
-    """Strength and effective steps; the seed clip as it is has none."""
+    """Strength and effective steps; the loop as it is has none."""
     from riffcomposer.song.lints import effective_steps
 
     if job.strength == 0:
-        return "0", "seed clip"
+        return "0", "loop"
     steps = effective_steps(job.num_inference_steps, job.strength)
     return f"{job.strength:.3g}", f"{steps} of {job.num_inference_steps}"
 
@@ -125,7 +125,7 @@ def _print_table(prepared: PreparedSong) -> None:
                 strength, steps = _steps_text(plan.jobs[clip.key])
                 bars = bar_range(plan, clip.start_sample, clip.start_sample + clip.slot_samples)
                 rows.append(("", bars, _kind(clip), clip.label, strength, steps, _state_text(state)))
-                styles.append(_STYLES[state.cause])
+                styles.append(_STYLES[state.status])
     header = ("section", "bars", "clip", "prompt or walk", "strength", "steps", "state")
     limits_ = (24, 12, 12, 60, 8, 12, 10_000)
     shown = [tuple(_cut(cell, limit) for cell, limit in zip(row, limits_, strict=True)) for row in rows]
@@ -152,7 +152,7 @@ def _print_totals(prepared: PreparedSong) -> None:
     grid = plan.grid
     counts = dict.fromkeys(_STYLES, 0)
     for state in states.values():
-        counts[state.cause] += 1
+        counts[state.status] += 1
     seconds = plan.total_samples / grid.sample_rate
     bars = sum(section.bars for section in plan.sections)
     clip_bars = f"{grid.clip_bars} bar{'s' if grid.clip_bars > 1 else ''}"
@@ -161,7 +161,7 @@ def _print_totals(prepared: PreparedSong) -> None:
         f"{plan.title}: {clock(seconds)} ({plan.total_samples:,} samples, {float(bars):g} bars of "
         f"{grid.meter} at {float(grid.tempo):g} BPM){', a loop' if plan.loop else ''}",
         f"{len(plan.clips):,} clips of {clip_bars}, {budget.clips:,} different: "
-        + ", ".join(f"{count:,} {cause}" for cause, count in counts.items()),
+        + ", ".join(f"{count:,} {status}" for status, count in counts.items()),
         f"to render: {budget.clips_to_render:,} clips, about {duration(budget.estimated_seconds)}, "
         f"{size(budget.disk_bytes)} of disk, {size(budget.memory_bytes)} of memory; "
         f"model {plan.model}",
@@ -208,7 +208,7 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
                         "slot_samples": clip.slot_samples,
                         "key": clip.key,
                         "label": clip.label,
-                        "state": states[clip.key].cause,
+                        "state": states[clip.key].status,
                         "changes": [
                             {"field": name, "old": old, "new": new}
                             for name, old, new in states[clip.key].changes

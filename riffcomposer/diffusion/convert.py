@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from riffcomposer.checkpoints.builtin import read_config
+from riffcomposer.checkpoints.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
+from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
+from riffcomposer.checkpoints.safetensors_file import read_header, shapes
+from riffcomposer.checkpoints.verify import file_sha256, verify_model
+from riffcomposer.checkpoints.weight_kinds import SINGLE_FILE, kind_of_weights
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError
 from riffcomposer.files import disk_error, temporary_name
-from riffcomposer.models.builtin import read_config
-from riffcomposer.models.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
-from riffcomposer.models.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
-from riffcomposer.models.safetensors_file import read_header, shapes
-from riffcomposer.models.verify import file_sha256, verify_model
-from riffcomposer.models.weight_kinds import SINGLE_FILE, kind_of_weights
 
 Say = Callable[[str], None]
 

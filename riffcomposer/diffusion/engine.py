@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import torch
 
+from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.device import BACKENDS
 from riffcomposer.diffusion.init_clips import fit_init, fit_mask
 from riffcomposer.diffusion.latents import decode, encode
 from riffcomposer.diffusion.loading import Checkpoint, load_checkpoint
@@ -24,9 +26,7 @@ from riffcomposer.diffusion.prompts import PromptEncoder
 from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
 from riffcomposer.diffusion.schedulers import check_scheduler, steps_to_run
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
-from riffcomposer.models.device import COMPUTE
-from riffcomposer.models.profile import LocatedModel
-from riffcomposer.plan.model import ClipJob, LoraFile
+from riffcomposer.plan.types import ClipJob, LoraFile
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
 """Latent pixels in a batch, before memory has its say. On a CPU a 30 M UNet on 32 x 32 latents took
@@ -134,9 +134,9 @@ class Engine:
             self._compiled = torch.compile(self.checkpoint.unet)
 
     @property
-    def compute(self) -> str:
+    def backend(self) -> str:
         """Class of device and number format, as it stands in a clip's key."""
-        return COMPUTE[self.checkpoint.device.type]
+        return BACKENDS[self.checkpoint.device.type]
 
     def close(self) -> None:
         """Frees the networks and everything remembered; the engine renders nothing after that."""
@@ -195,7 +195,7 @@ class Engine:
     def _group(self, job: ClipJob) -> _Group:
         """Which batch a job may go into; refuses jobs that the model cannot render."""
         profile = self.located.profile
-        if job.strength > 0 or job.init is None:  # a seed clip as it is takes no steps and names no scheduler
+        if job.strength > 0 or job.init is None:  # a loop as it is takes no steps and names no scheduler
             check_scheduler(job.scheduler, profile.prediction)
         if job.width_frames % profile.width_step or not 0 < job.width_frames <= profile.max_width:
             raise RenderError(
@@ -204,16 +204,18 @@ class Engine:
             )
         if job.negative_prompt and not profile.supports_negative_prompt:
             raise RenderError(f"{profile.name} takes no negative prompt")
-        if job.compute != self.compute:
-            raise RenderError(f"the clip was planned for {job.compute}, but this engine runs {self.compute}")
-        pure = job.init is None or job.strength >= 1
-        strength = 1.0 if pure else job.strength
+        if job.backend != self.backend:
+            raise RenderError(f"the clip was planned for {job.backend}, but this engine runs {self.backend}")
+        from_noise = job.init is None or job.strength >= 1
+        strength = 1.0 if from_noise else job.strength
         count = steps_to_run(job.num_inference_steps, strength)
         if count == 0 and strength > 0:
             raise RenderError(
                 f"strength {job.strength:g} of {job.num_inference_steps} steps runs no step; raise either"
             )
-        settings = BatchSettings(job.scheduler, job.num_inference_steps, count, pure, job.guidance_scale != 1)
+        settings = BatchSettings(
+            job.scheduler, job.num_inference_steps, count, from_noise, job.guidance_scale != 1
+        )
         prompts = (job.place.a.prompt, job.place.b.prompt, job.negative_prompt)
         return _Group(job.width_frames, settings, self._prompts.chunks_needed(prompts), job.loras)
 
@@ -320,7 +322,7 @@ class Engine:
 
     def _fitted(self, job: ClipJob) -> np.ndarray:
         if job.init is None:
-            raise RenderError("a clip without a seed clip cannot have strength 0")
+            raise RenderError("a clip without a loop cannot have strength 0")
         return fit_init(
             job.init,
             width_frames=job.width_frames,
@@ -354,7 +356,7 @@ class Engine:
         ]
 
     def _encode_inits(self, jobs: Sequence[ClipJob]) -> None:
-        """Encodes the seed clips of a batch that are not remembered yet, each once."""
+        """Encodes the loops of a batch that are not remembered yet, each once."""
         wanted = {_init_key(job): job for job in jobs if job.init is not None}
         for key in wanted.keys() & self._inits.keys():
             self._inits.move_to_end(key)
@@ -386,6 +388,6 @@ class Engine:
 
 
 def _init_key(job: ClipJob) -> tuple[Any, ...]:
-    """What decides a fitted seed clip."""
+    """What decides a fitted loop."""
     init = replace(job.init, name="") if job.init is not None else None
     return init, job.width_frames, job.frames_per_quarter, job.clip_quarters

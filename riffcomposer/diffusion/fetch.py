@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
+from riffcomposer.checkpoints.builtin import BUILT_IN
+from riffcomposer.checkpoints.locate import COMPONENTS, converted_folder, locate_model
+from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel
+from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.diffusion.convert import convert_folder
 from riffcomposer.errors import ModelError
-from riffcomposer.models.builtin import BUILT_IN
-from riffcomposer.models.locate import COMPONENTS, converted_folder, locate_model
-from riffcomposer.models.profile import FILE_NAME, LocatedModel
-from riffcomposer.models.verify import verify_model
 
 _WEIGHTS = {
     "unet": "diffusion_pytorch_model",

@@ -1,6 +1,6 @@
-"""Lays seed clips and masks on a song's grid.
+"""Lays loops and masks on a song's grid.
 
-A seed clip is resized along time from its own tempo to the song's, which keeps its pitch, and read
+A loop is resized along time from its own tempo to the song's, which keeps its pitch, and read
 cyclically. A mask is stretched over the clip's slot and goes on from its start over the surplus.
 
 Conventions: a level is float32 `[channels, n_mels, frames]`, row 0 the lowest band; frame `j` stands at
@@ -19,9 +19,9 @@ import torch
 from riffcomposer.errors import RenderError, SpectrogramError
 from riffcomposer.media.kinds import IMAGE_FORMATS
 from riffcomposer.media.picture import misfit
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
-from riffcomposer.plan.model import InitClip, MaskImage
+from riffcomposer.plan.types import InitClip, MaskImage
 from riffcomposer.spectrogram.threads import one_thread
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 
 def resampling_matrix(positions: np.ndarray, length: int, stretch: float) -> np.ndarray:
@@ -118,7 +118,7 @@ def fit_init(
     clip_quarters: Fraction,
     params: SpectrogramParameters,
 ) -> np.ndarray:
-    """A seed clip on the song's grid.
+    """A loop on the song's grid.
 
     The loop is read cyclically: after `loop_quarters` quarter notes it starts again, however many of
     them fit the clip. A loop shorter than its file says is followed by silence.

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.diffusion.loading import Checkpoint
-from riffcomposer.models.profile import ModelProfile
 
 
 def network_image(levels: torch.Tensor, profile: ModelProfile) -> torch.Tensor:
@@ -63,7 +63,7 @@ def _statistics(checkpoint: Checkpoint) -> tuple[torch.Tensor | float, torch.Ten
 
 @torch.inference_mode()
 def encode(checkpoint: Checkpoint, levels: np.ndarray) -> torch.Tensor:
-    """Latents of seed clips: the mean of the autoencoder's distribution, so without a random draw.
+    """Latents of loops: the mean of the autoencoder's distribution, so without a random draw.
 
     Args:
         levels: [batch, channels, n_mels, frames].

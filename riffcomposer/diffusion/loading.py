@@ -13,13 +13,13 @@ os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
 
 import torch
 
+from riffcomposer.checkpoints.builtin import read_config
+from riffcomposer.checkpoints.locate import weight_variant
+from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
+from riffcomposer.checkpoints.verify import component_class, verify_model
+from riffcomposer.device import BACKENDS, named_device
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
-from riffcomposer.models.builtin import read_config
-from riffcomposer.models.device import COMPUTE, named_device
-from riffcomposer.models.locate import weight_variant
-from riffcomposer.models.profile import LocatedModel, ModelProfile
-from riffcomposer.models.verify import component_class, verify_model
 
 LOADING = threading.Lock()
 """Held while a checkpoint or a LoRA is loaded: meanwhile diffusers, transformers and peft change how torch
@@ -108,7 +108,7 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
     """Verifies a checkpoint and loads it.
 
     Args:
-        device: See `riffcomposer.models.device.named_device`.
+        device: See `riffcomposer.device.named_device`.
         hashes: Also compare the sha256 of every file that the profile lists.
 
     Raises:
@@ -130,7 +130,7 @@ def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
 
     folder = located.folder
     index = read_config(folder / "model_index.json")
-    dtype = torch.float32 if COMPUTE[target.type].endswith("float32") else torch.float16
+    dtype = torch.float32 if BACKENDS[target.type].endswith("float32") else torch.float16
     variants = {
         part: {"variant": weight_variant(folder, part) or None} for part in ("unet", "vae", "text_encoder")
     }

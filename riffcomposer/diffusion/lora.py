@@ -10,12 +10,12 @@ import hashlib
 import warnings
 from typing import Any
 
+from riffcomposer.checkpoints.lora_fit import Component, Layers, LoraFit, fit_lora, layers_of
+from riffcomposer.checkpoints.lora_values import check_values
 from riffcomposer.diffusion.loading import LOADING, Checkpoint
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError
-from riffcomposer.models.lora_fit import Component, Layers, LoraFit, fit_lora, layers_of
-from riffcomposer.models.lora_values import check_values
-from riffcomposer.plan.model import LoraFile
+from riffcomposer.plan.types import LoraFile
 
 
 class LoraStack:

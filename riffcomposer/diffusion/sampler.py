@@ -2,7 +2,7 @@
 
 Riffusion's semantics (riffusion_pipeline.py): a clip stands at `alpha` between point A and point B;
 their prompt embeddings are mixed linearly, their noise spherically. Strength and guidance arrive
-already mixed. Departures, each on purpose: the negative prompt is heard; the seed clip is encoded to
+already mixed. Departures, each on purpose: the negative prompt is heard; the loop is encoded to
 the mean of its distribution and not to a random draw; outside a mask the original is re-noised to the
 level that stands *after* each step and not before it, so that black regions end exactly at the original.
 
@@ -31,8 +31,8 @@ class SamplerClip:
         guidance_scale: 1 is no guidance.
         model_strength: 0..1 on the model's own scale (see `ModelProfile.strength_map`).
         noise: Its noise, not yet drawn from.
-        clean: Latents of the seed clip, [channels, height, width]; None starts from noise alone.
-        mask: 1 where the clip is repainted, 0 where the seed clip is kept, [1, height, width].
+        clean: Latents of the loop, [channels, height, width]; None starts from noise alone.
+        mask: 1 where the clip is repainted, 0 where the loop is kept, [1, height, width].
     """
 
     text_a: torch.Tensor
@@ -52,14 +52,14 @@ class BatchSettings:
 
     Attributes:
         count: Steps that are run, of `num_inference_steps`.
-        pure: Start from noise alone: there is no seed clip, or the strength is 1.
+        from_noise: Start from noise alone: there is no loop, or the strength is 1.
         guided: Some guidance scale is not 1.
     """
 
     scheduler: str
     num_inference_steps: int
     count: int
-    pure: bool
+    from_noise: bool
     guided: bool
 
 
@@ -132,12 +132,12 @@ def sample(
         settings.count,
         starts,
         device,
-        pure=settings.pure,
+        from_noise=settings.from_noise,
     )
 
-    # 4. Put noise on the seed clips, or start from noise alone.
+    # 4. Put noise on the loops, or start from noise alone.
     clean = _stacked([clip.clean for clip in clips], noise)
-    latents = path.start(None if settings.pure else clean, noise)
+    latents = path.start(None if settings.from_noise else clean, noise)
     mask = None
     if clean is not None and any(clip.mask is not None for clip in clips):
         mask = _stacked([clip.mask for clip in clips], torch.ones_like(noise[:, :1]))

@@ -70,7 +70,7 @@ class DiffusersPath:
     Args:
         name: One of `NAMES`.
         config: The checkpoint's scheduler configuration, which holds its noise schedule.
-        pure: Start from pure noise; otherwise from clean latents with noise on them.
+        from_noise: Start from pure noise; otherwise from clean latents with noise on them.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class DiffusersPath:
         count: int,
         device: torch.device,
         *,
-        pure: bool = False,
+        from_noise: bool = False,
     ) -> None:
         import diffusers
 
@@ -95,7 +95,7 @@ class DiffusersPath:
                 num_inference_steps, own.get("original_inference_steps") or 50
             )
         self._name = name
-        self._pure = pure
+        self._from_noise = from_noise
         self._scheduler = getattr(diffusers, _CLASSES[name]).from_config({**own, **extra})
         self._scheduler.set_timesteps(num_inference_steps, device=device)
         timesteps = self._scheduler.timesteps
@@ -116,7 +116,7 @@ class DiffusersPath:
         return self._scheduler.add_noise(clean, noise, timestep.reshape(1).expand(len(clean)))
 
     def start(self, clean: torch.Tensor | None, noise: torch.Tensor) -> torch.Tensor:
-        if clean is None or self._pure:
+        if clean is None or self._from_noise:
             return noise * self._scheduler.init_noise_sigma
         return self._noised(clean, noise, self._timesteps[0])
 
@@ -257,18 +257,18 @@ def make_path(
     starts: torch.Tensor,
     device: torch.device,
     *,
-    pure: bool,
+    from_noise: bool,
 ) -> Path:
     """The path of one batch.
 
     Args:
         starts: Model time at which each clip starts, 0..1, [batch]; only a flow path reads it.
         count: How many steps to run.
-        pure: Start from pure noise.
+        from_noise: Start from pure noise.
     """
     check_scheduler(name, prediction)
     if prediction == "flow":
         shift = float(config.get("flow_shift") or config.get("shift") or 1.0)
-        return FlowPath(name, torch.ones_like(starts) if pure else starts, count, device, shift)
+        return FlowPath(name, torch.ones_like(starts) if from_noise else starts, count, device, shift)
     trained = {**config, "prediction_type": prediction}
-    return DiffusersPath(name, trained, num_inference_steps, count, device, pure=pure)
+    return DiffusersPath(name, trained, num_inference_steps, count, device, from_noise=from_noise)

@@ -26,7 +26,7 @@ import numpy as np
 
 from riffcomposer.errors import SpectrogramError
 from riffcomposer.media.kinds import IMAGE_FORMATS, kind_of_bytes
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 if TYPE_CHECKING:
     from PIL import Image

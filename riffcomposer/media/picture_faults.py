@@ -13,10 +13,10 @@ from riffcomposer.media.kinds import FileFault
 from riffcomposer.media.picture import Picture
 
 MOSTLY_LOUD = 0.6
-"""Mean level from which an image is taken for light on dark. Seed clips have 0.15 to 0.36."""
+"""Mean level from which an image is taken for light on dark. Loops have 0.15 to 0.36."""
 
 TURNED_SLOPE = 0.06
-"""Difference of the first and last quarters of the columns, in mean level; seed clips have up to 0.04."""
+"""Difference of the first and last quarters of the columns, in mean level; loops have up to 0.04."""
 
 _BLANK = 0.02
 

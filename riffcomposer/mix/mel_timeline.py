@@ -11,7 +11,7 @@ two neighbours' powers, and the decoder makes one sound of it. Fading decoded so
 where they are unrelated.
 
 Conventions: frame `j` of the timeline is centred on sample `j * hop_length` after its start. Levels
-and mels as in `riffcomposer.models.spectrogram_parameters`.
+and mels as in `riffcomposer.spectrogram_parameters`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.hand_over import JOIN_FRAMES, HandOver, plan_hand_over
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 Mel = NDArray[np.float32]
 

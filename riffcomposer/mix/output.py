@@ -21,7 +21,7 @@ import numpy as np
 from riffcomposer.errors import AudioError
 from riffcomposer.files import replacing
 from riffcomposer.mix.blocks import AudioReader, Scaled, iterate_blocks
-from riffcomposer.mix.files import LOSSY, Format, SoundFileReader, encode, format_of
+from riffcomposer.mix.encoding import LOSSY, Format, SoundFileReader, encode, format_of
 from riffcomposer.mix.loudness import Loudness, measure_parts
 from riffcomposer.mix.markers import Marker
 from riffcomposer.mix.master import Master, Mastering

@@ -19,7 +19,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from riffcomposer.mix.blocks import Audio, AudioReader, read_padded
 from riffcomposer.mix.mel_timeline import MelTimeline
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 CONTEXT_FRAMES = 12
 NEIGHBOUR_FRAMES = 64

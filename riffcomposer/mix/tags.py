@@ -28,7 +28,7 @@ from mutagen.oggvorbis import OggVorbis
 
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.chapters import contents_tables, order_chapters
-from riffcomposer.mix.files import Format, SoundFileReader, format_of
+from riffcomposer.mix.encoding import Format, SoundFileReader, format_of
 from riffcomposer.mix.markers import (
     Marker,
     append_chunks,

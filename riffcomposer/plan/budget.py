@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.errors import BudgetError
-from riffcomposer.models.profile import ModelProfile
 from riffcomposer.plan.findings import Finding
-from riffcomposer.plan.model import Budget, ClipJob, Grid, JobState, Plan
+from riffcomposer.plan.types import Budget, ClipJob, Grid, JobStatus, Plan
 from riffcomposer.song.lints import effective_steps
 from riffcomposer.song.resolved import NodePath
 
@@ -77,7 +77,7 @@ def physical_memory_bytes() -> int | None:
         return None
 
 
-def estimate(plan: Plan, states: Mapping[str, JobState], profile: ModelProfile) -> Budget:
+def estimate(plan: Plan, states: Mapping[str, JobStatus], profile: ModelProfile) -> Budget:
     """What rendering `plan` costs, roughly; clips that are cached by `states` are free.
 
     Disk counts the clips to render (float16 levels), each passage (float32, two channels) and one
@@ -85,7 +85,7 @@ def estimate(plan: Plan, states: Mapping[str, JobState], profile: ModelProfile) 
     unless the model has learnt it, and half a second for decoding a clip's worth of sound.
     """
     grid = plan.grid
-    todo = [job for key, job in plan.jobs.items() if states[key].cause != "cached"]
+    todo = [job for key, job in plan.jobs.items() if states[key].status != "cached"]
     channels = 2 if profile.spectrogram.stereo else 1
     clip_bytes = 2 * channels * profile.spectrogram.num_frequencies * grid.width_frames
     sound_samples = sum(passage.body_samples + passage.tail_samples for passage in plan.passages)
@@ -109,7 +109,7 @@ def _evaluations(job: ClipJob, profile: ModelProfile) -> int:
 
 def _speed(jobs: list[ClipJob]) -> float:
     """Time of an evaluation against two CPU cores: a graphics card is some 200 times as fast."""
-    return 0.005 if jobs and not jobs[0].compute.startswith("cpu") else 1.0
+    return 0.005 if jobs and not jobs[0].backend.startswith("cpu") else 1.0
 
 
 def check_budget(budget: Budget, limits: Limits) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from riffcomposer.models.profile import ModelProfile
+from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.plan.findings import fault
-from riffcomposer.plan.model import Grid
+from riffcomposer.plan.types import Grid
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 from riffcomposer.units import Timebase, round_half_up
 

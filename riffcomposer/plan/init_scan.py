@@ -1,7 +1,7 @@
 """A look at the users' sounds and images that a plan starts from, before a model is loaded for them.
 
 Only the part that is used is read, each part once; nothing is written or remembered. The catalogue's
-seed clips are known to be well.
+loops are known to be well.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from riffcomposer.errors import AudioError, SpectrogramError
 from riffcomposer.media.kinds import FileFault, kind_of, name_fault
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.plan.findings import Finding
 from riffcomposer.plan.inputs import predicate
-from riffcomposer.plan.model import InitClip, Plan
+from riffcomposer.plan.types import InitClip, Plan
 from riffcomposer.song.diagnostics import shorten
 from riffcomposer.song.resolved import NodePath, ResolvedSong
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 LONGEST_PART_SECONDS = 120.0
 """Of a longer loop the beginning is looked at."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
 from riffcomposer.plan.findings import fault
-from riffcomposer.plan.voices import InputFile
+from riffcomposer.plan.section_settings import InputFile
 from riffcomposer.song.diagnostics import shorten
 from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
 from riffcomposer.song.resolved import NodePath

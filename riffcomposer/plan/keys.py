@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from riffcomposer.plan.model import (
+from riffcomposer.plan.types import (
     AUDIO_READER_VERSION,
     SAMPLER_VERSION,
     ClipJob,
@@ -39,8 +39,8 @@ def canonical(job: ClipJob) -> ClipJob:
     - Numbers are rounded to `DIGITS` decimals; both points carry the strength and guidance of the place.
     - At an end point (alpha 0 or 1, or both points equal) both points are that one and alpha is 0.
     - The points are in order of (prompt, seed); swapping them turns alpha into 1 - alpha.
-    - No step run: the seed clip itself; prompts, seeds, guidance, mask and so on have no effect.
-    - Full strength without a mask: the seed clip has no effect, and goes.
+    - No step run: the loop itself; prompts, seeds, guidance, mask and so on have no effect.
+    - Full strength without a mask: the loop has no effect, and goes.
     - LoRAs are in order of their digests; those of weight 0 go.
     """
     strength = rounded(job.strength) if job.init is not None else 1.0
@@ -97,7 +97,7 @@ def job_fields(job: ClipJob) -> dict[str, Any]:
         "clip_quarters": str(job.clip_quarters),
         "width_frames": job.width_frames,
         "model": job.model_digest,
-        "compute": job.compute,
+        "compute": job.backend,
         "sampler_version": SAMPLER_VERSION,
     }
     if job.init is not None:
@@ -148,7 +148,7 @@ def passage_key(
         decoder: Name of the decoder's preset.
         decoder_version: Version of the decoding code; raising it decodes every passage again.
         phase_seed: Seed of the phase.
-        extra: Whatever else decides the audio, as text (`compute` of the decoder, for instance).
+        extra: Whatever else decides the audio, as text (`backend` of the decoder, for instance).
     """
     first, past = passage.clips
     grid = plan.grid

@@ -7,7 +7,7 @@
 
 **Bridges** lead from where the section before ended to where the next begins. If that end lies
 between two key points, the bridge leaves from the nearer one, at the strength and guidance that
-were last heard. Clips of the first half take seed clip, mask, LoRAs, steps, scheduler and negative
+were last heard. Clips of the first half take loop, mask, LoRAs, steps, scheduler and negative
 prompt from the section they leave, the others from the section they enter; a side without a seed
 clip borrows the other's.
 
@@ -28,13 +28,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from riffcomposer.models.profile import LocatedModel
-from riffcomposer.plan.arrangement import arrange
+from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.findings import fault
 from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
 from riffcomposer.plan.keys import canonical, fields_key, job_fields
-from riffcomposer.plan.model import (
+from riffcomposer.plan.placements import arrange
+from riffcomposer.plan.section_settings import InputFiles, SectionSettings, SectionSettingsMaker, between
+from riffcomposer.plan.types import (
     ClipJob,
     Passage,
     Place,
@@ -44,9 +46,7 @@ from riffcomposer.plan.model import (
     Point,
     Transition,
 )
-from riffcomposer.plan.voices import InputFiles, Voice, Voices, between
 from riffcomposer.plan.walks import bridge, make_walk
-from riffcomposer.seeds.catalogue import Catalogue
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 
 CUT_SECONDS = Fraction(5, 1000)
@@ -61,7 +61,7 @@ def plan_song(
     song_path: Path,
     model: LocatedModel,
     catalogue: Catalogue,
-    compute: str,
+    backend: str,
     files: InputFiles,
     draft: bool = False,
     limits: Limits | None = None,
@@ -72,8 +72,8 @@ def plan_song(
         song: The song, everything filled in.
         song_path: Its file, for messages.
         model: The checkpoint it names.
-        catalogue: The seed clips and masks it may name.
-        compute: Class of device and number format, `cpu-float32` for instance.
+        catalogue: The loops and masks it may name.
+        backend: Class of device and number format, `cpu-float32` for instance.
         files: Looks up the song's own files.
         draft: Same grid, prompts and seeds, about half the steps.
         limits: Most minutes and clips; a generous default if None.
@@ -82,7 +82,7 @@ def plan_song(
         SongError: The song does not fit the model; carries findings.
         BudgetError: More minutes or clips than allowed.
     """
-    return _Planner(song, song_path, model, catalogue, compute, files, draft, limits or Limits()).plan()
+    return _Planner(song, song_path, model, catalogue, backend, files, draft, limits or Limits()).plan()
 
 
 class _Planner:
@@ -94,7 +94,7 @@ class _Planner:
         song_path: Path,
         model: LocatedModel,
         catalogue: Catalogue,
-        compute: str,
+        backend: str,
         files: InputFiles,
         draft: bool,
         limits: Limits,
@@ -102,7 +102,7 @@ class _Planner:
         self.song = song
         self.song_path = song_path
         self.model = model
-        self.compute = compute
+        self.backend = backend
         self.grid = make_grid(song, model.profile)
         self.time = timebase(song, model.profile)
         self.placements = arrange(song, self.grid, limits)
@@ -112,7 +112,7 @@ class _Planner:
             make_walk(section, clips, model.profile)
             for section, clips in zip(song.sections, self.own_clips, strict=True)
         ]
-        voices = Voices(song, self.grid, model.profile, catalogue, files, draft)
+        voices = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, draft)
         self.voices = [
             voices.of(section, walk) for section, walk in zip(song.sections, self.walks, strict=True)
         ]
@@ -274,7 +274,13 @@ class _Planner:
         return wanted, clips
 
     def _clip(
-        self, section: int, index: int, kind: _Kind, span: tuple[int, int], voice: Voice, place: Place
+        self,
+        section: int,
+        index: int,
+        kind: _Kind,
+        span: tuple[int, int],
+        voice: SectionSettings,
+        place: Place,
     ) -> PlannedClip:
         start, end = span
         return PlannedClip(section, index, kind, start, end - start, self._key(voice, place), place.label)
@@ -295,12 +301,12 @@ class _Planner:
 
     # Jobs ---------------------------------------------------------------------------------
 
-    def _key(self, voice: Voice, place: Place) -> str:
+    def _key(self, voice: SectionSettings, place: Place) -> str:
         """Notes the job of a place and gives its key."""
         job = canonical(
             ClipJob(
                 model_digest=self.model.digest,
-                compute=self.compute,
+                backend=self.backend,
                 width_frames=self.grid.width_frames,
                 frames_per_quarter=self.frames_per_quarter,
                 clip_quarters=self.clip_quarters,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from riffcomposer.models.profile import ModelProfile
-from riffcomposer.plan.model import Place, Point
+from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.plan.types import Place, Point
 from riffcomposer.song.resolved import ResolvedSection
 
 SEEDS = 2**63
@@ -107,7 +107,7 @@ def make_walk(section: ResolvedSection, clips: int, profile: ModelProfile) -> Wa
 def bridge(origin: Point, target: Point, clips: int) -> list[Place]:
     """The places of a bridge's clips: evenly between two points, neither of which is repeated.
 
-    A point without a prompt (a section that plays its seed clip as it is) takes the other's.
+    A point without a prompt (a section that plays its loop as it is) takes the other's.
     """
     origin = origin if origin.prompt else replace(origin, prompt=target.prompt)
     target = target if target.prompt else replace(target, prompt=origin.prompt)

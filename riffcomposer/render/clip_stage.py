@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.errors import Cancelled, RenderError
-from riffcomposer.models.profile import LocatedModel
-from riffcomposer.plan.model import ClipJob, Plan
+from riffcomposer.plan.types import ClipJob, Plan
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
@@ -29,7 +29,7 @@ class ClipEngine(Protocol):
     """Anything that can render clips: `riffcomposer.diffusion.engine.Engine`, or a stand-in in tests."""
 
     @property
-    def compute(self) -> str:
+    def backend(self) -> str:
         """Class of device and number format, as it stands in a clip's key."""
         ...
 
@@ -55,7 +55,7 @@ class ClipEngine(Protocol):
 class EngineSource(Protocol):
     """Where engines come from: the diffusion engine, or a stand-in in tests."""
 
-    def compute(self, device: str) -> str:
+    def backend(self, device: str) -> str:
         """The class of device and number format of an engine on `device`; loads no model.
 
         Raises:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riffcomposer.errors import Cancelled, RenderError
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.plan.keys import passage_key
-from riffcomposer.plan.model import Passage, Plan
+from riffcomposer.plan.types import Passage, Plan
 from riffcomposer.render.clip_stage import load_level
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:

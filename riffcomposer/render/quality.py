@@ -16,12 +16,12 @@ from riffcomposer.errors import RenderError
 from riffcomposer.files import write_text
 from riffcomposer.mix.blocks import npy_reader
 from riffcomposer.mix.report import JoinFigures, measure_joins, measure_repetition
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.types import Plan
 from riffcomposer.render.clip_stage import load_level
 from riffcomposer.render.passage_stage import PASSAGE_KIND, passage_timeline
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.resolved import ResolvedMaster
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) ->
         passages: From `measure_passages`.
         track: The finished files; the first one is listened to.
     """
-    from riffcomposer.mix.files import SoundFileReader
+    from riffcomposer.mix.encoding import SoundFileReader
     from riffcomposer.mix.report import measure_transitions, summarise_joins
     from riffcomposer.mix.tempo import measure_tempo
 
@@ -133,7 +133,7 @@ def write_quality_report(
         cache_folder: See `riffcomposer.mix.timeline_image.write_timeline`.
     """
     from riffcomposer.mix.blocks import Buffered
-    from riffcomposer.mix.files import SoundFileReader
+    from riffcomposer.mix.encoding import SoundFileReader
     from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
 
     report = {"song": files.song, **measure_track(plan, passages, track)}

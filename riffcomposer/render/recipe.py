@@ -11,9 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from riffcomposer import __version__
-from riffcomposer.models.profile import LocatedModel
+from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION, Plan
+from riffcomposer.plan.types import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION, Plan
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "pedalboard", "numpy", "soundfile")
 

@@ -1,6 +1,6 @@
 """Runs a plan: clips, passages, track, report; whatever the store has is not made again.
 
-The stages and their keys are in `docs/architecture.md`. Stopped at any instant, the same command
+The stages and their keys are in `docs/explanation/how-it-works.md`. Stopped at any instant, the same command
 goes on from what the store holds and ends in the same bytes.
 """
 
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from riffcomposer.models.profile import LocatedModel
+from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, ClipJob, Plan
+from riffcomposer.plan.types import DECODER_VERSION, MIX_VERSION, ClipJob, Plan
 from riffcomposer.render.clip_stage import ClipEngine, missing_clips, render_missing
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import TrackFiles

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.files import scratch_folder
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.types import Plan
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.output_names import TrackFiles, slug
 from riffcomposer.render.passage_stage import PASSAGE_KIND
@@ -170,7 +170,7 @@ def _write_outputs(
     stop: StopFlag,
 ) -> tuple[OutputFile, ...]:
     """Writes one file for each format, side by side: an encoder keeps one core busy for seconds."""
-    from riffcomposer.mix.files import LOSSY
+    from riffcomposer.mix.encoding import LOSSY
     from riffcomposer.mix.output import write_track
 
     failed = StopFlag()

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from riffcomposer.song.diagnostics import MAX_DIAGNOSTICS, did_you_mean, nearest, shorten
-from riffcomposer.song.models import Section, Settings, Song
+from riffcomposer.song.language import Section, Settings, Song
 from riffcomposer.song.resolved import NodePath
 from riffcomposer.song.yaml_syntax import key_in_text
 

@@ -1,7 +1,7 @@
 """What a song's author should know that needs the model's profile, the catalogue or the song's files.
 
 An error here is a song that cannot be rendered as it stands; a warning one that can, but is
-probably not what was meant. Lints that need the plan live in `riffcomposer.plan.lints`.
+probably not what was meant. Lints that need the plan live in `riffcomposer.plan.plan_lints`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from riffcomposer.models.profile import ModelProfile
-from riffcomposer.seeds.catalogue import Catalogue
+from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
@@ -23,7 +23,7 @@ from riffcomposer.units import Timebase, exact
 SILENT_DB = -60
 MAX_STEPS = 1000
 TEMPO_RATIO = 1.5
-"""A seed clip stretched by more than this sounds smeared."""
+"""A loop stretched by more than this sounds smeared."""
 FEW_STEPS = 10
 """A model that needs fewer steps than this is made for few: one effective step is fine with it."""
 
@@ -74,7 +74,7 @@ def _steps(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) ->
             message = f"strength {strength:g} of {steps} steps leaves none to run"
             least = -(-1 // exact(strength))
             more = f"write num_inference_steps: {least}, " if least <= MAX_STEPS else "write "
-            hint = f"{more}a higher strength, or strength: 0 for the seed clip"
+            hint = f"{more}a higher strength, or strength: 0 for the loop"
             yield song.diagnostic("error", "no-steps", message, path, hint)
         elif effective == 1 and (section.num_inference_steps is not None or steps >= FEW_STEPS):
             message = f"strength {strength:g} of {steps} steps runs a single step"
@@ -83,14 +83,14 @@ def _steps(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) ->
             )
         if strength > profile.beat_keeping_strength:
             message = (
-                f"strength {strength:g} may leave the beat of the seed clip "
+                f"strength {strength:g} may leave the beat of the loop "
                 f"({profile.name} keeps it up to {profile.beat_keeping_strength:g})"
             )
             yield song.diagnostic("warning", "off-beat", message, path)
     if all(point.strength == 0 for point in section.points):
         for key in ("prompt", "mask"):
             if section.where(key) == (*section.path, key):
-                message = f"{key} has no effect at strength 0, which plays the seed clip itself"
+                message = f"{key} has no effect at strength 0, which plays the loop itself"
                 yield song.diagnostic("warning", "no-effect", message, section.where(key), key=True)
 
 
@@ -165,7 +165,7 @@ def _named(
         except PathError as error:
             yield song.diagnostic("error", "bad-path", str(error), path)
     elif name not in known:
-        hint = did_you_mean(name, known) or "`riffcompose seeds` lists the catalogue"
+        hint = did_you_mean(name, known) or "`riffcompose loops` lists the catalogue"
         yield song.diagnostic(
             "error", "unknown-name", f"the catalogue has no {kind} {shorten(name)}", path, hint
         )
@@ -177,7 +177,7 @@ def _files(
     if section.init is not None:
         path = section.where("init")
         clips = {name: clip.path for name, clip in catalogue.clips.items()}
-        yield from _named(song, section.init.name, clips, (*path, "path"), "seed clip", folders)
+        yield from _named(song, section.init.name, clips, (*path, "path"), "loop", folders)
         clip = catalogue.clips.get(section.init.name) if section.init.kind == "catalogue" else None
         tempo = clip.tempo if clip is not None else section.init.tempo
         if tempo is not None:
@@ -231,7 +231,7 @@ def lint(
     Args:
         song: A song without faults of its own.
         profile: Of its model; None if the model is not on this disk: what needs it is left out.
-        catalogue: The seed clips and masks that it may name.
+        catalogue: The loops and masks that it may name.
         allowed_folders: Folders beside the song's own in which its files may lie.
         model_folder: Of its checkpoint, whose headers LoRA files are compared with.
 

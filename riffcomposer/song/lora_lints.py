@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from riffcomposer.checkpoints.lora_fit import Layers, fit_lora, layers_of
+from riffcomposer.checkpoints.lora_values import check_values
 from riffcomposer.errors import ModelError
-from riffcomposer.models.lora_fit import Layers, fit_lora, layers_of
-from riffcomposer.models.lora_values import check_values
 from riffcomposer.song.diagnostics import Diagnostic, Severity, printable, shorten
 from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
 from riffcomposer.song.reader import LoadedSong

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from riffcomposer.errors import SongError
-from riffcomposer.song import models, nodes, rules
+from riffcomposer.song import language, nodes, rules
 from riffcomposer.song.diagnostics import Diagnostic, Severity, Span, song_error
 from riffcomposer.song.faults import Fault, faults_of, label, without_echoes
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
@@ -93,7 +93,7 @@ def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
     return values
 
 
-def _validated(root: Node, faults: list[Fault]) -> models.Song | None:
+def _validated(root: Node, faults: list[Fault]) -> language.Song | None:
     """Runs every check of values; gives the song if none of them found a fault."""
     plain = _plain(root, (), faults)
     song = None
@@ -102,7 +102,7 @@ def _validated(root: Node, faults: list[Fault]) -> models.Song | None:
         return None
     found: list[Fault] = []
     try:
-        song = models.Song.model_validate(plain)
+        song = language.Song.model_validate(plain)
     except ValidationError as error:
         found = faults_of(error)
     said = {fault.path for fault in found if not fault.at_key}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from riffcomposer.song.fields import StrictModel
+from riffcomposer.song.language import Init, Lora, Point, Section, Song, Transition
 from riffcomposer.song.merge import Merged, by_name, merge_section
-from riffcomposer.song.models import Init, Lora, Point, Section, Song, Transition
 from riffcomposer.song.paths import is_path
 from riffcomposer.song.resolved import (
     InitSpec,

@@ -36,7 +36,7 @@ class KeyPoint:
 
 @dataclass(frozen=True)
 class InitSpec:
-    """The seed clip a section starts from.
+    """The loop a section starts from.
 
     Attributes:
         kind: `catalogue`: `name` is an entry of the shipped catalogue; `file`: a path as written.

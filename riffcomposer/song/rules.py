@@ -86,7 +86,7 @@ def _files(settings: Plain, path: NodePath) -> Iterator[Fault]:
         if isinstance(text, str) and not is_path(text):
             for key in ("start", "tempo", "bars"):
                 if key in init:
-                    message = f"{key} does not apply to a seed clip of the catalogue, only to a file"
+                    message = f"{key} does not apply to a loop of the catalogue, only to a file"
                     yield Fault((*path, "init", key), "does-not-apply", message, at_key=True)
     else:
         yield from _file(init, (*path, "init"), AUDIO_SUFFIXES + IMAGE_SUFFIXES)
@@ -160,7 +160,7 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
                         missing=("prompt",),
                     )
     elif "walk" not in merged.values and not has_prompt and merged.strength != 0:
-        hint = "write prompt:, or walk: with several, or strength: 0 to play the seed clip itself"
+        hint = "write prompt:, or walk: with several, or strength: 0 to play the loop itself"
         yield Fault(
             path, "missing-key", "this section has no prompt", hint, missing=("prompt", "walk", "use")
         )
@@ -186,13 +186,13 @@ def _section(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
         for key in ("strength", "denoising", "mask"):
             if key in section and section[key] != "none":
                 message = f"{key} does not apply to a section without init"
-                yield Fault((*path, key), "does-not-apply", message, "name a seed clip in init:", at_key=True)
+                yield Fault((*path, key), "does-not-apply", message, "name a loop in init:", at_key=True)
         walk = section.get("walk")
         for index, point in enumerate(walk if isinstance(walk, list) else []):
             if isinstance(point, dict) and "strength" in point:
                 message = "strength does not apply to a section without init"
                 where = (*path, "walk", index, "strength")
-                yield Fault(where, "does-not-apply", message, "name a seed clip in init:", at_key=True)
+                yield Fault(where, "does-not-apply", message, "name a loop in init:", at_key=True)
 
 
 def _alpha(settings: Plain, curve: object, path: NodePath) -> Iterator[Fault]:

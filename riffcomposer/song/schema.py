@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from riffcomposer.files import write_text
 from riffcomposer.song import resolve
-from riffcomposer.song.models import Song
+from riffcomposer.song.language import Song
 
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "song.schema.json"
 

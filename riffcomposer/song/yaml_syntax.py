@@ -86,7 +86,7 @@ _WORDS = (
     ),
 )
 _FAR = 3
-"""Lines above the parser's mark in which the cause is looked for."""
+"""Lines above the parser's mark in which the status is looked for."""
 
 
 def syntax_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYaml:

@@ -26,8 +26,7 @@ import numpy as np
 import torch
 
 from riffcomposer.errors import SpectrogramError
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
-from riffcomposer.plan.model import DECODER_VERSION
+from riffcomposer.plan.types import DECODER_VERSION
 from riffcomposer.spectrogram.griffin_lim import refine
 from riffcomposer.spectrogram.mel import PCM_SCALE, hann
 from riffcomposer.spectrogram.mel_inversion import EDGE_HZ, FirstGuess, MelConstraint
@@ -38,6 +37,7 @@ from riffcomposer.spectrogram.presets import PRESETS, stages_of
 from riffcomposer.spectrogram.resampling import delayed, resample
 from riffcomposer.spectrogram.threads import Spread, available_cores, one_thread, spread_over
 from riffcomposer.spectrogram.work_grid import ShortTimeTransform, WorkGrid
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 __all__ = ["DECODER_VERSION", "PRESETS", "Decoder", "MelReader"]
 

@@ -19,7 +19,7 @@ from PIL import Image
 from riffcomposer import files
 from riffcomposer.errors import SpectrogramError
 from riffcomposer.media.picture import exif_tags, read_picture
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 
 def pixels_from_level(level: torch.Tensor | np.ndarray) -> np.ndarray:

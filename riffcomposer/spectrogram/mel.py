@@ -15,8 +15,8 @@ from functools import lru_cache
 import torch
 
 from riffcomposer.errors import AudioError, SpectrogramError
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.mel_filters import mel_filters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PCM_SCALE = 32768.0
 """From audio in -1..1 to the 16-bit samples Riffusion measures."""

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import torch
 
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.mel import mel_bank
 from riffcomposer.spectrogram.work_grid import WorkGrid
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 EDGE_HZ = 40.0
 """How far below the top of a lower grid its mel bands end: twice the window's main lobe."""

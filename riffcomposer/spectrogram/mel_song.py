@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from riffcomposer.errors import SpectrogramError
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 MelReader = Callable[[int, int], np.ndarray]
 """`read(first, count)` gives the mel of frames `first` to `first + count`, `[channels, n_mels, count]`."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import torch
 
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.mel import hann
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 _SMOOTH = (2, 3, 5, 7)
 

@@ -27,9 +27,9 @@ from typing import Any
 
 from riffcomposer.errors import StoreError
 from riffcomposer.files import write_text
-from riffcomposer.plan.causes import Position, Recorded, positions
 from riffcomposer.plan.keys import fields_key, job_fields
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.statuses import Position, Recorded, positions
+from riffcomposer.plan.types import Plan
 
 MAX_BYTES = 64 << 20
 _HEAD = "# riffcompose lock 1"

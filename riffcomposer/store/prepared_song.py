@@ -9,19 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.device import BACKENDS, guess_backend, guess_basis, named_device
 from riffcomposer.errors import SongError
-from riffcomposer.models.device import COMPUTE, guess_basis, guess_compute, named_device
-from riffcomposer.models.locate import locate_model
-from riffcomposer.models.profile import LocatedModel
+from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.plan.budget import Limits, check_budget, estimate
-from riffcomposer.plan.causes import job_states
 from riffcomposer.plan.findings import Finding
 from riffcomposer.plan.init_scan import scan_inits
 from riffcomposer.plan.inputs import SongFiles
-from riffcomposer.plan.lints import lint_plan
-from riffcomposer.plan.model import Assessment, Plan
+from riffcomposer.plan.plan_lints import lint_plan
 from riffcomposer.plan.planner import plan_song
-from riffcomposer.seeds.catalogue import catalogue
+from riffcomposer.plan.statuses import job_states
+from riffcomposer.plan.types import Assessment, Plan
 from riffcomposer.song.diagnostics import Diagnostic, format_text, in_order, song_error
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, load_song
@@ -39,7 +39,7 @@ class PreparedSong:
         assessment: What the store has of the plan, and what the rest costs.
         lock: As it is on disk; never trusted.
         warnings: What its author should know.
-        compute, draft, limits, allowed_folders: What it was planned with.
+        backend, draft, limits, allowed_folders: What it was planned with.
     """
 
     song: LoadedSong
@@ -48,12 +48,12 @@ class PreparedSong:
     assessment: Assessment
     lock: Lock
     warnings: tuple[Diagnostic, ...]
-    compute: str
+    backend: str
     draft: bool
     limits: Limits
     allowed_folders: tuple[Path, ...]
 
-    def planned_for(self, compute: str, store: Store) -> PreparedSong:
+    def planned_for(self, backend: str, store: Store) -> PreparedSong:
         """The same song under the same limits, planned for another class of device.
 
         Raises as `prepare_song` does.
@@ -61,7 +61,7 @@ class PreparedSong:
         return prepare_song(
             self.song,
             store,
-            compute=compute,
+            backend=backend,
             draft=self.draft,
             limits=self.limits,
             allowed_folders=self.allowed_folders,
@@ -73,7 +73,7 @@ def prepare_song(
     store: Store,
     *,
     device: str = "auto",
-    compute: str | None = None,
+    backend: str | None = None,
     draft: bool = False,
     limits: Limits | None = None,
     allowed_folders: tuple[Path, ...] = (),
@@ -84,7 +84,7 @@ def prepare_song(
         path: The song's file, or the song if it has been read.
         store: Where finished clips are looked up.
         device: What it will be rendered on, for keys: `auto`, `cpu`, `cuda` or `mps`.
-        compute: Instead of what `device` is thought to be: the class that an engine really has.
+        backend: Instead of what `device` is thought to be: the class that an engine really has.
         draft: Few steps.
         limits: The budget; a generous default if None.
         allowed_folders: Folders beside the song's own in which its files may lie.
@@ -97,7 +97,7 @@ def prepare_song(
     """
     song = path if isinstance(path, LoadedSong) else load_song(path)
     limits = limits or Limits()
-    compute = compute or expected_compute(device, store)
+    backend = backend or expected_compute(device, store)
     model = locate_model(song.resolved.model, song.folder)
     shipped = catalogue()
     found = lint(song, model.profile, shipped, allowed_folders=allowed_folders, model_folder=model.folder)
@@ -109,7 +109,7 @@ def prepare_song(
             song_path=song.path,
             model=model,
             catalogue=shipped,
-            compute=compute,
+            backend=backend,
             files=SongFiles(song.folder, allowed_folders),
             draft=draft,
             limits=limits,
@@ -126,7 +126,7 @@ def prepare_song(
         raise song_error(song.source.file, found)
     warnings = in_order([*found, *diagnosed(song, lint_plan(plan, song.resolved))])
     return PreparedSong(
-        song, model, plan, assessment, lock, tuple(warnings), compute, draft, limits, tuple(allowed_folders)
+        song, model, plan, assessment, lock, tuple(warnings), backend, draft, limits, tuple(allowed_folders)
     )
 
 
@@ -138,9 +138,9 @@ def expected_compute(device: str, store: Store) -> str:
     """
     if named_device(device) == "auto":
         known = store.known_compute(guess_basis())
-        if known is not None and known in COMPUTE.values():
+        if known is not None and known in BACKENDS.values():
             return known
-    return guess_compute(device)
+    return guess_backend(device)
 
 
 def diagnosed(song: LoadedSong, findings: Iterable[Finding | Diagnostic]) -> list[Diagnostic]:

@@ -197,9 +197,9 @@ class Store:
                         keys.setdefault(kind, set()).add(key)
         return locks
 
-    def remember_compute(self, basis: str, compute: str) -> None:
+    def remember_compute(self, basis: str, backend: str) -> None:
         """Notes which class of device torch really found where the guess rests on `basis`."""
-        write_bytes(self._device_note(basis), compute.encode(), durable=False)
+        write_bytes(self._device_note(basis), backend.encode(), durable=False)
 
     def known_compute(self, basis: str) -> str | None:
         """The class of device that a render noted for `basis`; None where none did."""

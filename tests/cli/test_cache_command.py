@@ -11,7 +11,7 @@ import pytest
 from planned_songs import planned, section, song
 
 from riffcomposer.cli.main import main
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.types import Plan
 from riffcomposer.store.lock import write_lock
 from riffcomposer.store.store import Store
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from riffcomposer.checkpoints import locate, verify
+from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.cli.check import examine
 from riffcomposer.cli.main import main
 from riffcomposer.errors import ModelError
-from riffcomposer.models import locate, verify
-from riffcomposer.models.profile import LocatedModel, ModelProfile
-from riffcomposer.seeds import catalogue as seeds
-from riffcomposer.seeds.catalogue import Catalogue, SeedClip
+from riffcomposer.loops import catalogue as seeds
+from riffcomposer.loops.catalogue import Catalogue, Loop
 
 GOOD = "title: Good\nsections:\n  - {prompt: jazz, bars: 8, init: keys}\n"
 BAD = "title: Bad\nsections:\n  - {prompt: jazz, bars: 8, init: keyz}\n  - {prompt: a, bars: -1}\n"
@@ -29,7 +29,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Runs the command with a model and a catalogue of the test's own; gives code, stdout, stderr."""
-    clip = SeedClip("keys", "lofi", "", Fraction(375, 4), 2, "4/4", "", (), tmp_path / "keys.png", "0" * 64)
+    clip = Loop("keys", "lofi", "", Fraction(375, 4), 2, "4/4", "", (), tmp_path / "keys.png", "0" * 64)
     model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
     monkeypatch.setattr(seeds, "catalogue", lambda: Catalogue({"keys": clip}, {}))
     monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
@@ -72,7 +72,7 @@ def test_names_and_files_are_checked(run: Run) -> None:
     _write(bad=BAD.replace("-1", "1"))
     code, out, _ = run("check", "bad.yaml")
     assert code == 1
-    assert "bad.yaml:3:35: error: the catalogue has no seed clip 'keyz'; did you mean 'keys'?" in out
+    assert "bad.yaml:3:35: error: the catalogue has no loop 'keyz'; did you mean 'keys'?" in out
 
 
 def test_several_songs(run: Run) -> None:
@@ -157,7 +157,7 @@ def test_nothing_is_written_and_no_torch_loaded(tmp_path: Path) -> None:
     before = song.stat().st_mtime_ns
     program = (
         "import sys\n"
-        "from riffcomposer.seeds import catalogue as seeds\n"
+        "from riffcomposer.loops import catalogue as seeds\n"
         "seeds.catalogue = lambda: seeds.Catalogue({}, {})\n"
         "from riffcomposer.cli.main import main\n"
         "try:\n"

@@ -12,7 +12,7 @@ from PIL import Image
 from planned_songs import CATALOGUE, section, song, write_song
 
 from riffcomposer.cli.main import main
-from riffcomposer.seeds import catalogue as seeds
+from riffcomposer.loops import catalogue as seeds
 
 
 @pytest.fixture

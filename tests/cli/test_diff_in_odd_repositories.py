@@ -17,7 +17,7 @@ from PIL import Image
 from planned_songs import CATALOGUE, section, song, write_model
 
 from riffcomposer.cli.main import main
-from riffcomposer.seeds import catalogue as seeds
+from riffcomposer.loops import catalogue as seeds
 
 
 def _picture() -> bytes:

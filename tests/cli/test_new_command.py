@@ -11,20 +11,20 @@ import jsonschema
 import pytest
 import yaml
 
+from riffcomposer.checkpoints import locate, verify
+from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.cli.check import examine
 from riffcomposer.cli.main import main
 from riffcomposer.cli.new import STYLES, starter_song
-from riffcomposer.models import locate, verify
-from riffcomposer.models.profile import LocatedModel, ModelProfile
-from riffcomposer.seeds import catalogue as seeds
-from riffcomposer.seeds.catalogue import Catalogue, SeedClip
+from riffcomposer.loops import catalogue as seeds
+from riffcomposer.loops.catalogue import Catalogue, Loop
 from riffcomposer.song.reader import load_song
 
 Run = Callable[..., tuple[int, str, str]]
 
 CATALOGUE = Catalogue(
     {
-        name: SeedClip(name, style, "", Fraction(375, 4), 2, "4/4", "", (), Path("x.png"), "0" * 64)
+        name: Loop(name, style, "", Fraction(375, 4), 2, "4/4", "", (), Path("x.png"), "0" * 64)
         for name, style in (
             ("techno-drums", "techno"),
             ("lofi-keys", "lo-fi hip hop"),

@@ -82,7 +82,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
     "inspect": (("inspect", "out/song.flac"), 0),
     "inspect --json": (("inspect", "--json", "out/song.flac"), 0),
     "cache info": (("cache", "info"), 0),
-    "seeds": (("seeds",), 0),
+    "loops": (("loops",), 0),
     "models info": (("models", "info", "./夜"), 5),
     "a wrong option": (("check", "--夜"), 2),
     "a wrong command": (("夜",), 2),

@@ -15,7 +15,7 @@ from PIL import Image
 from planned_songs import CATALOGUE, section, song, write_song
 
 from riffcomposer.cli.main import main
-from riffcomposer.seeds import catalogue as seeds
+from riffcomposer.loops import catalogue as seeds
 from riffcomposer.store.lock import lock_path, write_lock
 from riffcomposer.store.prepared_song import CLIP_KIND, prepare_song
 from riffcomposer.store.store import Store
@@ -165,7 +165,7 @@ def test_plan_writes_nothing_and_imports_no_torch(tmp_path: Path) -> None:
     before = files_in(tmp_path)
     script = (
         "import sys\nfrom unittest import mock\nfrom planned_songs import CATALOGUE\n"
-        "from riffcomposer.seeds import catalogue as seeds\nseeds.read_catalogue = lambda: CATALOGUE\n"
+        "from riffcomposer.loops import catalogue as seeds\nseeds.read_catalogue = lambda: CATALOGUE\n"
         "from riffcomposer.cli.main import main\n"
         f"try:\n    main(['plan', {str(path)!r}])\n"
         "except SystemExit as stop:\n    assert not stop.code, stop.code\n"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from small_song import fake_level, make_studio
 
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.image import write_image
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 TESTS = Path(__file__).parent.parent
 RENDER = """

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.checkpoints.verify import file_sha256
 from riffcomposer.diffusion.engine import Engine
-from riffcomposer.models.locate import locate_model
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
-from riffcomposer.models.verify import file_sha256
-from riffcomposer.plan.model import ClipJob, InitClip, MaskImage, Place, Point
+from riffcomposer.plan.types import ClipJob, InitClip, MaskImage, Place, Point
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 JOB: dict[str, Any] = {
     "model_digest": "",
-    "compute": "cpu-float32",
+    "backend": "cpu-float32",
     "width_frames": 64,
     "frames_per_quarter": Fraction(32),
     "clip_quarters": Fraction(2),

@@ -51,7 +51,9 @@ def our_latents(engine: Engine, job: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("scheduler", ["ddim", "euler", "dpmpp_2m", "unipc", "euler_a"])
 @pytest.mark.parametrize(("alpha", "prompt", "seed"), [(0.0, "church bells", 3), (1.0, "jazz piano trio", 4)])
-def test_latents_equal_img2img_pipeline(engine, stock, make_job, seed_clip, scheduler, alpha, prompt, seed):
+def test_latents_equal_img2img_pipeline(
+    engine: Any, stock: Any, make_job: Any, seed_clip: Any, scheduler: Any, alpha: Any, prompt: Any, seed: Any
+) -> None:
     job = make_job(init=seed_clip, scheduler=scheduler, alpha=alpha)
     init = encode(engine.checkpoint, engine._fitted(job)[None])
     wanted = stock_latents(
@@ -72,7 +74,9 @@ def test_latents_equal_img2img_pipeline(engine, stock, make_job, seed_clip, sche
 
 
 @pytest.mark.parametrize("scheduler", ["pndm", "lms", "lcm"])
-def test_text_to_clip_equals_text_to_image_pipeline(engine, tiny_checkpoint, make_job, scheduler):
+def test_text_to_clip_equals_text_to_image_pipeline(
+    engine: Any, tiny_checkpoint: Path, make_job: Any, scheduler: Any
+) -> None:
     import diffusers
 
     job = make_job(scheduler=scheduler, num_inference_steps=8)
@@ -97,8 +101,8 @@ def test_text_to_clip_equals_text_to_image_pipeline(engine, tiny_checkpoint, mak
 
 @pytest.mark.parametrize(("scheduler", "first_order"), [("pndm", "ddim"), ("lms", "euler")])
 def test_multistep_img2img_arrives_where_first_order_does(
-    engine, stock, make_job, seed_clip, scheduler, first_order
-):
+    engine: Any, stock: Any, make_job: Any, seed_clip: Any, scheduler: Any, first_order: Any
+) -> None:
     # diffusers' own img2img run of these two does not: it stops short, or weighs missing slopes.
     settings = {"strength": 0.4, "num_inference_steps": 20, "guidance_scale": 1.0}
     job = make_job(init=seed_clip, scheduler=first_order, **settings)
@@ -117,13 +121,15 @@ def test_multistep_img2img_arrives_where_first_order_does(
 
 
 @pytest.mark.parametrize("size", [16, 17, 256])
-def test_guidance_embedding_equals_diffusers(stock, size):
+def test_guidance_embedding_equals_diffusers(stock: Any, size: Any) -> None:
     scales = torch.tensor([1.0, 4.5, 7.0])
     wanted = stock.get_guidance_scale_embedding(scales - 1, embedding_dim=size)
     assert torch.allclose(guidance_embedding(scales, size), wanted, atol=1e-3)
 
 
-def test_decoded_clip_equals_decoded_latents(engine, make_job, seed_clip, render_one):
+def test_decoded_clip_equals_decoded_latents(
+    engine: Any, make_job: Any, seed_clip: Any, render_one: Any
+) -> None:
     job = make_job(init=seed_clip)
     latents = our_latents(engine, job)
     with torch.inference_mode():

@@ -7,25 +7,26 @@ import pickle
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.diffusion.convert import convert_folder, unpickle
 from riffcomposer.diffusion.engine import Engine
 from riffcomposer.diffusion.fetch import fetch_model, files_to_fetch
 from riffcomposer.diffusion.unpickle import convert_file
 from riffcomposer.errors import ModelError
-from riffcomposer.models.locate import locate_model
-from riffcomposer.models.verify import verify_model
 
 COMMIT = "ab" * 20
 
 
 @pytest.fixture
-def pickled(tiny_checkpoint, tmp_path) -> Path:
+def pickled(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     """The tiny checkpoint as older repositories hold it: pickled weights, no profile."""
     folder = tmp_path / "old"
     shutil.copytree(tiny_checkpoint, folder)
@@ -45,12 +46,14 @@ class Canary:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return os.system, (f"touch '{self.path}'",)
 
 
-def test_a_converted_folder_renders_the_same(pickled, tiny_checkpoint, tmp_path, make_job, render_one):
-    lines = []
+def test_a_converted_folder_renders_the_same(
+    pickled: Any, tiny_checkpoint: Path, tmp_path: Path, make_job: Any, render_one: Any
+) -> None:
+    lines: list[str] = []
     located = convert_folder(pickled, tmp_path / "new", say=lines.append)
     assert len(lines) == 3
     assert located.derived
@@ -68,7 +71,7 @@ def test_a_converted_folder_renders_the_same(pickled, tiny_checkpoint, tmp_path,
     assert np.array_equal(found, wanted)
 
 
-def test_a_hostile_pickle_is_refused_and_not_run(pickled, tmp_path):
+def test_a_hostile_pickle_is_refused_and_not_run(pickled: Any, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     (pickled / "unet/diffusion_pytorch_model.bin").write_bytes(pickle.dumps({"a": Canary(canary)}))
     with pytest.raises(ModelError, match="not a plain table of tensors"):
@@ -78,14 +81,14 @@ def test_a_hostile_pickle_is_refused_and_not_run(pickled, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4broken", pickle.dumps([1, 2]), pickle.dumps({"a": 1})])
-def test_what_holds_no_tensors_is_refused(tmp_path, content):
+def test_what_holds_no_tensors_is_refused(tmp_path: Path, content: Any) -> None:
     (tmp_path / "x.bin").write_bytes(content)
     with pytest.raises((ValueError, RuntimeError, EOFError, pickle.UnpicklingError)):
         convert_file(tmp_path / "x.bin", tmp_path / "x.safetensors")
     assert not (tmp_path / "x.safetensors").exists()
 
 
-def test_tensors_that_share_memory_and_wrapped_tables(tmp_path):
+def test_tensors_that_share_memory_and_wrapped_tables(tmp_path: Path) -> None:
     shared = torch.arange(6.0)
     torch.save({"state_dict": {"a": shared, "b": shared.view(2, 3).T, "step": 3}}, tmp_path / "x.ckpt")
     unpickle({tmp_path / "x.ckpt": tmp_path / "x.safetensors"})
@@ -94,13 +97,13 @@ def test_tensors_that_share_memory_and_wrapped_tables(tmp_path):
     assert set(tensors) == {"a", "b"}
 
 
-def test_an_existing_target_is_left_alone(pickled, tmp_path):
+def test_an_existing_target_is_left_alone(pickled: Any, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(ModelError, match="already there"):
         convert_folder(pickled, tmp_path / "new")
 
 
-def test_files_are_fetched_from_an_allow_list():
+def test_files_are_fetched_from_an_allow_list() -> None:
     names = [
         "model_index.json",
         "README.md",
@@ -134,15 +137,15 @@ def test_files_are_fetched_from_an_allow_list():
         files_to_fetch([name for name in names if name != "vae/diffusion_pytorch_model.bin"])
 
 
-def test_fetching_pins_and_converts(pickled, tmp_path, monkeypatch):
+def test_fetching_pins_and_converts(pickled: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     files = [path.relative_to(pickled).as_posix() for path in pickled.rglob("*") if path.is_file()]
     described = SimpleNamespace(sha=COMMIT, siblings=[SimpleNamespace(rfilename=name) for name in files])
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: described)
-    asked = {}
+    asked: dict[str, Any] = {}
 
-    def download(repository, *, revision, allow_patterns):
+    def download(repository: Path, *, revision: Any, allow_patterns: Any) -> Any:
         asked.update(repository=repository, revision=revision, files=allow_patterns)
         return str(pickled)
 
@@ -156,10 +159,10 @@ def test_fetching_pins_and_converts(pickled, tmp_path, monkeypatch):
     assert fetch_model(located.reference).digest == located.digest
 
 
-def test_a_hub_that_cannot_be_reached_is_a_model_error(monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_a_model_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
-    def fail(*_, **__):
+    def fail(*_: Any, **__: Any) -> Any:
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)

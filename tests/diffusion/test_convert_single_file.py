@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import TINY_PROFILE, build_tiny_checkpoint
 
+from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.diffusion.convert import convert_single_file
 from riffcomposer.diffusion.loading import load_checkpoint
 from riffcomposer.errors import ModelError
-from riffcomposer.models.verify import verify_model
 
 RESNET = {
     "norm1": "in_layers.0",

@@ -6,18 +6,19 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tiny_checkpoint import TINY_FLOW_PROFILE, TINY_PROFILE
 
+from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.checkpoints.profile import write_profile
 from riffcomposer.diffusion.engine import Engine
 from riffcomposer.diffusion.latents import decode, encode, levels_from_network, network_image
-from riffcomposer.models.locate import locate_model
-from riffcomposer.models.profile import write_profile
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.image import pixels_from_level
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 STEREO = SpectrogramParameters(num_frequencies=64, stereo=True)
 
@@ -32,7 +33,7 @@ STEREO = SpectrogramParameters(num_frequencies=64, stereo=True)
         replace(TINY_FLOW_PROFILE, spectrogram=STEREO, image_channels=2),
     ],
 )
-def test_a_level_survives_the_way_there_and_back(profile):
+def test_a_level_survives_the_way_there_and_back(profile: Any) -> None:
     channels = 2 if profile.spectrogram.stereo else 1
     level = torch.rand(2, channels, 64, 32, generator=torch.Generator().manual_seed(1))
     image = network_image(level, profile)
@@ -42,7 +43,7 @@ def test_a_level_survives_the_way_there_and_back(profile):
 
 
 @pytest.mark.parametrize("stereo", [False, True])
-def test_riffusions_layout_is_that_of_its_images(stereo):
+def test_riffusions_layout_is_that_of_its_images(stereo: Any) -> None:
     profile = replace(TINY_PROFILE, spectrogram=replace(STEREO, stereo=stereo))
     level = torch.rand(1 + stereo, 64, 32, generator=torch.Generator().manual_seed(1))
     pixels = pixels_from_level(level).astype(np.float32).transpose(2, 0, 1)
@@ -50,14 +51,16 @@ def test_riffusions_layout_is_that_of_its_images(stereo):
     assert np.abs(found - pixels).max() <= 0.5001
 
 
-def with_vae_config(source: Path, target: Path, **fields) -> Engine:
+def with_vae_config(source: Path, target: Path, **fields: Any) -> Engine:
     shutil.copytree(source, target)
     config = target / "vae" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), **fields}))
     return Engine(locate_model(str(target)), device="cpu")
 
 
-def test_scale_shift_and_channel_statistics_of_latents(engine, tiny_checkpoint, tmp_path):
+def test_scale_shift_and_channel_statistics_of_latents(
+    engine: Any, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     levels = np.random.default_rng(0).random((1, 1, 64, 64), np.float32)
     plain = encode(engine.checkpoint, levels) / 0.18215
     shifted = with_vae_config(tiny_checkpoint, tmp_path / "a", scaling_factor=2.0, shift_factor=0.25)
@@ -75,14 +78,16 @@ def test_scale_shift_and_channel_statistics_of_latents(engine, tiny_checkpoint, 
         )
 
 
-def test_a_half_precision_decoder_that_overflows_is_run_again_in_single(engine, monkeypatch):
+def test_a_half_precision_decoder_that_overflows_is_run_again_in_single(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vae = engine.checkpoint.vae
     half = replace(engine.checkpoint, dtype=torch.bfloat16)
     plain = decode(engine.checkpoint, torch.ones(1, 4, 8, 8))
     run = vae.decode
     calls = []
 
-    def overflowing(latents, return_dict=True):
+    def overflowing(latents: Any, return_dict: bool = True) -> Any:
         calls.append(latents.dtype)
         if latents.dtype != torch.float32:
             return (torch.full((1, 3, 64, 64), float("inf")),)
@@ -98,8 +103,8 @@ def test_a_half_precision_decoder_that_overflows_is_run_again_in_single(engine, 
 
 
 def test_a_checkpoint_with_a_tiny_autoencoder_and_pooled_text(
-    tiny_flow_checkpoint, tmp_path, make_job, render_one
-):
+    tiny_flow_checkpoint: Path, tmp_path: Path, make_job: Any, render_one: Any
+) -> None:
     """The default model's own kind: all layers at the latents' resolution, captions pooled as well."""
     from diffusers import AutoencoderTiny, UNet2DConditionModel
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.diffusion.engine import Engine
 from riffcomposer.diffusion.loading import load_checkpoint
-from riffcomposer.models.locate import locate_model
 
 
 def test_the_networks_hold_the_files_own_values(tiny_checkpoint: Path) -> None:
@@ -33,7 +33,7 @@ def test_the_networks_hold_the_files_own_values(tiny_checkpoint: Path) -> None:
 
 
 def test_checkpoints_load_in_threads_of_one_process(
-    tiny_checkpoint: Path, tiny_flow_checkpoint: Path, make_job
+    tiny_checkpoint: Path, tiny_flow_checkpoint: Path, make_job: Any
 ) -> None:
     folders = [tiny_checkpoint, tiny_flow_checkpoint] * 3
     errors: list[BaseException] = []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from lora_files import ATTENTION, DIFFUSERS, KOHYA, PEFT, pair, save
 
-from riffcomposer.models.verify import file_sha256
-from riffcomposer.plan.model import LoraFile
+from riffcomposer.checkpoints.verify import file_sha256
+from riffcomposer.plan.types import LoraFile
 
 
 @pytest.fixture(scope="module")
-def lora(tiny_checkpoint, tmp_path_factory) -> LoraFile:
+def lora(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> LoraFile:
     """A random LoRA on one attention projection, in diffusers' naming."""
     from safetensors.torch import save_file
 
@@ -30,14 +32,16 @@ def lora(tiny_checkpoint, tmp_path_factory) -> LoraFile:
 
 
 @pytest.fixture(scope="module")
-def own_engine(tiny_checkpoint):
+def own_engine(tiny_checkpoint: Path) -> Any:
+    from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.diffusion.engine import Engine
-    from riffcomposer.models.locate import locate_model
 
     return Engine(locate_model(str(tiny_checkpoint)), device="cpu")
 
 
-def test_a_lora_acts_as_if_added_to_the_weights(own_engine, make_job, lora, render_one):
+def test_a_lora_acts_as_if_added_to_the_weights(
+    own_engine: Any, make_job: Any, lora: Any, render_one: Any
+) -> None:
     from safetensors.torch import load_file
 
     job = make_job(num_inference_steps=3)
@@ -58,7 +62,7 @@ def test_a_lora_acts_as_if_added_to_the_weights(own_engine, make_job, lora, rend
     assert np.abs(merged - with_lora).max() < 1e-4
 
 
-def test_weight_and_order_of_two(own_engine, make_job, lora, render_one):
+def test_weight_and_order_of_two(own_engine: Any, make_job: Any, lora: Any, render_one: Any) -> None:
     job = make_job(num_inference_steps=2)
     half = replace(lora, weight=0.4)
     twice = render_one(own_engine, replace(job, loras=(half, replace(half, name="again"))))
@@ -67,7 +71,9 @@ def test_weight_and_order_of_two(own_engine, make_job, lora, render_one):
 
 
 @pytest.mark.parametrize("fault", ["changed", "missing", "truncated", "foreign"])
-def test_a_bad_lora_fails_its_clip_only(own_engine, make_job, lora, tmp_path, fault):
+def test_a_bad_lora_fails_its_clip_only(
+    own_engine: Any, make_job: Any, lora: Any, tmp_path: Path, fault: Any
+) -> None:
     from safetensors.torch import save_file
 
     path = tmp_path / "bad.safetensors"
@@ -113,11 +119,12 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("case", LAYERS)
 def test_every_layer_acts_by_its_rank_and_alpha(
-    own_engine, make_job, render_one, tmp_path, capfd, case, style
-):
+    own_engine: Any, make_job: Any, render_one: Any, tmp_path: Path, capfd: Any, case: Any, style: Any
+) -> None:
     """The same clip as with `weight * alpha / rank * up @ down` added to each layer's weight."""
     prefixes, names = STYLES[style]
-    tensors, deltas = {}, []
+    tensors: dict[str, torch.Tensor] = {}
+    deltas = []
     for seed, (component, layer, shape, rank, alpha) in enumerate(LAYERS[case]):
         name = layer.replace(".", "_") if style == "kohya" else layer
         made = pair(prefixes[component] + name, shape, rank, names=names, alpha=alpha, seed=seed, scale=0.3)
@@ -148,7 +155,9 @@ def test_every_layer_acts_by_its_rank_and_alpha(
     assert render_one(own_engine, job).tobytes() == plain.tobytes(), "taken off without a trace"
 
 
-def test_what_fits_acts_and_the_rest_is_left_out(own_engine, make_job, render_one, lora, tmp_path, capfd):
+def test_what_fits_acts_and_the_rest_is_left_out(
+    own_engine: Any, make_job: Any, render_one: Any, lora: Any, tmp_path: Path, capfd: Any
+) -> None:
     """A layer that the model does not have changes nothing, and no library says a word about it."""
     from safetensors.torch import load_file
 
@@ -171,7 +180,9 @@ def test_what_fits_acts_and_the_rest_is_left_out(own_engine, make_job, render_on
         ),
     ],
 )
-def test_a_lora_is_refused_in_one_line_of_ours(own_engine, make_job, tmp_path, capfd, tensors, words):
+def test_a_lora_is_refused_in_one_line_of_ours(
+    own_engine: Any, make_job: Any, tmp_path: Path, capfd: Any, tensors: Any, words: Any
+) -> None:
     path = save(tmp_path / "x.safetensors", tensors)
     bad = LoraFile("x", path, file_sha256(path), 1.0)
     results = dict(own_engine.render({"bad": make_job(num_inference_steps=2, loras=(bad,))}))
@@ -181,7 +192,7 @@ def test_a_lora_is_refused_in_one_line_of_ours(own_engine, make_job, tmp_path, c
 
 
 @pytest.fixture(scope="module")
-def text_lora(tiny_checkpoint, tmp_path_factory) -> LoraFile:
+def text_lora(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> LoraFile:
     """A random LoRA on one projection of the text encoder."""
     from safetensors.torch import save_file
 
@@ -197,8 +208,8 @@ def text_lora(tiny_checkpoint, tmp_path_factory) -> LoraFile:
 
 
 def test_after_a_lora_that_fails_clips_without_one_are_as_ever(
-    own_engine, make_job, text_lora, render_one, tmp_path
-):
+    own_engine: Any, make_job: Any, text_lora: Any, render_one: Any, tmp_path: Path
+) -> None:
     job = make_job(num_inference_steps=2, prompt_a="a prompt of this test alone")
     bad = LoraFile("gone", tmp_path / "gone.safetensors", "", 1.0)
     jobs = {
@@ -215,8 +226,8 @@ def test_after_a_lora_that_fails_clips_without_one_are_as_ever(
 
 
 def test_where_a_lora_cannot_be_taken_off_nothing_is_rendered_until_it_can(
-    own_engine, make_job, text_lora, render_one, monkeypatch
-):
+    own_engine: Any, make_job: Any, text_lora: Any, render_one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = make_job(num_inference_steps=2)
     plain = render_one(own_engine, job)
     render_one(own_engine, replace(job, loras=(text_lora,)))

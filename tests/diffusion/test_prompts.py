@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,14 +11,14 @@ from riffcomposer.diffusion.prompts import PromptEncoder, WeightedTokens
 
 
 @pytest.fixture(scope="module", params=["engine", "flow_engine"])
-def encoder(request):
+def encoder(request: Any) -> Any:
     engine = request.getfixturevalue(request.param)
     return PromptEncoder(
         engine.checkpoint.tokenizer, engine.checkpoint.text_encoder, engine.located.profile.text_length
     )
 
 
-def test_a_plain_prompt_is_encoded_as_the_pipelines_do(encoder, engine):
+def test_a_plain_prompt_is_encoded_as_the_pipelines_do(encoder: Any, engine: Any) -> None:
     tokenizer, network, length = encoder._tokenizer, encoder._encoder, encoder._length
     inputs = tokenizer("church bells", padding="max_length", max_length=length, return_tensors="pt")
     mask = inputs.attention_mask if encoder._masked else None
@@ -25,12 +27,12 @@ def test_a_plain_prompt_is_encoded_as_the_pipelines_do(encoder, engine):
     assert torch.allclose(encoder.encode("church bells", 1), wanted, atol=1e-6)
 
 
-def test_bert_sees_no_padding_and_clip_does(engine, flow_engine):
+def test_bert_sees_no_padding_and_clip_does(engine: Any, flow_engine: Any) -> None:
     assert flow_engine._prompts._masked
     assert not engine._prompts._masked
 
 
-def test_weight_1_changes_nothing_and_others_move_along_a_line(encoder):
+def test_weight_1_changes_nothing_and_others_move_along_a_line(encoder: Any) -> None:
     plain, empty = encoder.encode("bells", 1), encoder.encode("", 1)
     assert torch.equal(encoder.encode("(bells:1)", 1), plain)
     doubled = encoder.encode("(bells:2.0)", 1)
@@ -41,7 +43,7 @@ def test_weight_1_changes_nothing_and_others_move_along_a_line(encoder):
     assert torch.allclose(encoder.encode("(bells:0)", 1)[inside], empty[inside], atol=1e-6)
 
 
-def test_long_prompts_take_more_chunks_and_lose_nothing(encoder):
+def test_long_prompts_take_more_chunks_and_lose_nothing(encoder: Any) -> None:
     word, room = "abcde ", encoder._length - 2
     long = word * (room // 2)
     chunks = encoder.chunks_needed(["short", long])
@@ -54,7 +56,7 @@ def test_long_prompts_take_more_chunks_and_lose_nothing(encoder):
     assert not torch.equal(embedded, changed)
 
 
-def test_both_ends_of_a_walk_are_padded_alike(encoder):
+def test_both_ends_of_a_walk_are_padded_alike(encoder: Any) -> None:
     long = "x " * (encoder._length - 1)
     assert encoder.chunks_needed(["bells", long]) == 2
     short = encoder.encode("bells", 2)
@@ -62,10 +64,15 @@ def test_both_ends_of_a_walk_are_padded_alike(encoder):
     assert torch.equal(short[encoder._length :], encoder.encode("", 1))
 
 
-def test_embeddings_are_remembered_and_bounded(encoder, monkeypatch):
-    calls = []
+def test_embeddings_are_remembered_and_bounded(encoder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
     run = encoder._run
-    monkeypatch.setattr(encoder, "_run", lambda ids: calls.append(ids) or run(ids))
+
+    def counted(ids: Any) -> Any:
+        calls.append(ids)
+        return run(ids)
+
+    monkeypatch.setattr(encoder, "_run", counted)
     for _ in range(3):
         encoder.encode("thrice", 1)
     assert len(calls) == 1

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from riffcomposer.diffusion.engine import ClipFailure
 from riffcomposer.diffusion.latents import encode
 from riffcomposer.diffusion.sampler import sample
-from riffcomposer.plan.model import Place
+from riffcomposer.plan.types import Place
 
 # A clip alone and in any batch agree to this on a CPU (levels are 0..1; 1/255 is a step of the image).
 BATCH_BOUND = 1e-4
 
 
-def latents(engine, job):
+def latents(engine: Any, job: Any) -> Any:
     group = engine._group(job)
     return sample(engine.checkpoint, engine._clips(group, [job]), group.settings)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("scheduler", ["ddim", "euler_a"])
-def test_a_walk_is_the_same_backwards(engine, make_job, seed_clip, render_one, alpha, scheduler):
+def test_a_walk_is_the_same_backwards(
+    engine: Any, make_job: Any, seed_clip: Any, render_one: Any, alpha: Any, scheduler: Any
+) -> None:
     there = make_job(init=seed_clip, alpha=alpha, scheduler=scheduler)
     place = there.place
     back = replace(there, place=Place(place.b, place.a, 1 - alpha))
@@ -32,7 +37,9 @@ def test_a_walk_is_the_same_backwards(engine, make_job, seed_clip, render_one, a
 
 
 @pytest.mark.parametrize("name", ["engine", "flow_engine"])
-def test_alone_equals_in_a_batch(request, make_job, seed_clip, render_one, name):
+def test_alone_equals_in_a_batch(
+    request: Any, make_job: Any, seed_clip: Any, render_one: Any, name: Any
+) -> None:
     engine = request.getfixturevalue(name)
     scheduler = engine.located.profile.scheduler
     negative = "" if name == "flow_engine" else "hum"
@@ -55,7 +62,9 @@ def test_alone_equals_in_a_batch(request, make_job, seed_clip, render_one, name)
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "dpmpp_2m", "euler", "euler_a", "pndm", "lms", "unipc", "lcm"])
-def test_the_same_job_gives_the_same_bytes(engine, make_job, seed_clip, render_one, scheduler):
+def test_the_same_job_gives_the_same_bytes(
+    engine: Any, make_job: Any, seed_clip: Any, render_one: Any, scheduler: Any
+) -> None:
     job = make_job(init=seed_clip, scheduler=scheduler, alpha=0.4)
     first = render_one(engine, job)
     torch.manual_seed(123)
@@ -69,14 +78,16 @@ def test_the_same_job_gives_the_same_bytes(engine, make_job, seed_clip, render_o
     )
 
 
-def test_rendering_leaves_the_global_generators_alone(engine, make_job, render_one):
+def test_rendering_leaves_the_global_generators_alone(engine: Any, make_job: Any, render_one: Any) -> None:
     before = torch.get_rng_state()
     render_one(engine, make_job(scheduler="euler_a"))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "dpmpp_2m", "euler", "euler_a", "pndm", "lms", "unipc", "lcm"])
-def test_black_keeps_the_original_and_white_repaints(engine, make_job, seed_clip, half_mask, scheduler):
+def test_black_keeps_the_original_and_white_repaints(
+    engine: Any, make_job: Any, seed_clip: Any, half_mask: Any, scheduler: Any
+) -> None:
     job = make_job(init=seed_clip, mask=half_mask, scheduler=scheduler)
     original = encode(engine.checkpoint, engine._fitted(job)[None])
     found = latents(engine, job)
@@ -84,14 +95,16 @@ def test_black_keeps_the_original_and_white_repaints(engine, make_job, seed_clip
     assert (found[..., 4:] - original[..., 4:]).abs().mean() > 0.1
 
 
-def test_during_a_masked_run_black_stands_at_the_renoised_original(engine, make_job, seed_clip, half_mask):
+def test_during_a_masked_run_black_stands_at_the_renoised_original(
+    engine: Any, make_job: Any, seed_clip: Any, half_mask: Any
+) -> None:
     job = make_job(init=seed_clip, mask=half_mask)
     original = encode(engine.checkpoint, engine._fitted(job)[None])
     group = engine._group(job)
     noise = engine._clips(group, [job])[0].noise.draw()
     seen = []
 
-    def watching(inputs, time, **rest):
+    def watching(inputs: Any, time: Any, **rest: Any) -> Any:
         seen.append((inputs[:1].clone(), time))
         return engine.checkpoint.unet(inputs, time, **rest)
 
@@ -105,13 +118,13 @@ def test_during_a_masked_run_black_stands_at_the_renoised_original(engine, make_
         assert torch.allclose(inputs[..., :4], wanted[..., :4], atol=1e-5)
 
 
-def test_grey_blends(engine, make_job, seed_clip, tmp_path):
+def test_grey_blends(engine: Any, make_job: Any, seed_clip: Any, tmp_path: Path) -> None:
     from PIL import Image
 
-    from riffcomposer.models.verify import file_sha256
-    from riffcomposer.plan.model import MaskImage
+    from riffcomposer.checkpoints.verify import file_sha256
+    from riffcomposer.plan.types import MaskImage
 
-    def masked(grey):
+    def masked(grey: Any) -> Any:
         path = tmp_path / f"{grey}.png"
         Image.new("L", (64, 64), grey).save(path)
         mask = MaskImage("grey", path, file_sha256(path))
@@ -122,7 +135,9 @@ def test_grey_blends(engine, make_job, seed_clip, tmp_path):
     assert torch.allclose(white, latents(engine, make_job(init=seed_clip)), atol=1e-5)
 
 
-def test_strength_0_is_the_seed_clip_itself(engine, make_job, seed_clip, render_one):
+def test_strength_0_is_the_seed_clip_itself(
+    engine: Any, make_job: Any, seed_clip: Any, render_one: Any
+) -> None:
     from riffcomposer.spectrogram.image import read_image
 
     level, _, _ = read_image(seed_clip.path)
@@ -131,7 +146,9 @@ def test_strength_0_is_the_seed_clip_itself(engine, make_job, seed_clip, render_
 
 
 @pytest.mark.parametrize("name", ["engine", "flow_engine"])
-def test_strength_1_forgets_the_seed_clip(request, make_job, seed_clip, render_one, name):
+def test_strength_1_forgets_the_seed_clip(
+    request: Any, make_job: Any, seed_clip: Any, render_one: Any, name: Any
+) -> None:
     engine = request.getfixturevalue(name)
     common = {"scheduler": engine.located.profile.scheduler, "negative_prompt": ""}
     whole = render_one(engine, make_job(init=seed_clip, strength=1.0, **common))
@@ -139,7 +156,9 @@ def test_strength_1_forgets_the_seed_clip(request, make_job, seed_clip, render_o
 
 
 @pytest.mark.parametrize("name", ["engine", "flow_engine"])
-def test_a_clip_leaves_its_seed_as_strength_grows(request, make_job, seed_clip, name):
+def test_a_clip_leaves_its_seed_as_strength_grows(
+    request: Any, make_job: Any, seed_clip: Any, name: Any
+) -> None:
     engine = request.getfixturevalue(name)
     common = {"scheduler": engine.located.profile.scheduler, "negative_prompt": "", "guidance_scale": 1.0}
     jobs = [make_job(init=seed_clip, strength=s, **common) for s in (0.1, 0.4, 0.7, 0.9)]
@@ -149,16 +168,16 @@ def test_a_clip_leaves_its_seed_as_strength_grows(request, make_job, seed_clip, 
     assert moved[0] < 0.6 * moved[-1]
 
 
-def test_the_negative_prompt_is_heard(engine, make_job, render_one):
+def test_the_negative_prompt_is_heard(engine: Any, make_job: Any, render_one: Any) -> None:
     plain = render_one(engine, make_job(negative_prompt=""))
     assert np.abs(plain - render_one(engine, make_job(negative_prompt="drums"))).max() > 1e-3
 
 
-def test_guidance_1_needs_no_second_pass(engine, make_job, monkeypatch):
+def test_guidance_1_needs_no_second_pass(engine: Any, make_job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     forward = engine.checkpoint.unet.forward
 
-    def watching(inputs, *rest, **named):
+    def watching(inputs: Any, *rest: Any, **named: Any) -> Any:
         sizes.append(len(inputs))
         return forward(inputs, *rest, **named)
 
@@ -169,15 +188,19 @@ def test_guidance_1_needs_no_second_pass(engine, make_job, monkeypatch):
 
 
 @pytest.mark.parametrize("width", [16, 48, 128])
-def test_any_width_the_profile_allows(engine, make_job, seed_clip, render_one, width):
+def test_any_width_the_profile_allows(
+    engine: Any, make_job: Any, seed_clip: Any, render_one: Any, width: Any
+) -> None:
     assert render_one(engine, make_job(init=seed_clip, width_frames=width)).shape == (1, 64, width)
 
 
-def test_a_guidance_embedding_takes_the_place_of_the_second_pass(tmp_path, make_job, render_one):
+def test_a_guidance_embedding_takes_the_place_of_the_second_pass(
+    tmp_path: Path, make_job: Any, render_one: Any
+) -> None:
     from tiny_checkpoint import TINY_FLOW_PROFILE, build_tiny_checkpoint
 
+    from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.diffusion.engine import Engine
-    from riffcomposer.models.locate import locate_model
 
     profile = replace(TINY_FLOW_PROFILE, guidance_embedding=True, supports_negative_prompt=False)
     engine = Engine(locate_model(str(build_tiny_checkpoint(tmp_path / "student", profile))), device="cpu")
@@ -186,4 +209,5 @@ def test_a_guidance_embedding_takes_the_place_of_the_second_pass(tmp_path, make_
     strong = make_job(scheduler="euler", negative_prompt="", num_inference_steps=4, guidance_scale=2.0)
     assert np.abs(weak - render_one(engine, strong)).max() > 1e-5
     ((_, refused),) = engine.render({"clip": replace(job, negative_prompt="hum")})
+    assert isinstance(refused, ClipFailure)
     assert "negative prompt" in refused.message

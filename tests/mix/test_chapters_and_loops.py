@@ -12,7 +12,7 @@ import pytest
 from mix_signals import SAMPLE_RATE, noise
 
 from riffcomposer.mix.blocks import ArrayReader
-from riffcomposer.mix.files import Format, encode
+from riffcomposer.mix.encoding import Format, encode
 from riffcomposer.mix.markers import Marker, write_labels
 from riffcomposer.mix.tags import Tags, embed, read_embedded
 

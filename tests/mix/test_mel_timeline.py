@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.mel_timeline import MelClip, MelTimeline, read_between
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters(num_frequencies=8)
 HOP = PARAMS.hop_length

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from mix_signals import SAMPLE_RATE, noise, strokes
 
 from riffcomposer.errors import AudioError, StoreError, UsageError
-from riffcomposer.mix import files
+from riffcomposer.mix import encoding
 from riffcomposer.mix.blocks import ArrayReader, Part, npy_reader, read_padded
-from riffcomposer.mix.files import FORMATS, Format, SoundFileReader, encode, ogg_checksum
+from riffcomposer.mix.encoding import FORMATS, Format, SoundFileReader, encode, ogg_checksum
 from riffcomposer.mix.loudness import measure
 from riffcomposer.mix.markers import Marker, read_chunks, write_labels
 from riffcomposer.mix.master import Mastering, MasterSettings
@@ -91,7 +91,7 @@ def test_encoded_audio_is_in_place(tmp_path: Path, format: Format) -> None:
     audio = strokes(1)
     encode(ArrayReader(audio), SAMPLE_RATE, tmp_path / "x", format)
     decoded = soundfile.read(tmp_path / "x", dtype="float32")[0].T
-    if format in files.LOSSY:
+    if format in encoding.LOSSY:
         error = 10 * np.log10(np.square(decoded - audio).sum() / np.square(audio).sum())
         assert error < -15, "shifted"
     else:
@@ -119,7 +119,7 @@ def test_a_wav_of_a_loop_says_so(tmp_path: Path) -> None:
 
 
 def test_a_long_wav_is_rf64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "WAV_LIMIT_BYTES", 1000)
+    monkeypatch.setattr(encoding, "WAV_LIMIT_BYTES", 1000)
     path = write(tmp_path, "wav")
     assert path.read_bytes()[:4] == b"RF64"
     assert struct.unpack_from("<Q", path.read_bytes(), 20)[0] == path.stat().st_size - 8

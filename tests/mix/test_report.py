@@ -18,8 +18,8 @@ from riffcomposer.mix.report import (
     summarise_joins,
 )
 from riffcomposer.mix.tempo import measure_tempo
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
 

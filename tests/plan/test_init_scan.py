@@ -11,10 +11,10 @@ import soundfile
 from PIL import Image
 
 from riffcomposer.cli.check import examine
+from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.media.picture import Picture, read_picture
 from riffcomposer.media.picture_faults import faults_of
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
-from riffcomposer.seeds.catalogue import catalogue
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 RATE = 44_100
 LOOP = 225_792
@@ -99,7 +99,7 @@ def test_a_wrong_name_is_a_warning(tmp_path: Path) -> None:
 
 
 def seed_image() -> Image.Image:
-    """A seed clip of the catalogue without its EXIF, as a paint program saves it."""
+    """A loop of the catalogue without its EXIF, as a paint program saves it."""
     with Image.open(catalogue().clips["orchestral-swell"].path) as image:
         return Image.fromarray(np.asarray(image.convert("RGB")))
 

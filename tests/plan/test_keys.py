@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.plan.keys import canonical, job_key, passage_key
-from riffcomposer.plan.model import ClipJob, LoraFile, Place, Point
+from riffcomposer.plan.types import ClipJob, LoraFile, Place, Point
 
 JOB = next(iter(planned(song(section("a", clips=1, mask="beats-80"))).jobs.values()))
 LORAS = (LoraFile("x", Path("/x"), "1" * 64, 0.5), LoraFile("y", Path("/y"), "0" * 64, 1.0))
@@ -68,7 +68,7 @@ def test_names_and_paths_are_not_in_the_key() -> None:
 
 CHANGES: dict[str, Any] = {
     "model_digest": "e" * 64,
-    "compute": "cuda-float16",
+    "backend": "cuda-float16",
     "width_frames": 640,
     "frames_per_quarter": 65,
     "clip_quarters": 4,

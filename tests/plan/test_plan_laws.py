@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.errors import SongError
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.types import Plan
 
 LAWS = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

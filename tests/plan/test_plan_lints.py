@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from planned_songs import planned, read, section, song
 
-from riffcomposer.plan.lints import lint_plan
+from riffcomposer.plan.plan_lints import lint_plan
 
 POINTS = [{"prompt": prompt, "seed": 3} for prompt in ("bells", "jazz", "rain")]
 

@@ -7,10 +7,10 @@ from fractions import Fraction
 import pytest
 from planned_songs import PROFILE, planned, section, song
 
+from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.errors import BudgetError, SongError
-from riffcomposer.models.profile import ModelProfile
 from riffcomposer.plan.budget import Limits
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.types import Plan
 
 SLOT = 225_792
 """Two bars at 93.75 BPM in samples."""

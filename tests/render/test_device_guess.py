@@ -23,11 +23,11 @@ LOCKED = RenderSettings(locked=True)
 def _guess_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the tests run, the CPU is guessed."""
     monkeypatch.delenv("RIFFCOMPOSER_DEVICE", raising=False)
-    monkeypatch.setattr("riffcomposer.store.prepared_song.guess_compute", lambda device="auto": "cpu-float32")
+    monkeypatch.setattr("riffcomposer.store.prepared_song.guess_backend", lambda device="auto": "cpu-float32")
 
 
 def metal() -> FakeEngines:
-    return FakeEngines(FakeEngine(compute=METAL))
+    return FakeEngines(FakeEngine(backend=METAL))
 
 
 def forget(studio: Studio) -> None:
@@ -37,7 +37,7 @@ def forget(studio: Studio) -> None:
 
 
 def states(studio: Studio) -> set[str]:
-    return {state.cause for state in plan(studio.song, store=studio.store).assessment.states.values()}
+    return {state.status for state in plan(studio.song, store=studio.store).assessment.states.values()}
 
 
 def test_the_right_device_is_in_the_plan_before_the_model_is_loaded(studio: Studio) -> None:

@@ -1,4 +1,4 @@
-"""The contract of docs/reliability.md under kills, failing calls, a full disk, and company.
+"""The contract of docs/explanation/reliability.md under kills, failing calls, a full disk, and company.
 
 Children are forked from a server process that has imported everything and computed nothing, so
 that a kill costs a second and not the time of an import.

@@ -9,19 +9,17 @@ from pathlib import Path
 import pytest
 
 from riffcomposer.errors import SongError
-from riffcomposer.seeds.catalogue import Catalogue, SeedClip, SeedMask
+from riffcomposer.loops.catalogue import Catalogue, Loop, SeedMask
 from riffcomposer.song.diagnostics import Diagnostic
 from riffcomposer.song.reader import LoadedSong, parse_song
 
 
 @pytest.fixture(scope="session")
 def small_catalogue() -> Catalogue:
-    """Two seed clips and a mask; their files are never opened."""
+    """Two loops and a mask; their files are never opened."""
 
-    def clip(name: str, tempo: int, meter: str = "4/4") -> SeedClip:
-        return SeedClip(
-            name, "lofi", "", Fraction(tempo), 2, meter, "A minor", (), Path(f"{name}.png"), "0" * 64
-        )
+    def clip(name: str, tempo: int, meter: str = "4/4") -> Loop:
+        return Loop(name, "lofi", "", Fraction(tempo), 2, meter, "A minor", (), Path(f"{name}.png"), "0" * 64)
 
     mask = SeedMask("beats-80", "", Path("beats-80.png"), "0" * 64)
     return Catalogue(

@@ -105,7 +105,7 @@ def test_a_missing_file_is_left_to_others(look: Look) -> None:
 def test_a_song_without_lora_loads_no_numpy() -> None:
     code = (
         "import sys; from pathlib import Path; from riffcomposer.song.reader import parse_song;"
-        "from riffcomposer.song.lints import lint; from riffcomposer.seeds.catalogue import Catalogue;"
+        "from riffcomposer.song.lints import lint; from riffcomposer.loops.catalogue import Catalogue;"
         "song = parse_song(b'sections: [{prompt: a, bars: 8}]', Path('x.yaml'));"
         "assert lint(song, None, Catalogue({}, {})) == []; sys.exit('numpy' in sys.modules)"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from riffcomposer.models.profile import ModelProfile
-from riffcomposer.seeds.catalogue import Catalogue
+from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong
 
@@ -85,7 +85,7 @@ CASES = {
         "unknown-name",
         "did you mean 'lofi-keys'?",
     ),
-    "prompt: a, bars: 8, init: quux": ("quux", "error", "unknown-name", "riffcompose seeds"),
+    "prompt: a, bars: 8, init: quux": ("quux", "error", "unknown-name", "riffcompose loops"),
     "prompt: a, bars: 8, init: lofi-keys, mask: beats-81": (
         "beats-81",
         "error",

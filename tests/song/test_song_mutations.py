@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.errors import SongError
-from riffcomposer.models.profile import ModelProfile
-from riffcomposer.seeds.catalogue import Catalogue
+from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song.diagnostics import format_github, format_text
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, parse_song

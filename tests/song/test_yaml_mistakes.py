@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from riffcomposer.errors import SongError
-from riffcomposer.seeds.catalogue import Catalogue
+from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song import yaml_events
 from riffcomposer.song.diagnostics import Diagnostic
 from riffcomposer.song.lints import lint
@@ -246,7 +246,7 @@ def test_unknown_words_of_a_parser_are_shown(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("part", ["-", "- ", "a", "'", '"', "[", "{a}", "\\\\", NBSP, "a:", ":", "&"])
 def test_a_long_line_that_is_not_yaml(part: str, faults_in: Faults) -> None:
-    """Looking for a cause takes one pass over the line: a second pass for each character takes hours."""
+    """Looking for a status takes one pass over the line: a second pass for each character takes hours."""
     line = part * (200_000 // len(part.encode()))
     for text in (f"x-a: {line}\n]\n", f"{line}\n]: [\n", f"x-a: '{line}\n"):
         faults_in(text)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from riffcomposer.errors import SpectrogramError, UsageError
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram import decoder as decoder_module
 from riffcomposer.spectrogram.decoder import Decoder
 from riffcomposer.spectrogram.mel import mel_from_audio
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
 HOP = PARAMS.hop_length

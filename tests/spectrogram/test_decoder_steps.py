@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.mel_inversion import BandedMatrix, FirstGuess, MelConstraint
 from riffcomposer.spectrogram.phase_gradient import nearest_peaks, peak_locked_phase
 from riffcomposer.spectrogram.phase_seam import joined_phases
 from riffcomposer.spectrogram.quietest_path import quietest_path
 from riffcomposer.spectrogram.resampling import delayed, resample
 from riffcomposer.spectrogram.work_grid import ShortTimeTransform, WorkGrid
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
 GRID = WorkGrid.below(PARAMS)

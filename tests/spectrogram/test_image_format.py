@@ -14,8 +14,8 @@ from hypothesis import strategies
 from PIL import Image
 
 from riffcomposer.errors import SpectrogramError, StoreError
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.image import pixels_from_level, read_image, write_image
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from riffcomposer.errors import AudioError, SpectrogramError
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio, mel_from_levels
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.errors import StoreError
-from riffcomposer.plan.causes import job_states, positions
-from riffcomposer.plan.model import Plan
+from riffcomposer.plan.statuses import job_states, positions
+from riffcomposer.plan.types import Plan
 from riffcomposer.store.lock import changes, digests_in, lock_path, lock_text, read_lock, write_lock
 
 
@@ -77,7 +77,7 @@ def test_a_lock_that_lies_is_not_believed(tmp_path: Path) -> None:
     lock = read_lock(path)
     assert "do not match their own keys" in lock.damage
     states = job_states(plan, lambda _: False, lock.clips)
-    assert states[before].cause == "new"
+    assert states[before].status == "new"
     assert changes(lock, plan)
 
 

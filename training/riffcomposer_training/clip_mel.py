@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.sparse
 
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.synth.voices import Audio
 
 PARAMETERS = SpectrogramParameters()

@@ -6,7 +6,7 @@ to the wrong clips (the *floor*).
 
     text       clips from held-out captions: adherence, rank, level, key, variety, nearest training clip,
                Frechet distance in the scorer's features
-    img2img    renders from seed clips with prompts of other styles at 0.3, 0.5 and 0.7: tempo, downbeat,
+    img2img    renders from loops with prompts of other styles at 0.3, 0.5 and 0.7: tempo, downbeat,
                onsets, key, adherence, how far the timbre moved toward the prompt's class
 
 What is left behind: `figures.json`, `contact_sheet.png`, `sounds/*.flac`.
@@ -124,8 +124,8 @@ def _key_share(levels: np.ndarray[Any, Any], entries: list[dict[str, Any]], rows
 
 
 def seed_levels(reference: EvaluationClips, count: int) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """Seed clips spread over the catalogue: style and level; held-out clips where there is no catalogue."""
-    from riffcomposer.seeds.catalogue import catalogue
+    """Loops spread over the catalogue: style and level; held-out clips where there is no catalogue."""
+    from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.spectrogram.image import read_image
 
     try:
@@ -157,7 +157,7 @@ def img2img_figures(
     sheet: list[Any],
     sounds: Path,
 ) -> dict[str, float]:
-    """Renders from seed clips with prompts of other styles."""
+    """Renders from loops with prompts of other styles."""
     styles = sorted(style for style in reference.classes if not style.startswith("solo "))
     styles = styles or sorted(reference.classes)
     init = np.stack([level for _, level in seeds])
@@ -257,7 +257,7 @@ def evaluate_model(
     Args:
         model: The exported folder.
         clips: The collection that it was trained on; held-out pieces are taken from it.
-        count: Captions, and seed clips.
+        count: Captions, and loops.
         scorer_clips: A collection of another seed to train the scorer on; `clips` if None.
         encoder: The text encoder's folder; the model's own if None.
     """
@@ -290,7 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, help="the exported folder")
     parser.add_argument("--clips", type=Path, required=True, help="the collection it was trained on")
     parser.add_argument("--out", type=Path, required=True, help="where the figures go")
-    parser.add_argument("--count", type=int, default=24, help="captions and seed clips")
+    parser.add_argument("--count", type=int, default=24, help="captions and loops")
     parser.add_argument("--scorer-clips", type=Path, help="a collection of another seed, for the scorer")
     parser.add_argument("--scorer-seconds", type=float, default=60.0, help="time to train the scorer")
     chosen = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""A model and our decoder as evaluation uses them: clips from captions or seed clips, and their sound."""
+"""A model and our decoder as evaluation uses them: clips from captions or loops, and their sound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from riffcomposer.models.locate import locate_model
+from riffcomposer.checkpoints.locate import locate_model
 
 if TYPE_CHECKING:
     from riffcomposer.spectrogram.decoder import Decoder
@@ -52,7 +52,7 @@ class Chain:
         """Renders clips of 512 frames.
 
         Args:
-            init: Seed clips, [clips, 512, 512]; None starts from noise.
+            init: Loops, [clips, 512, 512]; None starts from noise.
 
         Returns:
             Levels float32 [clips, 512, 512].

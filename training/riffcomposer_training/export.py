@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer import files
+from riffcomposer.checkpoints.locate import DEFAULT_FOLDER
+from riffcomposer.checkpoints.profile import ModelProfile, write_profile
 from riffcomposer.errors import ModelError
-from riffcomposer.models.locate import DEFAULT_FOLDER
-from riffcomposer.models.profile import ModelProfile, write_profile
 from riffcomposer_training.distillation import DISTILLED_STEPS
 from riffcomposer_training.networks import TEXT_LENGTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint

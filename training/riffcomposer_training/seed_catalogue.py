@@ -1,8 +1,8 @@
-"""Makes the seed catalogue: two-bar loops of every style as mel images, and masks.
+"""Makes the loop catalogue: two-bar loops of every style as mel images, and masks.
 
     python -m riffcomposer_training.seed_catalogue FONTS_FOLDER
 
-writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/seeds/`. Each loop is composed for
+writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/loops/`. Each loop is composed for
 a chosen cast and played three times. The middle repeat is kept and made to close on itself; its mel is
 taken of the circular signal. All loops have the same loudness.
 """
@@ -26,8 +26,8 @@ from riffcomposer.composer.arrangement import compose_loop
 from riffcomposer.composer.style import Style
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import PITCH_NAMES
+from riffcomposer.loops.catalogue import FOLDER
 from riffcomposer.media.picture import exif_tags
-from riffcomposer.seeds.catalogue import FOLDER
 from riffcomposer.synth.render import LOUDNESS_DB, loudness_db, render
 from riffcomposer.synth.sampler import Sampler
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio

@@ -64,7 +64,7 @@ class Run:
 
 def _gather(run: Run) -> None:
     """Collects everything that later stages need from outside."""
-    from riffcomposer.models.locate import DEFAULT_FOLDER
+    from riffcomposer.checkpoints.locate import DEFAULT_FOLDER
     from riffcomposer_training import fonts
     from riffcomposer_training.text_states import pack_encoder, package_folder
 
@@ -129,7 +129,7 @@ def _latents(run: Run) -> None:
 
 def _text_encoder(run: Run) -> tuple[Any, Any]:
     """The gathered text encoder, or the shipped one."""
-    from riffcomposer.models.locate import DEFAULT_FOLDER
+    from riffcomposer.checkpoints.locate import DEFAULT_FOLDER
     from riffcomposer_training.text_states import load_encoder
 
     gathered = run.inputs / "text_encoder"

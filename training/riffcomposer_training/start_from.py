@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from riffcomposer.checkpoints.profile import read_profile
 from riffcomposer.errors import ModelError
-from riffcomposer.models.profile import read_profile
 from riffcomposer_training.networks import build_autoencoder, build_unet
 from riffcomposer_training.settings import Setting
 

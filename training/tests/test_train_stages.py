@@ -34,8 +34,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_clips: Path, tiny_en
 
 
 def test_train_stages_make_a_folder_that_loads(finished: Run) -> None:
+    from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.diffusion.loading import load_checkpoint as load_model
-    from riffcomposer.models.locate import locate_model
 
     folder = finished.out / "model"
     located = locate_model(str(folder))

@@ -1,0 +1,90 @@
+"""What a song's author should know that shows only once the song is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from riffcomposer.plan.findings import Finding
+from riffcomposer.plan.types import Plan
+from riffcomposer.plan.walks import is_spread, natural_clips
+from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
+
+
+def lint_plan(plan: Plan, song: ResolvedSong) -> list[Finding]:
+    """Warnings about a plan, in the order of the song; each section is looked at once."""
+    findings: list[Finding] = []
+    seen: set[int] = set()
+    for index, planned in enumerate(plan.sections):
+        if planned.source not in seen:
+            seen.add(planned.source)
+            section = song.sections[planned.source]
+            findings += _variety(plan, index, section)
+            findings += _transition(plan, index, section)
+    for source, section in enumerate(song.sections):
+        if source not in seen:
+            hint = "raise length or take the section out"
+            message = f"section {section.name} is never reached"
+            findings.append(Finding("warning", "never-played", message, section.path, hint))
+    findings += _seam(plan, song)
+    return findings
+
+
+def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Finding]:
+    """A section that is longer than its variety, and a walk that is cut short."""
+    keys = [clip.key for clip in plan.clips if clip.section == index and clip.kind == "body"]
+    different = len(set(keys))
+    where = next(
+        (section.where(name) for name in ("bars", "clips", "duration") if name in section.origins), ()
+    )
+    where = where or section.path
+    if section.is_seed_walk:
+        if different < len(keys):
+            if all(plan.jobs[key].strength == 0 for key in keys):
+                message = f"section {section.name} plays its loop {len(keys)} times over"
+                hint = "shorten it, or give it a strength above 0"
+            else:
+                message = f"section {section.name} has {len(keys)} clips, and only {different} are different"
+                hint = "shorten it or change its walk"
+            yield Finding("warning", "little-variety", message, where, hint)
+        return
+    whole = natural_clips(section)
+    if is_spread(section):
+        if 1 <= len(keys) < len(section.points):
+            message = f"{len(keys)} clips cannot reach all {len(section.points)} points of the walk"
+            yield Finding("warning", "walk-cut-short", message, where, "lengthen the section")
+    elif len(keys) < whole:
+        message = (
+            f"the walk needs {whole} clips, and the section has {len(keys)}: its last points are not reached"
+        )
+        hint = "lengthen the section, or leave interpolation_steps out to spread the walk over it"
+        yield Finding("warning", "walk-cut-short", message, where, hint)
+    elif len(keys) > whole:
+        message = f"the walk ends after {whole} of {len(keys)} clips and goes back the way it came"
+        hint = "shorten the section, or leave interpolation_steps out to spread the walk over it"
+        yield Finding("warning", "little-variety", message, where, hint)
+
+
+def _transition(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Finding]:
+    """A crossfade that is longer than a clip: the section before has to play on for it."""
+    planned = plan.sections[index]
+    slot_samples = plan.grid.clip_bars * plan.grid.samples_per_bar
+    if planned.transition.type == "crossfade" and planned.transition.length_samples > slot_samples:
+        clips = planned.transition.length_samples / slot_samples
+        message = f"the crossfade is {float(clips):.1f} clips long, and the section before plays on for it"
+        yield Finding("warning", "long-crossfade", message, section.where("transition"))
+
+
+def _seam(plan: Plan, song: ResolvedSong) -> Iterator[Finding]:
+    """Fades at the two ends of a loop, which fall silent where its end meets its start."""
+    if not plan.loop:
+        return
+    first, last = plan.sections[0], plan.sections[-1]
+    for key, planned, samples in (
+        ("fade_in", first, first.fade_in_samples),
+        ("fade_out", last, last.fade_out_samples),
+    ):
+        if samples:
+            side = "starts from" if key == "fade_in" else "ends in"
+            message = f"{key}: the loop {side} silence, which is heard as a gap each time round"
+            where = song.sections[planned.source].where(key)
+            yield Finding("warning", "loop-fades", message, where, f"take {key} out, or loop: true")

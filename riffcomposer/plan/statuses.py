@@ -1,0 +1,131 @@
+"""Why a clip will be rendered: what the store has, and what changed since the lock was written.
+
+A clip's *position* is its section's name, its kind and its number within that kind: what the lock
+recorded there is compared with what the plan wants there. The recorded fields explain; they decide
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from riffcomposer.plan.keys import job_fields, rounded
+from riffcomposer.plan.types import JobStatus, Plan, PlannedClip
+
+Position = tuple[str, str, int]
+"""Section name, kind, number within the kind."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a lock says of a position: the clip's key and the fields that decided it."""
+
+    key: str
+    fields: Mapping[str, Any]
+
+
+def positions(plan: Plan) -> Iterator[tuple[Position, PlannedClip]]:
+    """Every clip of the plan with its position, in order."""
+    counts: dict[tuple[int, str], int] = {}
+    for clip in plan.clips:
+        number = counts.get((clip.section, clip.kind), 0)
+        counts[clip.section, clip.kind] = number + 1
+        yield (plan.sections[clip.section].name, clip.kind, number), clip
+
+
+def names_of_files(plan: Plan) -> dict[str, str]:
+    """Digest -> the name by which the song calls the file."""
+    names: dict[str, str] = {}
+    for job in plan.jobs.values():
+        for file in (job.init, job.mask, *job.loras):
+            if file is not None:
+                names[file.sha256] = file.name
+    return names
+
+
+def job_states(
+    plan: Plan,
+    has: Callable[[str], bool],
+    recorded: Mapping[Position, Recorded] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> dict[str, JobStatus]:
+    """The state of each job of a plan, by key.
+
+    Args:
+        plan: The plan.
+        has: Whether the store has a clip of this key.
+        recorded: What the lock says, by position.
+        names: Names that the lock has for digests of files, for the explanation.
+    """
+    recorded = recorded or {}
+    known = {**(names or {}), **names_of_files(plan)}
+    before: dict[str, Recorded] = {}
+    for position, clip in positions(plan):
+        entry = recorded.get(position)
+        if entry is not None and entry.key != clip.key:
+            before.setdefault(clip.key, entry)
+    states: dict[str, JobStatus] = {}
+    for key, job in plan.jobs.items():
+        if has(key):
+            states[key] = JobStatus("cached")
+        elif key in before:
+            states[key] = JobStatus("changed", explain(before[key].fields, job_fields(job), known))
+        else:
+            states[key] = JobStatus("new")
+    return states
+
+
+def explain(
+    old: Mapping[str, Any], new: Mapping[str, Any], names: Mapping[str, str] | None = None
+) -> tuple[tuple[str, str, str], ...]:
+    """(field, old, new) of each deciding field that differs, as text.
+
+    The points of a walk are kept in a canonical order, so a new prompt may swap them: whichever
+    order of the old ones gives the shorter account is told. Two equal points are told as one.
+    """
+    swapped = dict(old)
+    for field in ("prompt", "seed"):
+        swapped[f"{field}_a"], swapped[f"{field}_b"] = old.get(f"{field}_b"), old.get(f"{field}_a")
+    if isinstance(old.get("alpha"), float) and old["alpha"]:
+        swapped["alpha"] = rounded(1.0 - old["alpha"])
+    accounts = [_differences(_told(side), _told(new), names or {}) for side in (old, swapped)]
+    return min(accounts, key=len)
+
+
+def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    told = dict(fields)
+    if all(fields.get(f"{name}_a") == fields.get(f"{name}_b") for name in ("prompt", "seed")):
+        told.pop("alpha", None)
+    for name in ("prompt", "seed"):
+        if fields.get(f"{name}_a") == fields.get(f"{name}_b"):
+            told[name] = told.pop(f"{name}_a", None)
+            told.pop(f"{name}_b", None)
+    return told
+
+
+def _differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], names: Mapping[str, str]
+) -> tuple[tuple[str, str, str], ...]:
+    order = [*new, *(field for field in old if field not in new)]
+    return tuple(
+        (field, _text(old.get(field), names), _text(new.get(field), names))
+        for field in order
+        if old.get(field) != new.get(field)
+    )
+
+
+def _text(value: Any, names: Mapping[str, str]) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(_text(item, names) for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    if not isinstance(value, str):
+        return str(value)
+    digest, space, rest = value.partition(" ")
+    if len(digest) == 64 and set(digest) <= set("0123456789abcdef"):
+        return (f"{names[digest]} ({digest[:8]})" if digest in names else digest[:12]) + space + rest
+    return value

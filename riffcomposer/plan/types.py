@@ -1,0 +1,380 @@
+"""The value objects of a plan: what will be rendered, where it goes, and why.
+
+A plan is pure arithmetic over a song, the loop catalogue, file digests and a model profile; it
+holds no audio and needs no heavy library. Positions are absolute: samples at `sample_rate`
+from the start of the track. Lengths of parts are differences of absolute positions, so they add
+up exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
+
+SAMPLER_VERSION = 1
+"""Version of the sampling code that decides samples; raising it makes every clip new."""
+
+DECODER_VERSION = 3
+"""Version of the decoding code; raising it decodes every passage again."""
+
+MIX_VERSION = 2
+"""Version of the mixing and mastering code; raising it masters every track again."""
+
+
+AUDIO_READER_VERSION = 2
+"""Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
+
+
+@dataclass(frozen=True)
+class InitClip:
+    """The loop a render starts from, and how it is laid on the song's grid.
+
+    The renderer makes the seed's level image, reads it cyclically from `start_seconds` over
+    `loop_quarters` quarter notes, and resizes it along time from `tempo` to the song's tempo.
+
+    Attributes:
+        kind: `catalogue` (a shipped mel image), `audio` or `image` (a user's file).
+        name: What the song calls it; for messages, not in the key.
+        path: Where it lies; for reading, not in the key.
+        sha256: Digest of the file's bytes.
+        tempo: The seed's own tempo in BPM.
+        loop_quarters: Length of its loop in quarter notes.
+        start_seconds: Where in the file the loop starts.
+    """
+
+    kind: Literal["catalogue", "audio", "image"]
+    name: str
+    path: Path
+    sha256: str
+    tempo: Fraction
+    loop_quarters: Fraction
+    start_seconds: Fraction = Fraction(0)
+
+    @property
+    def loop_seconds(self) -> Fraction:
+        """Length of the loop at the seed's own tempo."""
+        return self.loop_quarters * 60 / self.tempo
+
+    def read_range(self, params: SpectrogramParameters) -> tuple[Fraction, Fraction]:
+        """Which part of a sound is read for the loop: its first second and its length in seconds.
+
+        A little of the music before and after the loop is read too, so that the first and last
+        frames' windows see it.
+        """
+        margin = Fraction(params.window_duration_ms, 1000)
+        first = max(Fraction(0), self.start_seconds - margin)
+        frames = math.ceil(self.loop_seconds * params.frames_per_second) + 1
+        hop_seconds = Fraction(params.hop_length, params.sample_rate)
+        return first, self.start_seconds - first + frames * hop_seconds + margin
+
+
+@dataclass(frozen=True)
+class MaskImage:
+    """A grey image over the clip: white is repainted, black is kept, greys blend."""
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LoraFile:
+    """A LoRA in safetensors and its weight."""
+
+    name: str
+    path: Path
+    sha256: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """A key point of a walk with every number filled in.
+
+    Attributes:
+        strength: 0..1 on Riffusion's scale; the model's profile maps it to the model's own time.
+    """
+
+    prompt: str
+    seed: int
+    strength: float
+    guidance_scale: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place on a walk: between two points, `alpha` (0..1, the curve applied) of the way."""
+
+    a: Point
+    b: Point
+    alpha: float
+
+    @property
+    def strength(self) -> float:
+        """Mixed linearly."""
+        return self.a.strength + (self.b.strength - self.a.strength) * self.alpha
+
+    @property
+    def guidance_scale(self) -> float:
+        """Mixed linearly."""
+        return self.a.guidance_scale + (self.b.guidance_scale - self.a.guidance_scale) * self.alpha
+
+    @property
+    def label(self) -> str:
+        """In words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`."""
+        if self.alpha in (0.0, 1.0) or self.a == self.b:
+            point = self.b if self.alpha == 1.0 else self.a
+            return f"seed {point.seed}" if self.a.prompt == self.b.prompt else f'"{_short(point.prompt)}"'
+        if self.a.prompt != self.b.prompt:
+            ends = f'"{_short(self.a.prompt)}" -> "{_short(self.b.prompt)}"'
+        elif self.a.seed != self.b.seed:
+            ends = f"seed {self.a.seed} -> {self.b.seed}"
+        else:
+            ends = f"seed {self.a.seed}, strength {self.a.strength:g} -> {self.b.strength:g}"
+        return f"{ends}, {self.alpha:.3g}"
+
+    def nearest(self) -> Point:
+        """The end it is nearer to (the later one in the middle), at this place's strength and guidance.
+
+        A bridge needs one prompt and one seed to leave from; the rest of the way is not heard.
+        """
+        point = self.a if self.alpha < 0.5 else self.b
+        return replace(point, strength=self.strength, guidance_scale=self.guidance_scale)
+
+
+def _short(prompt: str) -> str:
+    return prompt if len(prompt) <= 22 else prompt[:21] + "…"
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """One diffusion render: everything that decides its samples, and nothing else.
+
+    A clip that two legs of a walk share, or that is reached from the other end, has one canonical
+    job (see `riffcomposer.plan.keys.canonical`).
+
+    Attributes:
+        model_digest: Identity of the checkpoint (see `riffcomposer.checkpoints.profile`).
+        backend: Class of device and number format, `cpu-float32` or `cuda-float16`: results differ
+            between them.
+        width_frames: Width of the render in frames (columns), a multiple of the model's step.
+        frames_per_quarter: Length of a quarter note in frames, exact.
+        clip_quarters: Length of the clip's slot in quarter notes.
+        place: Where it is on its walk: prompts, seeds, strength, guidance.
+        num_inference_steps: Steps of the whole schedule; `int(steps * strength)` are run.
+        scheduler: Name as in the profile, `ddim` for instance.
+    """
+
+    model_digest: str
+    backend: str
+    width_frames: int
+    frames_per_quarter: Fraction
+    clip_quarters: Fraction
+    place: Place
+    negative_prompt: str
+    num_inference_steps: int
+    scheduler: str
+    init: InitClip | None = None
+    mask: MaskImage | None = None
+    loras: tuple[LoraFile, ...] = ()
+
+    @property
+    def strength(self) -> float:
+        """Denoising strength, 0..1."""
+        return self.place.strength
+
+    @property
+    def guidance_scale(self) -> float:
+        """Classifier-free guidance scale; 1 is none."""
+        return self.place.guidance_scale
+
+
+Status = Literal["cached", "new", "changed"]
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What `plan` found out about a job.
+
+    Attributes:
+        status: `cached` (the store has it), `new`, or `changed` (the lock had another key here).
+        changes: For `changed`: (field, old, new), as text.
+    """
+
+    status: Status
+    changes: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """One clip on the grid.
+
+    Attributes:
+        section: Index into `Plan.sections`.
+        index: Position within the section, counting bridge clips first, then body, then tail.
+        kind: `bridge` (leads into the section), `body`, or `tail` (sounds only in the next
+            section's crossfade).
+        start_sample: Where its first frame's centre stands, absolute.
+        slot_samples: Distance to the next clip's start (the grid; the render is wider).
+        key: Digest of its job; the job is `Plan.jobs[key]`.
+        label: Where it stands in words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`.
+    """
+
+    section: int
+    index: int
+    kind: Literal["bridge", "body", "tail"]
+    start_sample: int
+    slot_samples: int
+    key: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Transition:
+    """How a section is entered: `cut` (a few milliseconds), `crossfade` (equal power), `bridge`.
+
+    Attributes:
+        length_samples: Length of the audio fade: starts at the section's `start_sample`. 0 for a
+            bridge (its joins are made in the spectrogram).
+    """
+
+    type: Literal["cut", "crossfade", "bridge"]
+    length_samples: int
+
+
+@dataclass(frozen=True)
+class PlannedSection:
+    """One section of the track, `use` and `length` already expanded.
+
+    Attributes:
+        name: Unique in the plan (`verse`, `verse (2)`).
+        source: Index of the section in the resolved song (its gain, chain and fades).
+        start_sample: Where it begins, bridge clips included.
+        body_start_sample: Where the bridge ends and its own bars begin.
+        end_sample: Where the next one begins (absolute; the end of the track for the last).
+        bar: First bar of the section, counted from 0.
+        bars: Length in bars, bridge included.
+        fade_in_samples, fade_out_samples: 0 for none.
+    """
+
+    name: str
+    source: int
+    start_sample: int
+    body_start_sample: int
+    end_sample: int
+    bar: Fraction
+    bars: Fraction
+    transition: Transition
+    gain_db: float = 0.0
+    fade_in_samples: int = 0
+    fade_out_samples: int = 0
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Sections joined by bridges, decoded as one spectrogram.
+
+    Attributes:
+        sections: First and one-past-last index into `Plan.sections`.
+        clips: First and one-past-last index into `Plan.clips`.
+        start_sample: Absolute start.
+        body_samples: Distance to the next passage's start (or the end of the track).
+        tail_samples: How much sounds on after that, for the next passage's crossfade (or, in a
+            loop, for the first one's).
+        wraps: The passage is the whole of a looping track and runs from its end into its start.
+    """
+
+    sections: tuple[int, int]
+    clips: tuple[int, int]
+    start_sample: int
+    body_samples: int
+    tail_samples: int
+    wraps: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid of the track.
+
+    Attributes:
+        tempo: BPM, exact.
+        clip_bars: Whole bars in a clip's slot.
+        samples_per_bar: Exact.
+        width_frames: Width of every render in frames.
+        overlap_frames: Surplus of a render over its slot (the smallest over the track; slots differ by
+            up to a frame).
+        join_samples: How much of the surplus is crossfaded with the next clip, at least.
+    """
+
+    tempo: Fraction
+    meter: str
+    sample_rate: int
+    hop_length: int
+    clip_bars: int
+    samples_per_bar: Fraction
+    width_frames: int
+    overlap_frames: int
+    join_samples: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything `render` needs to know, in order. Complete and immutable.
+
+    What a store has of it, and what the rest costs, is an `Assessment` beside it.
+
+    Attributes:
+        model: What the song calls its checkpoint; for messages and the lock.
+        jobs: By key, each once, in the order in which they are first heard.
+    """
+
+    song_path: Path
+    title: str
+    model: str
+    grid: Grid
+    total_samples: int
+    loop: bool
+    sections: tuple[PlannedSection, ...]
+    clips: tuple[PlannedClip, ...]
+    passages: tuple[Passage, ...]
+    jobs: Mapping[str, ClipJob]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a plan costs, roughly.
+
+    Attributes:
+        clips: Different clips on the grid.
+        clips_to_render: Of these, how many the store does not have.
+        minutes: Length of the track.
+        disk_bytes: What the render writes.
+        memory_bytes: What it holds at once.
+        estimated_seconds: How long it takes.
+    """
+
+    clips: int
+    clips_to_render: int
+    minutes: float
+    disk_bytes: int
+    memory_bytes: int
+    estimated_seconds: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A plan compared with a store and a lock.
+
+    Attributes:
+        states: Of each job, by key.
+        budget: What rendering the rest costs.
+    """
+
+    states: Mapping[str, JobStatus]
+    budget: Budget

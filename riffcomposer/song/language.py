@@ -1,0 +1,360 @@
+"""The song language: what may stand in a song file, with bounds, defaults and examples.
+
+These models check each value by itself. What needs two values at once (`bars` with `clips`, a
+`use` of a missing section) is checked in `riffcomposer.song.rules`, which can point at both; the
+song with everything filled in is made by `riffcomposer.song.resolve`. The JSON Schema for
+editors is generated from here (`riffcomposer.song.schema`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from riffcomposer.song.effects import ChainEntry
+from riffcomposer.song.fields import (
+    LengthText,
+    MeterText,
+    PositiveLengthText,
+    StrictModel,
+    short_form,
+)
+
+MAX_SEED = 2**63 - 1
+MODEL_PATTERN = r"^(default|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*@[0-9a-f]{40}|\.\.?/.*|\.)$"
+
+Prompt = Annotated[str, Field(min_length=1, max_length=2000)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Strength = Annotated[float, Field(ge=0, le=1)]
+GuidanceScale = Annotated[float, Field(ge=0, le=50)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+PathText = Annotated[str, Field(min_length=1, max_length=500)]
+Tempo = Annotated[float, Field(ge=20, le=400)]
+
+_PROMPT = (
+    "What to play, in words. `(word:1.3)` weighs a word more, `[word]` less. Needed unless strength is "
+    "0 or every point of the walk has its own. 1 to 2000 characters."
+)
+_STRENGTH = (
+    "How far the render moves away from the loop (denoising strength): 0 is the loop itself, "
+    "1 leaves nothing of it; up to about 0.75 the beat holds. 0 to 1. Default: the model's own."
+)
+_GUIDANCE = "How strictly the prompt is followed. 0 to 50. Default: the model's own."
+_INIT_EXAMPLES = [
+    "lofi-keys",
+    "clips/guitar.wav",
+    {"path": "clips/guitar.wav", "start": "12.8s", "tempo": 120, "bars": 2},
+]
+
+
+class Init(StrictModel):
+    """A loop from the user's own file, with its place in the file and its tempo."""
+
+    path: PathText = Field(
+        description="A catalogue name, or a path under the song's folder "
+        "(a sound or an image of any usual kind).",
+        examples=["clips/guitar.wav"],
+    )
+    start: LengthText | None = Field(
+        None, description="Where in the file the clip starts. Default: its beginning.", examples=["12.8s"]
+    )
+    tempo: Tempo | None = Field(
+        None, description="The file's own tempo in BPM, 20 to 400. Default: the song's.", examples=[120]
+    )
+    bars: float | None = Field(
+        None,
+        gt=0,
+        le=64,
+        description="Length of the clip in bars, above 0, at most 64. Default: as many as one clip of "
+        "the song holds.",
+        examples=[2],
+    )
+
+
+class Transition(StrictModel):
+    """How a section is entered from the one before."""
+
+    type: Literal["cut", "crossfade", "bridge"] = Field(
+        "crossfade",
+        description="`cut`: at once; `crossfade`: both sound for a moment; `bridge`: clips that walk "
+        "from the end of the section before to the start of this one.",
+        examples=["bridge"],
+    )
+    length: PositiveLengthText | None = Field(
+        None, description="Length of a crossfade. Default: 1 beat.", examples=["2 beats", "1 bar"]
+    )
+    clips: int | None = Field(
+        None, ge=1, le=1000, description="Clips of a bridge, 1 to 1000. Default: 4.", examples=[4]
+    )
+
+
+class Lora(StrictModel):
+    """A LoRA: a small change to the model, learnt from other music."""
+
+    path: PathText = Field(
+        description="A .safetensors file under the song's folder.", examples=["loras/tape.safetensors"]
+    )
+    weight: float = Field(1.0, ge=-4, le=4, description="How strongly it acts, -4 to 4.", examples=[0.8])
+
+
+InitField = Annotated[Init, short_form("path")]
+TransitionField = Annotated[Transition, short_form("type")]
+LoraField = Annotated[Lora, short_form("path")]
+
+
+class Settings(StrictModel):
+    """What `defaults` and a section both may say."""
+
+    init: InitField | None = Field(
+        None,
+        description="The loop a render starts from: a catalogue name (`riffcompose loops` lists "
+        "them), a path under the song's folder (a sound or an image of any usual kind), "
+        "a mapping with its start and tempo, or `none`. It carries tempo and downbeat. "
+        "Default: none, a render from noise.",
+        examples=_INIT_EXAMPLES,
+    )
+    strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.55])
+    denoising: Strength | None = Field(
+        None, description="Riffusion's word for `strength`; only one of the two. 0 to 1.", examples=[0.55]
+    )
+    guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[6])
+    num_inference_steps: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Steps of the whole schedule, of which int(steps * strength) are run. 1 to 1000. "
+        "Default: the model's own.",
+        examples=[24],
+    )
+    scheduler: str | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="Sampling method; the model's profile lists what it allows. Default: the model's own.",
+        examples=["ddim"],
+    )
+    negative_prompt: str | None = Field(
+        None, max_length=2000, description="What not to play. Default: nothing.", examples=["harsh noise"]
+    )
+    mask: PathText | None = Field(
+        None,
+        description="Repaint only the white part of this image: a catalogue name, a .png under the "
+        "song's folder, or `none`. Default: none.",
+        examples=["beats-80"],
+    )
+    lora: list[LoraField] | None = Field(
+        None,
+        max_length=8,
+        description="LoRA files to add to the model, at most 8. Default: none.",
+        examples=[["loras/tape.safetensors"], [{"path": "loras/tape.safetensors", "weight": 0.8}]],
+    )
+    interpolation_steps: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Clips for each leg of a walk, 1 to 1000. Default: 4; left out, a `walk` spreads evenly "
+        "over a length that its section states.",
+        examples=[4],
+    )
+    alpha_curve: Literal["linear", "ease", "power"] | None = Field(
+        None,
+        description="How a leg moves from one point to the next: evenly, slow at both ends, or by "
+        "`alpha_power`. Default: linear.",
+        examples=["ease"],
+    )
+    alpha_power: float | None = Field(
+        None,
+        ge=0.1,
+        le=10,
+        description="Exponent of `alpha_curve: power`: above 1 stays longer near the start of a leg. "
+        "0.1 to 10. Default: 2.",
+        examples=[2],
+    )
+    overlap: LengthText | None = Field(
+        None,
+        description="At least so much of each clip is crossfaded with the next. Default: half a beat.",
+        examples=["1 beat"],
+    )
+    transition: TransitionField | None = Field(
+        None,
+        description="How a section is entered: cut, crossfade or bridge. Default: a crossfade of one beat.",
+        examples=["cut", {"type": "bridge", "clips": 4}],
+    )
+
+
+class Point(StrictModel):
+    """One point of a walk; what it leaves out is the section's."""
+
+    prompt: Prompt | None = Field(None, description=_PROMPT, examples=["church bells on sunday"])
+    seed: Seed | None = Field(
+        None, description="Decides the noise, 0 to 2^63 - 1. Default: the section's seed.", examples=[3]
+    )
+    strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.6])
+    guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[7])
+
+
+class Section(Settings):
+    """A part of the song. Without `walk` it plays one prompt and walks over seeds."""
+
+    name: Name | None = Field(
+        None,
+        description="A name of its own, for `use` and for messages. Default: by its place.",
+        examples=["verse"],
+    )
+    use: Name | None = Field(
+        None,
+        description="Play the section of this name again; any field stated here replaces the one there. "
+        "Default: nothing.",
+        examples=["verse"],
+    )
+    prompt: Prompt | None = Field(None, description=_PROMPT, examples=["lo-fi hip hop beat with rhodes"])
+    walk: list[Point] | None = Field(
+        None,
+        min_length=2,
+        max_length=1000,
+        description="Points to walk through, 2 to 1000, with `interpolation_steps` clips for each leg. "
+        "Default: one prompt and its seeds.",
+        examples=[
+            [{"prompt": "church bells on sunday", "seed": 3}, {"prompt": "jazz piano trio", "seed": 3}]
+        ],
+    )
+    seed: Seed | None = Field(
+        None, description="Decides the noise, 0 to 2^63 - 1. Default: the song's seed.", examples=[7]
+    )
+    bars: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="Length in bars, above 0, at most 100000; or say `clips` or `duration`. Default: "
+        "for a walk its own length, else one of the three is needed.",
+        examples=[16],
+    )
+    clips: int | None = Field(
+        None, ge=1, le=100_000, description="Length in clips, 1 to 100000. Default: see `bars`.", examples=[4]
+    )
+    duration: PositiveLengthText | None = Field(
+        None, description="Length in time or bars, at most 24h. Default: see `bars`.", examples=["20s"]
+    )
+    fade_in: LengthText | None = Field(
+        None, description="Fade in over this length at the start. Default: none.", examples=["2 bars"]
+    )
+    fade_out: LengthText | None = Field(
+        None, description="Fade out over this length at the end. Default: none.", examples=["4 bars"]
+    )
+    gain_db: float | None = Field(
+        None,
+        ge=-60,
+        le=24,
+        description="Louder or softer by so many dB, -60 (silent) to 24. Default: 0.",
+        examples=[-2],
+    )
+    chain: list[ChainEntry] | None = Field(
+        None,
+        max_length=32,
+        description="Effects for this section alone, in order, at most 32. Default: none.",
+        examples=[[{"lowpass": {"cutoff_frequency_hz": 2000}}]],
+    )
+
+
+class Master(StrictModel):
+    """The last stage: an effect chain, a loudness target and a ceiling."""
+
+    chain: list[ChainEntry] = Field(
+        [],
+        max_length=32,
+        description="Effects for the whole track, in order, at most 32.",
+        examples=[
+            [{"highpass": {"cutoff_frequency_hz": 30}}, {"compressor": {"threshold_db": -18, "ratio": 2}}]
+        ],
+    )
+    integrated_lufs: float = Field(
+        -14,
+        ge=-50,
+        le=-5,
+        description="Loudness of the track in LUFS (ITU-R BS.1770), -50 to -5.",
+        examples=[-16],
+    )
+    true_peak_dbtp: float = Field(
+        -1, ge=-20, le=0, description="Ceiling of the true peak in dBTP, -20 to 0.", examples=[-1]
+    )
+
+
+class Output(StrictModel):
+    """Which files come out, and how they are decoded."""
+
+    formats: list[Literal["wav", "flac", "mp3", "ogg"]] = Field(
+        ["flac"],
+        min_length=1,
+        max_length=4,
+        description="File formats, one to four of wav (24 bit), flac, mp3, ogg.",
+        examples=[["flac", "mp3"]],
+        json_schema_extra={"uniqueItems": True},
+    )
+    stereo_width: float = Field(
+        0.3, ge=0, le=1, description="Width of the stereo picture: 0 is mono, 1 very wide.", examples=[0.4]
+    )
+    decoder: Literal["fast", "default", "best"] = Field(
+        "default", description="How much work goes into finding the phase of the sound.", examples=["best"]
+    )
+
+
+class Song(StrictModel):
+    """A song: sections in order, what they share, and how the track is finished."""
+
+    title: str = Field(
+        "Untitled",
+        min_length=1,
+        max_length=200,
+        description="Title of the track.",
+        examples=["Night Bus Home"],
+    )
+    tempo: Tempo = Field(
+        93.75,
+        description="Quarter notes a minute (BPM), 20 to 400. Loops are fitted to it, their pitch stays.",
+        examples=[93.75],
+    )
+    meter: MeterText = Field("4/4", description="Time signature.", examples=["3/4"])  # type: ignore[assignment]
+    seed: Seed = Field(
+        0, description="Every random draw of the song derives from it, 0 to 2^63 - 1.", examples=[20261121]
+    )
+    model: str = Field(
+        "default",
+        max_length=500,
+        pattern=MODEL_PATTERN,
+        description="`default` (the model that ships with riffcomposer), `org/name@` and a commit of 40 "
+        "hex digits, or `./folder` beside the song.",
+        examples=["default", "./models/mine"],
+    )
+    defaults: Settings = Field(
+        default_factory=Settings.model_construct,
+        description="What holds for every section that does not say otherwise.",
+        examples=[{"init": "lofi-keys", "strength": 0.55}],
+    )
+    sections: list[Section] = Field(
+        min_length=1,
+        max_length=1000,
+        description="The parts of the song in order, 1 to 1000.",
+        examples=[[{"name": "intro", "prompt": "soft rhodes chords, rainy night", "bars": 8}]],
+    )
+    master: Master = Field(
+        default_factory=Master.model_construct,
+        description="How the track is finished.",
+        examples=[{"integrated_lufs": -16}],
+    )
+    output: Output = Field(
+        default_factory=Output.model_construct,
+        description="Which files come out.",
+        examples=[{"formats": ["flac", "mp3"]}],
+    )
+    loop: bool = Field(
+        False,
+        description="The end of the track meets its start, so that it can play round and round.",
+        examples=[True],
+    )
+    length: PositiveLengthText | None = Field(
+        None,
+        description="Fill this time by repeating the sections, their seeds walking on; at most 24h. "
+        "Default: once through.",
+        examples=["1h"],
+    )
