@@ -22,7 +22,9 @@ from riffcomposer.spectrogram_parameters import SpectrogramParameters
 PARAMS = SpectrogramParameters(num_frequencies=64)
 
 
-def fitted(init, width, frames_per_quarter, quarters=Fraction(2), params=PARAMS) -> Any:
+def fitted(
+    init: Any, width: int, frames_per_quarter: Any, quarters: Fraction = Fraction(2), params: Any = PARAMS
+) -> Any:
     return fit_init(
         init,
         width_frames=width,
