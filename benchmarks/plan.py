@@ -20,12 +20,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.lock.lock_file import lock_path, read_lock, write_lock
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.planner import plan_song
 from riffcomposer.plan.statuses import job_states
 from riffcomposer.song.reader import load_song
-from riffcomposer.store.lock import lock_path, read_lock, write_lock
 from riffcomposer.store.store import Store
 
 SECTIONS = 40

@@ -157,12 +157,12 @@ class Studio:
         self.song.write_text(text.replace(old, new))
 
     def render(self, engine: FakeEngine | FakeEngines | None = None, **arguments: Any) -> Any:
-        from riffcomposer.api import render
+        from riffcomposer.api import render_song
 
         engines = engine if isinstance(engine, FakeEngines) else FakeEngines(engine or FakeEngine())
-        return render(
+        return render_song(
             self.song,
-            self.folder / "out",
+            out=self.folder / "out",
             store=arguments.pop("store", None) or self.store,
             engines=engines,
             **arguments,

@@ -42,7 +42,7 @@ def locks_in(path: Path) -> Iterator[Path]:
     Raises:
         StoreError: It is none of these.
     """
-    from riffcomposer.store.lock import lock_path
+    from riffcomposer.lock.lock_file import lock_path
 
     if path.is_dir():
         for parent, folders, names in os.walk(path):
@@ -129,7 +129,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Move the least recently used entries to the trash, but none that a lock names."""
-        from riffcomposer.store.keeping import named_by_locks
+        from riffcomposer.lock.kept_keys import named_by_locks
 
         store = _store()
         keep, locks = named_by_locks(store, [lock for path in paths or [] for lock in locks_in(path)])

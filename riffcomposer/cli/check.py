@@ -12,9 +12,7 @@ import typer
 from riffcomposer.cli.console import print_json, stdout
 
 if TYPE_CHECKING:
-    from riffcomposer.checkpoints.profile import LocatedModel
-    from riffcomposer.song.diagnostics import Diagnostic, Severity
-    from riffcomposer.song.reader import LoadedSong
+    from riffcomposer.song.diagnostics import Diagnostic
 
 
 class Format(StrEnum):
@@ -23,74 +21,6 @@ class Format(StrEnum):
     text = "text"
     json = "json"
     github = "github"
-
-
-def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, ...]) -> list[Diagnostic]:
-    """What only the plan can tell: its lints, or the faults that stop it."""
-    from riffcomposer.device import guess_backend
-    from riffcomposer.errors import SongError
-    from riffcomposer.loops.catalogue import catalogue
-    from riffcomposer.plan.init_scan import scan_inits
-    from riffcomposer.plan.inputs import SongFiles
-    from riffcomposer.plan.plan_lints import lint_plan
-    from riffcomposer.plan.planner import plan_song
-    from riffcomposer.store.prepared_song import diagnosed
-
-    try:
-        plan = plan_song(
-            song.resolved,
-            song_path=song.path,
-            model=model,
-            catalogue=catalogue(),
-            backend=guess_backend(),
-            files=SongFiles(song.folder, folders),
-        )
-        found = scan_inits(plan, song.resolved, model.profile.spectrogram)
-        return diagnosed(song, [*lint_plan(plan, song.resolved), *found])
-    except SongError as error:
-        return diagnosed(song, error.diagnostics)
-
-
-def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnostic]:
-    """Everything there is to say about one song, by position."""
-    from riffcomposer.checkpoints.locate import locate_model
-    from riffcomposer.checkpoints.verify import verify_model
-    from riffcomposer.errors import ModelError, SongError
-    from riffcomposer.loops.catalogue import catalogue
-    from riffcomposer.song.diagnostics import in_order
-    from riffcomposer.song.lints import lint
-    from riffcomposer.song.reader import load_song
-
-    try:
-        song = load_song(path)
-    except SongError as error:
-        return list(error.diagnostics)
-    found: list[Diagnostic] = []
-    model = None
-    try:
-        model = locate_model(song.resolved.model, song.folder)
-        if model.derived:
-            message = "the model has no riffcomposer.json: its profile is a guess from its configuration"
-            found.append(song.diagnostic("warning", "guessed-profile", message, ("model",)))
-        verify_model(model, hashes=False)
-    except ModelError as error:
-        # A folder beside the song is part of it; another model may well be on the machine that renders.
-        if model is None:
-            severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
-            hint = "what depends on it is not checked"
-            found.append(song.diagnostic(severity, "no-model", str(error), ("model",), hint))
-        else:
-            found.append(song.diagnostic("error", "bad-model", str(error), ("model",)))
-    found += lint(
-        song,
-        None if model is None else model.profile,
-        catalogue(),
-        allowed_folders=allowed_folders,
-        model_folder=None if model is None else model.folder,
-    )
-    if model is not None and not any(diagnostic.severity == "error" for diagnostic in found):
-        found += _plan_findings(song, model, allowed_folders)
-    return in_order(found)
 
 
 def _count(number: int, word: str) -> str:
@@ -137,11 +67,13 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Check songs for faults: one line and column for each, with what to do about it."""
+        from riffcomposer.render.session import Session
         from riffcomposer.song.diagnostics import format_github, to_json
 
         if as_json:
             output_format = Format.json
-        results = {path: examine(path, tuple(allow or ())) for path in songs}
+        with Session(allowed_folders=tuple(allow or ())) as session:
+            results = {path: session.check(path) for path in songs}
         everything = [diagnostic for diagnostics in results.values() for diagnostic in diagnostics]
         errors = sum(diagnostic.severity == "error" for diagnostic in everything)
         failed = errors > 0 or (strict and len(everything) > 0)

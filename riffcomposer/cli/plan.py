@@ -13,7 +13,7 @@ from riffcomposer.cli.console import print_json, print_line
 if TYPE_CHECKING:
     from riffcomposer.plan.budget import Limits
     from riffcomposer.plan.types import ClipJob, JobStatus, Plan, PlannedClip
-    from riffcomposer.store.prepared_song import PreparedSong
+    from riffcomposer.render.prepare import PreparedSong
 
 WORK_TO_DO = 10
 """Exit code of `plan --exit-code` when clips are to be rendered."""
@@ -264,18 +264,16 @@ def register(app: typer.Typer) -> None:
         allow: Allow = None,
     ) -> None:
         """Show what a render would do: each clip, whether it is cached, new or changed, and the cost."""
+        from riffcomposer.render.session import Session
+        from riffcomposer.render.settings import RenderSettings
         from riffcomposer.song.diagnostics import format_text
-        from riffcomposer.store.prepared_song import prepare_song
-        from riffcomposer.store.store import Store, default_root
 
-        prepared = prepare_song(
-            song,
-            Store(default_root()),
+        session = Session(
             device=device,
-            draft=draft,
             limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
             allowed_folders=tuple(allow or ()),
         )
+        prepared = session.plan(song, RenderSettings(draft=draft))
         if as_json:
             print_json(plan_as_json(prepared))
         else:

@@ -13,8 +13,8 @@ from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, Minu
 from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
 
 if TYPE_CHECKING:
-    from riffcomposer.api import Track
     from riffcomposer.render.settings import RenderSettings
+    from riffcomposer.render.track import Track
 
 FORMATS = ("wav", "flac", "mp3", "ogg")
 
@@ -128,8 +128,7 @@ def _check_names(paths: list[Path], settings: RenderSettings) -> None:
 
     Only the paths are looked at: what is wrong with a song is said when its turn comes.
     """
-    from riffcomposer.api import output_name
-    from riffcomposer.render.output_names import TrackFiles, check_names
+    from riffcomposer.render.output_names import TrackFiles, check_names, output_name
 
     names = [(settings.out or path.parent / "renders", output_name(path, settings), path) for path in paths]
     check_names([TrackFiles(folder, name, (), False, path) for folder, name, path in names])
@@ -184,9 +183,8 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
     ) -> None:
         """Render songs into finished tracks; what is already made is not made again."""
-        from riffcomposer.api import prepare
-        from riffcomposer.api import render as render_song
         from riffcomposer.cli.progress import STYLES, progress
+        from riffcomposer.render.session import Session
         from riffcomposer.render.settings import RenderSettings
         from riffcomposer.render.stopping import StopFlag, stop_on_signals
         from riffcomposer.store.store import Store, default_root
@@ -201,33 +199,30 @@ def register(app: typer.Typer) -> None:
             stems=stems,
             locked=locked,
             force=force,
-            device=device,
         )
-        budget = limits(jobs_limit, minutes_limit, disk_limit, memory_limit)
-        store = Store(default_root(), warn=print_warning)
         if offline:
             os.environ["HF_HUB_OFFLINE"] = "1"
         if len(songs) > 1:
             _check_names(songs, settings)
         results: list[dict[str, Any]] = []
         failed: list[RiffcomposerError] = []
-        with stop_on_signals(StopFlag()) as stop:
+        with (
+            stop_on_signals(StopFlag()) as stop,
+            Session(
+                store=Store(default_root(), warn=print_warning),
+                device=device,
+                limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
+                allowed_folders=tuple(allow or ()),
+                stop=stop,
+            ) as session,
+        ):
             for path in songs:
                 try:
-                    prepared = prepare(
-                        path, settings, store, limits=budget, allowed_folders=tuple(allow or ())
-                    )
+                    prepared = session.plan(path, settings)
                     for warning in prepared.warnings:
                         _print_diagnostic(warning)
-                    with progress(progress_style) as observer:
-                        track = render_song(
-                            prepared.song,
-                            settings=settings,
-                            store=store,
-                            observer=observer,
-                            stop=stop,
-                            prepared=prepared,
-                        )
+                    with progress(progress_style) as session.observer:
+                        track = session.render(prepared, settings)
                 except Cancelled:
                     raise
                 except RiffcomposerError as error:

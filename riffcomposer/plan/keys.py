@@ -14,8 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from riffcomposer.plan.types import (
-    AUDIO_READER_VERSION,
-    SAMPLER_VERSION,
     ClipJob,
     Passage,
     Place,
@@ -23,6 +21,7 @@ from riffcomposer.plan.types import (
     Point,
 )
 from riffcomposer.song.lints import effective_steps
+from riffcomposer.versions import AUDIO_READER_VERSION, SAMPLER_VERSION
 
 DIGITS = 9
 """Decimals kept of alpha, strength and guidance: far below what can be heard, far above float noise."""

@@ -17,19 +17,6 @@ from typing import Literal
 
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
-SAMPLER_VERSION = 1
-"""Version of the sampling code that decides samples; raising it makes every clip new."""
-
-DECODER_VERSION = 3
-"""Version of the decoding code; raising it decodes every passage again."""
-
-MIX_VERSION = 2
-"""Version of the mixing and mastering code; raising it masters every track again."""
-
-
-AUDIO_READER_VERSION = 2
-"""Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
-
 
 @dataclass(frozen=True)
 class InitClip:

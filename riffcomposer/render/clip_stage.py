@@ -7,15 +7,15 @@ step of 1/2048 near level 1, a sixteenth of what an 8-bit image keeps.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.plan.types import ClipJob, Plan
+from riffcomposer.render.engine import ClipEngine
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
@@ -23,54 +23,6 @@ from riffcomposer.store.store import Store
 CLIP_KIND = "clip"
 ATTEMPTS = 2
 """How often a clip is tried before it is reported as failed."""
-
-
-class ClipEngine(Protocol):
-    """Anything that can render clips: `riffcomposer.diffusion.engine.Engine`, or a stand-in in tests."""
-
-    @property
-    def backend(self) -> str:
-        """Class of device and number format, as it stands in a clip's key."""
-        ...
-
-    def render(
-        self,
-        jobs: Mapping[str, ClipJob],
-        *,
-        on_event: Callable[[Any], None] | None = None,
-        cancelled: Callable[[], bool] = ...,
-    ) -> Iterator[tuple[str, Any]]:
-        """Renders the jobs in any order, each result as soon as it is there.
-
-        Yields a key with its level, float32 `[channels, n_mels, width]`, or with something that has
-        a `message` where the clip failed. Raises `Cancelled` between steps once `cancelled()`.
-        """
-        ...
-
-    def close(self) -> None:
-        """Frees the model's memory; the engine renders nothing after that."""
-        ...
-
-
-class EngineSource(Protocol):
-    """Where engines come from: the diffusion engine, or a stand-in in tests."""
-
-    def backend(self, device: str) -> str:
-        """The class of device and number format of an engine on `device`; loads no model.
-
-        Raises:
-            UsageError: The device is not there.
-        """
-        ...
-
-    def load(self, model: LocatedModel, device: str) -> ClipEngine:
-        """Makes an engine of a checkpoint.
-
-        Raises:
-            ModelError: The checkpoint is missing or damaged.
-            UsageError: The device is not there.
-        """
-        ...
 
 
 @dataclass(frozen=True)

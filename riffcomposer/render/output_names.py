@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.errors import AudioError, StoreError, UsageError
+from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.paths import existing, same_name
+from riffcomposer.song.reader import LoadedSong
 
 FORMATS = ("wav", "flac", "mp3", "ogg")
 MAX_CHARACTERS = 60
@@ -218,3 +220,20 @@ def _report(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def track_files(song: LoadedSong, settings: RenderSettings) -> TrackFiles:
+    """The files that a render of a song writes."""
+    folder = settings.out or song.path.parent / "renders"
+    formats = tuple(settings.formats or song.resolved.output.formats)
+    return TrackFiles(folder, output_name(song.path, settings), formats, settings.stems, song.path)
+
+
+def output_name(song_path: Path, settings: RenderSettings) -> str:
+    """First part of the output files' names: the song file's, the section's, `draft`."""
+    parts = [slug(song_path.stem)]
+    if settings.only is not None:
+        parts.append(slug(settings.only))
+    if settings.draft:
+        parts.append("draft")
+    return ".".join(parts)

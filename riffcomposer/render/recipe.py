@@ -13,7 +13,8 @@ from typing import Any
 from riffcomposer import __version__
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.types import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION, Plan
+from riffcomposer.plan.types import Plan
+from riffcomposer.versions import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "pedalboard", "numpy", "soundfile")
 

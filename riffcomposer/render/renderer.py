@@ -18,8 +18,9 @@ from typing import Any
 
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.types import DECODER_VERSION, MIX_VERSION, ClipJob, Plan
-from riffcomposer.render.clip_stage import ClipEngine, missing_clips, render_missing
+from riffcomposer.plan.types import ClipJob, Plan
+from riffcomposer.render.clip_stage import missing_clips, render_missing
+from riffcomposer.render.engine import ClipEngine
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import TrackFiles
 from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys
@@ -28,6 +29,7 @@ from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
+from riffcomposer.versions import DECODER_VERSION, MIX_VERSION
 
 TRACK_KIND = "track"
 PHASE_SEED = 0

@@ -23,7 +23,6 @@ class RenderSettings:
         stems: Also write each section and the dry mix as files of their own.
         locked: Fail if the plan differs from the lock file.
         force: Render and decode everything again, whatever the store has.
-        device: `auto`, `cpu`, `cuda` or `mps`.
     """
 
     out: Path | None = None
@@ -33,7 +32,6 @@ class RenderSettings:
     stems: bool = False
     locked: bool = False
     force: bool = False
-    device: str = "auto"
 
 
 def section_alone(song: LoadedSong, name: str) -> LoadedSong:

@@ -26,7 +26,6 @@ import numpy as np
 import torch
 
 from riffcomposer.errors import SpectrogramError
-from riffcomposer.plan.types import DECODER_VERSION
 from riffcomposer.spectrogram.griffin_lim import refine
 from riffcomposer.spectrogram.mel import PCM_SCALE, hann
 from riffcomposer.spectrogram.mel_inversion import EDGE_HZ, FirstGuess, MelConstraint
@@ -39,7 +38,7 @@ from riffcomposer.spectrogram.threads import Spread, available_cores, one_thread
 from riffcomposer.spectrogram.work_grid import ShortTimeTransform, WorkGrid
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
-__all__ = ["DECODER_VERSION", "PRESETS", "Decoder", "MelReader"]
+__all__ = ["PRESETS", "Decoder", "MelReader"]
 
 CHUNK_FRAMES = 1024
 BLOCK_FRAMES = 512

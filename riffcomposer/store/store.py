@@ -197,11 +197,11 @@ class Store:
                         keys.setdefault(kind, set()).add(key)
         return locks
 
-    def remember_compute(self, basis: str, backend: str) -> None:
+    def remember_backend(self, basis: str, backend: str) -> None:
         """Notes which class of device torch really found where the guess rests on `basis`."""
         write_bytes(self._device_note(basis), backend.encode(), durable=False)
 
-    def known_compute(self, basis: str) -> str | None:
+    def known_backend(self, basis: str) -> str | None:
         """The class of device that a render noted for `basis`; None where none did."""
         with suppress(OSError, UnicodeDecodeError):
             return self._device_note(basis).read_text(encoding="ascii")

@@ -16,9 +16,9 @@ import pytest
 
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.checkpoints.verify import verify_model
-from riffcomposer.cli.check import examine
 from riffcomposer.diffusion.loading import load_checkpoint
 from riffcomposer.errors import ModelError
+from riffcomposer.render.session import Session
 
 PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 LFS = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 24881656\n"
@@ -35,7 +35,7 @@ def said_by_check(folder: Path, reference: str = "./model") -> list[str]:
     """What `check` says of a song with this model: errors at the model's own place in the file."""
     song = folder / "song.yaml"
     song.write_text(f"title: t\nmodel: {reference}\nsections:\n  - {{prompt: x, clips: 2}}\n")
-    found = [item for item in examine(song) if item.severity == "error"]
+    found = [item for item in Session().check(song) if item.severity == "error"]
     assert all((item.line, item.column) == (2, 8) for item in found)
     return [item.sentence for item in found]
 

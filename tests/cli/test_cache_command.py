@@ -11,8 +11,8 @@ import pytest
 from planned_songs import planned, section, song
 
 from riffcomposer.cli.main import main
+from riffcomposer.lock.lock_file import write_lock
 from riffcomposer.plan.types import Plan
-from riffcomposer.store.lock import write_lock
 from riffcomposer.store.store import Store
 
 PASSAGE = hashlib.sha256(b"passage").hexdigest()

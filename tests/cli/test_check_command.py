@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from riffcomposer.checkpoints import locate, verify
+from riffcomposer.checkpoints import locate
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
-from riffcomposer.cli.check import examine
 from riffcomposer.cli.main import main
 from riffcomposer.errors import ModelError
 from riffcomposer.loops import catalogue as seeds
 from riffcomposer.loops.catalogue import Catalogue, Loop
+from riffcomposer.render.session import Session
 
 GOOD = "title: Good\nsections:\n  - {prompt: jazz, bars: 8, init: keys}\n"
 BAD = "title: Bad\nsections:\n  - {prompt: jazz, bars: 8, init: keyz}\n  - {prompt: a, bars: -1}\n"
@@ -33,7 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
     monkeypatch.setattr(seeds, "catalogue", lambda: Catalogue({"keys": clip}, {}))
     monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
-    monkeypatch.setattr(verify, "verify_model", lambda *_, **__: None)
+    monkeypatch.setattr("riffcomposer.render.prepare.verify_model", lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -186,4 +186,4 @@ def test_the_shipped_songs() -> None:
     songs = sorted((Path(__file__).parents[2] / "songs").glob("*.yaml"))
     assert len(songs) >= 3
     for song in songs:
-        assert examine(song) == []
+        assert Session().check(song) == []

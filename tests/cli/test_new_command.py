@@ -11,13 +11,13 @@ import jsonschema
 import pytest
 import yaml
 
-from riffcomposer.checkpoints import locate, verify
+from riffcomposer.checkpoints import locate
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
-from riffcomposer.cli.check import examine
 from riffcomposer.cli.main import main
 from riffcomposer.cli.new import STYLES, starter_song
 from riffcomposer.loops import catalogue as seeds
 from riffcomposer.loops.catalogue import Catalogue, Loop
+from riffcomposer.render.session import Session
 from riffcomposer.song.reader import load_song
 
 Run = Callable[..., tuple[int, str, str]]
@@ -74,10 +74,10 @@ def test_every_style_passes_check(
     model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
     monkeypatch.setattr(seeds, "catalogue", lambda: catalogue)
     monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
-    monkeypatch.setattr(verify, "verify_model", lambda *_, **__: None)
+    monkeypatch.setattr("riffcomposer.render.prepare.verify_model", lambda *_, **__: None)
     path = tmp_path / "song.yaml"
     path.write_text(starter_song("It's: 'new' #1", STYLES[style], "x.json", catalogue), encoding="utf-8")
-    assert examine(path) == []
+    assert Session().check(path) == []
     song = load_song(path).resolved
     assert song.title == "It's: 'new' #1"
     assert (song.sections[0].init is not None) is shipped

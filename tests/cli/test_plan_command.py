@@ -15,9 +15,9 @@ from PIL import Image
 from planned_songs import CATALOGUE, section, song, write_song
 
 from riffcomposer.cli.main import main
+from riffcomposer.lock.lock_file import lock_path, write_lock
 from riffcomposer.loops import catalogue as seeds
-from riffcomposer.store.lock import lock_path, write_lock
-from riffcomposer.store.prepared_song import CLIP_KIND, prepare_song
+from riffcomposer.render.prepare import CLIP_KIND, prepare_song
 from riffcomposer.store.store import Store
 
 

@@ -18,7 +18,7 @@ TESTS = Path(__file__).parent.parent
 RENDER = """
 import sys
 from pathlib import Path
-from riffcomposer.api import render
+from riffcomposer.api import render_song
 from small_song import FakeEngine, FakeEngines, Studio
 
 class Engines(FakeEngines):
@@ -27,7 +27,7 @@ class Engines(FakeEngines):
         return super().load(model, device)
 
 studio = Studio(Path(sys.argv[1]))
-render(studio.song, studio.folder / "out", store=studio.store, engines=Engines(FakeEngine()))
+render_song(studio.song, out=studio.folder / "out", store=studio.store, engines=Engines(FakeEngine()))
 """
 """A render of the small song in a process that has imported nothing yet."""
 

@@ -10,10 +10,10 @@ import pytest
 import soundfile
 from PIL import Image
 
-from riffcomposer.cli.check import examine
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.media.picture import Picture, read_picture
 from riffcomposer.media.picture_faults import faults_of
+from riffcomposer.render.session import Session
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 RATE = 44_100
@@ -31,7 +31,7 @@ def found(song_folder: Path, init: str) -> dict[str, str]:
         encoding="utf-8",
     )
     before = {path: path.stat().st_mtime_ns for path in song_folder.rglob("*")}
-    diagnostics = examine(song)
+    diagnostics = Session().check(song)
     assert {path: path.stat().st_mtime_ns for path in song_folder.rglob("*")} == before
     assert all(diagnostic.line == 3 for diagnostic in diagnostics)
     return {diagnostic.code: diagnostic.severity for diagnostic in diagnostics}

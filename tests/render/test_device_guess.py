@@ -10,9 +10,10 @@ import pytest
 import soundfile
 from small_song import FakeEngine, FakeEngines, Studio
 
-from riffcomposer.api import plan, prepare
+from riffcomposer.api import plan_song
 from riffcomposer.errors import BudgetError, SongError
 from riffcomposer.plan.budget import Limits
+from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings
 
 METAL = "mps-float16"
@@ -23,7 +24,7 @@ LOCKED = RenderSettings(locked=True)
 def _guess_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the tests run, the CPU is guessed."""
     monkeypatch.delenv("RIFFCOMPOSER_DEVICE", raising=False)
-    monkeypatch.setattr("riffcomposer.store.prepared_song.guess_backend", lambda device="auto": "cpu-float32")
+    monkeypatch.setattr("riffcomposer.render.prepare.guess_backend", lambda device="auto": "cpu-float32")
 
 
 def metal() -> FakeEngines:
@@ -37,7 +38,7 @@ def forget(studio: Studio) -> None:
 
 
 def states(studio: Studio) -> set[str]:
-    return {state.status for state in plan(studio.song, store=studio.store).assessment.states.values()}
+    return {state.status for state in plan_song(studio.song, store=studio.store).assessment.states.values()}
 
 
 def test_the_right_device_is_in_the_plan_before_the_model_is_loaded(studio: Studio) -> None:
@@ -82,11 +83,12 @@ def test_a_remembered_answer_that_is_no_device_is_ignored(studio: Studio) -> Non
 
 
 def test_limits_hold_for_the_new_plan(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("riffcomposer.store.prepared_song.Limits", lambda: Limits(jobs=1))
+    monkeypatch.setattr("riffcomposer.render.prepare.Limits", lambda: Limits(jobs=1))
     with pytest.raises(BudgetError):
         studio.render(metal())
-    ready = prepare(studio.song, RenderSettings(), studio.store, limits=Limits(jobs=100))
-    assert len(studio.render(metal(), prepared=ready).result.rendered) == 8
+    with Session(store=studio.store, limits=Limits(jobs=100), engines=metal()) as session:
+        track = session.render(session.plan(studio.song), RenderSettings(out=studio.folder / "out"))
+    assert len(track.result.rendered) == 8
 
 
 def outside(studio: Studio) -> Path:
@@ -104,8 +106,9 @@ def test_allowed_folders_hold_for_the_new_plan(studio: Studio) -> None:
     folder = outside(studio)
     with pytest.raises(SongError):
         studio.render(metal())
-    ready = prepare(studio.song, RenderSettings(), studio.store, allowed_folders=(folder,))
-    assert studio.render(metal(), prepared=ready).result.rendered
+    with Session(store=studio.store, allowed_folders=(folder,), engines=metal()) as session:
+        track = session.render(session.plan(studio.song), RenderSettings(out=studio.folder / "out"))
+    assert track.result.rendered
     assert not studio.render(metal(), allowed_folders=(folder,)).result.mastered
 
 
@@ -121,7 +124,7 @@ def test_allow_opens_a_folder_to_check_plan_and_render(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RIFFCOMPOSER_STORE", str(studio.folder / "store"))
-    monkeypatch.setattr("riffcomposer.api._DiffusionEngines", metal)
+    monkeypatch.setattr("riffcomposer.render.engine.DiffusionEngines", metal)
     folder = outside(studio)
     render = ("render", studio.song, "--out", studio.folder / "out", "--progress", "none")
     for command in (("check", studio.song), ("plan", studio.song), render):

@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from riffcomposer import api
-from riffcomposer.api import Track
+from riffcomposer.render.track import Track
 
 
 def track(*files: Path) -> Track:
@@ -30,7 +29,7 @@ def test_a_long_track_is_named_and_not_put_into_the_page(
 ) -> None:
     path = tmp_path / "a & b.wav"
     path.write_bytes(b"w" * 1001)
-    monkeypatch.setattr(api, "_LARGEST_IN_A_PAGE", 1000)
+    monkeypatch.setattr("riffcomposer.render.track._LARGEST_IN_A_PAGE", 1000)
     page = track(path)._repr_html_()
     assert len(page) < 1000
     assert "a &amp; b.wav" in page

@@ -17,13 +17,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from small_song import FakeEngine, FakeEngines, Studio, make_studio
 
-from riffcomposer.api import output_name
 from riffcomposer.cli.main import main
 from riffcomposer.errors import StoreError, UsageError
 from riffcomposer.files import temporary_name
-from riffcomposer.render.output_names import MAX_BYTES, TrackFiles, check_names, check_owner, slug
+from riffcomposer.lock.lock_file import lock_path
+from riffcomposer.render.output_names import (
+    MAX_BYTES,
+    TrackFiles,
+    check_names,
+    check_owner,
+    output_name,
+    slug,
+)
 from riffcomposer.render.settings import RenderSettings
-from riffcomposer.store.lock import lock_path
 
 
 @pytest.mark.parametrize(
@@ -159,14 +165,14 @@ def test_a_track_says_whose_it_is(finished: Studio) -> None:
 
 
 def test_a_render_of_another_song_is_refused_before_it_begins(finished: Studio) -> None:
-    from riffcomposer.api import render
+    from riffcomposer.api import render_song
 
     before = finished.outputs()
     twin = finished.folder / "Song.yml"
     shutil.copy(finished.song, twin)
     engine = FakeEngine()
     with pytest.raises(UsageError, match=r"is the track of \.\./song\.yaml"):
-        render(twin, finished.folder / "out", store=finished.store, engines=FakeEngines(engine))
+        render_song(twin, out=finished.folder / "out", store=finished.store, engines=FakeEngines(engine))
     assert engine.rendered == []
     assert finished.outputs() == before
 
@@ -246,11 +252,11 @@ def test_the_locks_of_twins(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs file names that are bytes")
 def test_a_file_name_that_is_no_text(studio: Studio) -> None:
     """Latin-1 from an old disk: the recipe and the report are UTF-8 all the same."""
-    from riffcomposer.api import render
+    from riffcomposer.api import render_song
 
     odd = studio.folder / os.fsdecode(b"caf\xe9.yaml")
     studio.song.rename(odd)
-    track = render(odd, studio.folder / "out", store=studio.store, engines=FakeEngines(FakeEngine()))
+    track = render_song(odd, out=studio.folder / "out", store=studio.store, engines=FakeEngines(FakeEngine()))
     assert track.files[0].name == "caf.flac"
     assert track.report["song"] == "../caf\\xe9.yaml"
 
@@ -258,12 +264,12 @@ def test_a_file_name_that_is_no_text(studio: Studio) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs folder names that are bytes")
 def test_a_folder_name_that_is_no_text(studio: Studio) -> None:
     """The library that writes sound files does not take it: said first, not after the work."""
-    from riffcomposer.api import render
+    from riffcomposer.api import render_song
 
     engine = FakeEngine()
     out = studio.folder / os.fsdecode(b"caf\xe9")
     with pytest.raises(UsageError, match="not utf-8"):
-        render(studio.song, out, store=studio.store, engines=FakeEngines(engine))
+        render_song(studio.song, out=out, store=studio.store, engines=FakeEngines(engine))
     assert engine.rendered == []
 
 
@@ -291,7 +297,7 @@ def test_a_full_disk_is_no_warning(finished: Studio, monkeypatch: pytest.MonkeyP
 
 
 def test_a_song_folder_that_vanishes(studio: Studio) -> None:
-    from riffcomposer.api import render
+    from riffcomposer.api import render_song
 
     folder = studio.folder / "short-lived"
     folder.mkdir()
@@ -304,7 +310,7 @@ def test_a_song_folder_that_vanishes(studio: Studio) -> None:
             return super().render(*arguments, **more)
 
     out = studio.folder / "out"
-    track = render(folder / "song.yaml", out, store=studio.store, engines=FakeEngines(Vanishing()))
+    track = render_song(folder / "song.yaml", out=out, store=studio.store, engines=FakeEngines(Vanishing()))
     assert track.files[0].exists()
     assert "folder is gone" in track.warnings[0]
     assert not folder.exists()
@@ -346,11 +352,11 @@ class _Into(Studio):
         self.below = below
 
     def render(self, engine: FakeEngine | FakeEngines | None = None, **arguments: Any) -> Any:
-        from riffcomposer.api import render
+        from riffcomposer.api import render_song
 
         engines = engine if isinstance(engine, FakeEngines) else FakeEngines(engine or FakeEngine())
         out = self.folder / "out" / self.below
-        return render(self.song, out, store=self.store, engines=engines, **arguments)
+        return render_song(self.song, out=out, store=self.store, engines=engines, **arguments)
 
 
 @pytest.mark.parametrize("what", ["out", "store"])

@@ -164,7 +164,7 @@ def test_stems_add_up_to_the_mix_and_sections_to_the_track(studio: Studio) -> No
 
 def test_another_device_than_guessed_is_planned_anew(studio: Studio) -> None:
     track = studio.render(FakeEngine(backend="mps-float16"))
-    again = studio.render(FakeEngine(backend="mps-float16"), settings=RenderSettings(device="mps"))
+    again = studio.render(FakeEngine(backend="mps-float16"), device="mps")
     assert len(track.result.rendered) == 8
     assert made(again) == (0, 0, False)
 

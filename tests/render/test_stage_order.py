@@ -123,14 +123,14 @@ def test_after_a_passage_failed_no_other_one_is_begun_and_those_at_work_stop(
 
 @pytest.mark.parametrize(("lost", "words"), [(1, "a clip 1 "), (3, " and 2 more")])
 def test_clips_that_the_engine_never_returns_are_counted(studio: Studio, lost: int, words: str) -> None:
-    from riffcomposer.api import plan
+    from riffcomposer.api import plan_song
 
     class Forgetful(FakeEngine):
         def render(self, jobs: Any, **options: Any) -> Iterator[tuple[str, Any]]:
             return super().render(dict(list(jobs.items())[lost:]), **options)
 
     studio.edit("name: first", "name: a")
-    made = plan(studio.song, store=studio.store).plan
+    made = plan_song(studio.song, store=studio.store).plan
     with pytest.raises(RenderError, match="returned nothing for") as failure:
         clip_stage.render_missing(made, studio.store, made.jobs, Forgetful(), ignore, StopFlag())
     assert words in str(failure.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from riffcomposer.store.lock import digests_in
+from riffcomposer.lock.lock_file import digests_in
 from riffcomposer.store.store import Store
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.device import BACKENDS, guess_backend, guess_basis, named_device
-from riffcomposer.errors import SongError
+from riffcomposer.errors import ModelError, SongError
+from riffcomposer.lock.lock_file import Lock, lock_path, read_lock
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.plan.budget import Limits, check_budget, estimate
 from riffcomposer.plan.findings import Finding
@@ -22,10 +24,9 @@ from riffcomposer.plan.plan_lints import lint_plan
 from riffcomposer.plan.planner import plan_song
 from riffcomposer.plan.statuses import job_states
 from riffcomposer.plan.types import Assessment, Plan
-from riffcomposer.song.diagnostics import Diagnostic, format_text, in_order, song_error
+from riffcomposer.song.diagnostics import Diagnostic, Severity, format_text, in_order, song_error
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, load_song
-from riffcomposer.store.lock import Lock, lock_path, read_lock
 from riffcomposer.store.store import Store
 
 CLIP_KIND = "clip"
@@ -97,7 +98,7 @@ def prepare_song(
     """
     song = path if isinstance(path, LoadedSong) else load_song(path)
     limits = limits or Limits()
-    backend = backend or expected_compute(device, store)
+    backend = backend or expected_backend(device, store)
     model = locate_model(song.resolved.model, song.folder)
     shipped = catalogue()
     found = lint(song, model.profile, shipped, allowed_folders=allowed_folders, model_folder=model.folder)
@@ -130,14 +131,71 @@ def prepare_song(
     )
 
 
-def expected_compute(device: str, store: Store) -> str:
+def examine(
+    path: Path, store: Store, *, device: str = "auto", allowed_folders: tuple[Path, ...] = ()
+) -> list[Diagnostic]:
+    """Everything there is to say about one song, by position: what `check` prints.
+
+    Unlike `prepare_song` it goes on after a fault as far as it can, verifies the model's files by their
+    headers, and has no limits.
+    """
+    try:
+        song = load_song(path)
+    except SongError as error:
+        return list(error.diagnostics)
+    model, found = _examined_model(song)
+    found += lint(
+        song,
+        None if model is None else model.profile,
+        catalogue(),
+        allowed_folders=allowed_folders,
+        model_folder=None if model is None else model.folder,
+    )
+    if model is not None and not any(diagnostic.severity == "error" for diagnostic in found):
+        try:
+            plan = plan_song(
+                song.resolved,
+                song_path=song.path,
+                model=model,
+                catalogue=catalogue(),
+                backend=expected_backend(device, store),
+                files=SongFiles(song.folder, allowed_folders),
+            )
+            scanned = scan_inits(plan, song.resolved, model.profile.spectrogram)
+            found += diagnosed(song, [*lint_plan(plan, song.resolved), *scanned])
+        except SongError as error:
+            found += diagnosed(song, error.diagnostics)
+    return in_order(found)
+
+
+def _examined_model(song: LoadedSong) -> tuple[LocatedModel | None, list[Diagnostic]]:
+    """The checkpoint of a song, if there is one, and what is wrong with it."""
+    found: list[Diagnostic] = []
+    try:
+        model = locate_model(song.resolved.model, song.folder)
+    except ModelError as error:
+        # A folder beside the song is part of it; another model may well be on the machine that renders.
+        severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
+        hint = "what depends on it is not checked"
+        return None, [song.diagnostic(severity, "no-model", str(error), ("model",), hint)]
+    if model.derived:
+        message = "the model has no riffcomposer.json: its profile is a guess from its configuration"
+        found.append(song.diagnostic("warning", "guessed-profile", message, ("model",)))
+    try:
+        verify_model(model, hashes=False)
+    except ModelError as error:
+        found.append(song.diagnostic("error", "bad-model", str(error), ("model",)))
+    return model, found
+
+
+def expected_backend(device: str, store: Store) -> str:
     """The class of device that a render on `device` will use: what an earlier one found, else a guess.
 
     Raises:
         UsageError: Not a device.
     """
     if named_device(device) == "auto":
-        known = store.known_compute(guess_basis())
+        known = store.known_backend(guess_basis())
         if known is not None and known in BACKENDS.values():
             return known
     return guess_backend(device)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.errors import StoreError
+from riffcomposer.lock.lock_file import changes, digests_in, lock_path, lock_text, read_lock, write_lock
 from riffcomposer.plan.statuses import job_states, positions
 from riffcomposer.plan.types import Plan
-from riffcomposer.store.lock import changes, digests_in, lock_path, lock_text, read_lock, write_lock
 
 
 def three(**overrides: dict[str, Any]) -> Plan:

@@ -1,0 +1,260 @@
+"""A session: what several checks, plans and renders have in common.
+
+The command line, the library's functions and everything that renders elsewhere are built on it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from riffcomposer.device import guess_basis, named_device
+from riffcomposer.errors import SongError, StoreError
+from riffcomposer.files import is_read_only, sweep_stale
+from riffcomposer.lock.kept_keys import named_by_locks
+from riffcomposer.lock.lock_file import changes, lock_path, write_lock
+from riffcomposer.plan.budget import Limits
+from riffcomposer.plan.types import Plan
+from riffcomposer.render.events import Observer, StageClock, ignore
+from riffcomposer.render.output_names import check_folder, check_owner, track_files
+from riffcomposer.render.prepare import PreparedSong, examine, prepare_song
+from riffcomposer.render.settings import RenderSettings, section_alone
+from riffcomposer.render.stopping import StopFlag
+from riffcomposer.song.diagnostics import Diagnostic
+from riffcomposer.song.reader import LoadedSong, load_song
+from riffcomposer.store.store import Store, default_root
+
+if TYPE_CHECKING:
+    from riffcomposer.render.engine import EngineSource
+    from riffcomposer.render.renderer import RenderJob, RenderResult
+    from riffcomposer.render.track import Track
+
+Song = LoadedSong | Path | str
+"""A song, or the path of its file."""
+
+
+class Session:
+    """Checks, plans and renders songs with one store, on one device, under the same limits.
+
+        with Session(device="cpu") as session:
+            for path in ("songs/one.yaml", "songs/two.yaml"):
+                print(session.render(path).files)
+
+    Sessions in several threads of one process may share a store; one session belongs to one thread. Models
+    are loaded one at a time. The observer is called on the thread that calls `render`; the stop flag may be
+    raised from any thread or from a signal handler.
+
+    Args:
+        store: Where clips are kept, or its folder; the user's own if None.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        limits: How much a plan may ask for; a generous default if None.
+        allowed_folders: Folders beside a song's own in which its files may be.
+        observer: Told of progress.
+        stop: Looked at between steps.
+        engines: Makes engines; diffusion engines in this process if None.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store | Path | None = None,
+        device: str = "auto",
+        limits: Limits | None = None,
+        allowed_folders: tuple[Path, ...] = (),
+        observer: Observer = ignore,
+        stop: StopFlag | None = None,
+        engines: EngineSource | None = None,
+    ) -> None:
+        self.store = store if isinstance(store, Store) else Store(store or default_root())
+        self.device = device
+        self.limits = limits
+        self.allowed_folders = tuple(allowed_folders)
+        self.observer = observer
+        self.stop = stop or StopFlag()
+        self._engines = engines
+        self._has_written = False
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Brings the store down to its size if anything was rendered. The session can be used on.
+
+        Raises:
+            StoreError: An entry cannot be moved or removed.
+        """
+        if self._has_written:
+            self._has_written = False
+            self.store.gc(named_by_locks(self.store)[0])
+
+    def check(self, song: Path | str) -> list[Diagnostic]:
+        """Everything there is to say about a song, by position. Never raises for a fault of the song."""
+        return examine(Path(song), self.store, device=self.device, allowed_folders=self.allowed_folders)
+
+    def plan(self, song: Song, settings: RenderSettings | None = None) -> PreparedSong:
+        """Reads, checks and plans a song, and compares the plan with store and lock.
+
+        Loads no weights and writes nothing.
+
+        Raises:
+            SongError: The song has faults, or asks for more than the limits.
+            UsageError: A section or a device that is not there.
+            ModelError: The checkpoint is not on this disk.
+            StoreError: The lock or the store refuses to be read.
+        """
+        settings = settings or RenderSettings()
+        loaded = song if isinstance(song, LoadedSong) else load_song(song)
+        return prepare_song(
+            loaded if settings.only is None else section_alone(loaded, settings.only),
+            self.store,
+            device=self.device,
+            draft=settings.draft,
+            limits=self.limits,
+            allowed_folders=self.allowed_folders,
+        )
+
+    def render(self, song: Song | PreparedSong, settings: RenderSettings | None = None) -> Track:
+        """Renders a song into finished files; what the store has is not made again.
+
+        Args:
+            song: The song, its file, or what `plan` gave for the same settings.
+            settings: What a user may say about this render.
+
+        Raises:
+            SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
+                lock says.
+            UsageError: Settings that do not go together, a section or a device that is not there, or files
+                in the output folder that belong to another song.
+            ModelError: The checkpoint is missing or damaged.
+            RenderError: Clips failed twice; the others are kept.
+            StoreError: The store or the output folder cannot be written. A song's folder that is read-only
+                is no error if the files go elsewhere: the track then has a warning, and the song no lock.
+            Cancelled: The stop flag was raised; finished clips are kept.
+        """
+        from riffcomposer.render.track import Track
+
+        settings = settings or RenderSettings()
+        prepared = song if isinstance(song, PreparedSong) else self.plan(song, settings)
+        prepared, result = self._made(prepared, settings)
+        warnings: list[str] = []
+        if not settings.draft and settings.only is None:
+            warnings += self._record(prepared, result)
+        self._has_written |= result.mastered
+        return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
+
+    def _made(self, prepared: PreparedSong, settings: RenderSettings) -> tuple[PreparedSong, RenderResult]:
+        """The finished files, and the plan that they were made by."""
+        from riffcomposer.render.engine import DiffusionEngines
+        from riffcomposer.render.renderer import Stopwatch, finished, run
+
+        engines = self._engines or DiffusionEngines()
+        # torch makes this folder as soon as its compiler is imported; its default is in the system's folder
+        # for temporary files.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.store.root / "torch"))
+        # 1. What killed runs left half written goes first, also if there is nothing else to do.
+        self.store.sweep()
+        job = _job(prepared, settings)
+        sweep_stale(job.files.folder)
+        sweep_stale(prepared.song.path.parent)
+        # 2. Nothing to do: the files of this very track are there, whole.
+        watch = Stopwatch()
+        result = finished(job, self.store, watch)
+        if result is None or (settings.locked and changes(prepared.lock, prepared.plan)):
+            # 3. The plan rests on a guess of the device. Before any work, or any refusal, torch is asked.
+            if settings.force or any(each.status != "cached" for each in prepared.assessment.states.values()):
+                StageClock(self.observer, "load", 0, "files")
+            backend = engines.backend(self.device)
+            watch.lap("load")
+            if backend != prepared.backend:
+                self._remember_backend(backend)
+                prepared = prepared.planned_for(backend, self.store)
+                job = _job(prepared, settings)
+                result = finished(job, self.store, watch)
+        # 4. Refusals.
+        if settings.locked and (different := changes(prepared.lock, prepared.plan)):
+            raise SongError(
+                f"{lock_path(prepared.song.path)}: the lock does not match the song ({different[0]}, "
+                f"{len(different)} in all); render without --locked to bring it up to date"
+            )
+        if result is not None:
+            return prepared, result
+        check_folder(job.files.folder)
+        check_owner(job.files, prepared.plan.title)
+        if prepared.assessment.budget.clips_to_render:
+            check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
+        # 5. The work.
+        return prepared, run(
+            job,
+            self.store,
+            load=lambda: engines.load(prepared.model, self.device),
+            watch=watch,
+            observer=self.observer,
+            stop=self.stop,
+        )
+
+    def _record(self, prepared: PreparedSong, result: RenderResult) -> list[str]:
+        """Writes the lock and remembers it in the store. Gives a warning where the lock cannot be written."""
+        path = lock_path(prepared.song.path)
+        unwritten = _write_lock(path, prepared.plan, result.passage_keys)
+        try:
+            # Also when there was nothing to do: the run that made the track may have died before this line.
+            self.store.remember_lock(path, {"passage": result.passage_keys, "track": [result.track_key]})
+        except StoreError:
+            # A read-only store that has the whole track: nothing can be evicted from it either.
+            if result.mastered:
+                raise
+        return [unwritten] if unwritten else []
+
+    def _remember_backend(self, backend: str) -> None:
+        """Notes what torch found, so that the next plan guesses right; a read-only store goes without."""
+        if named_device(self.device) == "auto":
+            with suppress(StoreError):
+                self.store.remember_backend(guess_basis(), backend)
+
+
+def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
+    from riffcomposer.render.renderer import RenderJob
+
+    return RenderJob(
+        plan=prepared.plan,
+        song=prepared.song.resolved,
+        song_content=prepared.song.content,
+        model=prepared.model,
+        files=track_files(prepared.song, settings),
+        draft=settings.draft,
+        force=settings.force,
+        decode_device="cuda" if prepared.backend.startswith("cuda") else "cpu",
+    )
+
+
+def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
+    """Writes a finished song's lock. Gives a warning where the song's folder takes none.
+
+    Raises:
+        StoreError: It cannot be written for another reason; the disk is full, for instance.
+    """
+    consequence = "the track is finished, but the song has no record of its clips"
+    if not path.parent.is_dir():
+        return f"{path}: cannot be written (the song's folder is gone); {consequence}"
+    try:
+        write_lock(path, plan, passages)
+    except StoreError as error:
+        if not is_read_only(error):
+            raise
+        return f"{error}; {consequence}"
+    return ""
+
+
+def _remember_backend(store: Store, device: str, backend: str) -> None:
+    """Notes what torch found, so that the next plan guesses right; a read-only store just goes without."""
+    if named_device(device) == "auto":
+        with suppress(StoreError):
+            store.remember_backend(guess_basis(), backend)
