@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from riffcomposer.checkpoints import locate
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.cli.main import main
 from riffcomposer.errors import ModelError
-from riffcomposer.loops import catalogue as seeds
 from riffcomposer.loops.catalogue import Catalogue, Loop
 from riffcomposer.render.session import Session
 
@@ -31,8 +29,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Runs the command with a model and a catalogue of the test's own; gives code, stdout, stderr."""
     clip = Loop("keys", "lofi", "", Fraction(375, 4), 2, "4/4", "", (), tmp_path / "keys.png", "0" * 64)
     model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
-    monkeypatch.setattr(seeds, "catalogue", lambda: Catalogue({"keys": clip}, {}))
-    monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
+    monkeypatch.setattr("riffcomposer.render.prepare.catalogue", lambda: Catalogue({"keys": clip}, {}))
+    monkeypatch.setattr("riffcomposer.render.prepare.locate_model", lambda *_, **__: model)
     monkeypatch.setattr("riffcomposer.render.prepare.verify_model", lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
 
@@ -136,7 +134,7 @@ def test_a_model_that_is_not_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     def locate_model(reference: str, folder: Path) -> LocatedModel:
         raise ModelError(f"model {reference} is not on this disk")
 
-    monkeypatch.setattr(locate, "locate_model", locate_model)
+    monkeypatch.setattr("riffcomposer.render.prepare.locate_model", locate_model)
     _write(good=GOOD, own="model: ./mine\n" + GOOD)
     code, out, _ = run("check", "good.yaml")
     assert code == 0

@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 import yaml
 
-from riffcomposer.checkpoints import locate
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.cli.main import main
 from riffcomposer.cli.new import STYLES, starter_song
@@ -37,7 +36,7 @@ CATALOGUE = Catalogue(
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.setattr(seeds, "catalogue", lambda: CATALOGUE)
+    monkeypatch.setattr("riffcomposer.render.prepare.catalogue", lambda: CATALOGUE)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -72,8 +71,8 @@ def test_every_style_passes_check(
     """Not even a warning, from the song or from its plan; with the shipped seeds and without any."""
     catalogue = seeds.catalogue() if shipped else Catalogue({}, {})
     model = LocatedModel("default", tmp_path, ModelProfile("test model"), "d" * 64)
-    monkeypatch.setattr(seeds, "catalogue", lambda: catalogue)
-    monkeypatch.setattr(locate, "locate_model", lambda *_, **__: model)
+    monkeypatch.setattr("riffcomposer.render.prepare.catalogue", lambda: catalogue)
+    monkeypatch.setattr("riffcomposer.render.prepare.locate_model", lambda *_, **__: model)
     monkeypatch.setattr("riffcomposer.render.prepare.verify_model", lambda *_, **__: None)
     path = tmp_path / "song.yaml"
     path.write_text(starter_song("It's: 'new' #1", STYLES[style], "x.json", catalogue), encoding="utf-8")
