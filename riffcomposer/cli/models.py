@@ -139,9 +139,8 @@ def info(
         print_json({**_summary(located), "profile": profile})
         return
     for name, value in {**_summary(located), **profile}.items():
-        if name == "files":
-            value = f"{len(value)} with hashes"
-        stdout().print(f"{name.replace('_', ' ')}: {plain(value)}")
+        shown = f"{len(value)} with hashes" if name == "files" else value
+        stdout().print(f"{name.replace('_', ' ')}: {plain(shown)}")
 
 
 def convert(

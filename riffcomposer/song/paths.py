@@ -72,15 +72,16 @@ def existing(path: Path) -> Path:
         return path
     found = Path(path.anchor)
     for part in path.parts[1:] if path.anchor else path.parts:
+        name = part
         if not part.isascii() and not os.path.lexists(found / part):
             try:
-                names = [name for name in os.listdir(found) if same_name(name) == same_name(part)]
+                names = [entry for entry in os.listdir(found) if same_name(entry) == same_name(part)]
             except (OSError, ValueError):
                 names = []
             if len(names) != 1:
                 return path
-            part = names[0]
-        found /= part
+            name = names[0]
+        found /= name
     return found
 
 

@@ -168,7 +168,7 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
 
 def _has_init(merged: Merged) -> bool:
     init = merged.values.get("init")
-    return init is not None and init != "none" and init != {"path": "none"}
+    return init is not None and init not in ("none", {"path": "none"})
 
 
 def _section(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:

@@ -54,10 +54,10 @@ _OWN_KEYS = {"^x-": {"description": "Your own notes; riffcomposer does not read 
 class _Generator(GenerateJsonSchema):
     """Keeps field descriptions and leaves out what pydantic would only make up: titles."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         return False
 
-    def sort(self, value: Any, parent_key: str | None = None) -> Any:
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:  # noqa: ARG002 - pydantic's signature
         """Keys stay in the order of the models."""
         return value
 

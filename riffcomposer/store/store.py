@@ -337,13 +337,14 @@ class Store:
             except (OSError, Damaged) as problem:
                 self._set_aside(path, _damage(path, problem))
                 continue
+            found = path
             if path == trashed:
                 with suppress(OSError):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(trashed, place)
-                    path = place
+                    found = place
             self._remember(place, identity)
-            return path, payload
+            return found, payload
         return None
 
     def _remember(self, path: Path, identity: Identity | None) -> None:
