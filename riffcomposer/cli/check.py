@@ -1,4 +1,4 @@
-"""`riffcompose check`: says what is wrong with songs, without rendering or writing anything."""
+"""`riffcompose check`: reports what is wrong with songs, without rendering or writing anything."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Format(StrEnum):
 
 
 def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, ...]) -> list[Diagnostic]:
-    """What only the plan can tell: its lints, or the faults that stop it."""
+    """Yields the findings of planning: its lints, or the faults that stop it."""
     from riffcomposer.device import guess_backend
     from riffcomposer.errors import SongError
     from riffcomposer.loops.catalogue import catalogue
@@ -52,7 +52,7 @@ def _plan_findings(song: LoadedSong, model: LocatedModel, folders: tuple[Path, .
 
 
 def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnostic]:
-    """Everything there is to say about one song, by position."""
+    """Returns all faults and lints of one song, by position."""
     from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.checkpoints.verify import verify_model
     from riffcomposer.errors import ModelError, SongError
@@ -74,10 +74,10 @@ def examine(path: Path, allowed_folders: tuple[Path, ...] = ()) -> list[Diagnost
             found.append(song.diagnostic("warning", "guessed-profile", message, ("model",)))
         verify_model(model, hashes=False)
     except ModelError as error:
-        # A folder beside the song is part of it; another model may well be on the machine that renders.
+        # A folder beside the song is part of it; another model may be on the machine that renders.
         if model is None:
             severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
-            hint = "what depends on it is not checked"
+            hint = "checks that depend on it are left out"
             found.append(song.diagnostic(severity, "no-model", str(error), ("model",), hint))
         else:
             found.append(song.diagnostic("error", "bad-model", str(error), ("model",)))
@@ -102,7 +102,11 @@ def _print_text(diagnostics: list[Diagnostic], songs: int) -> None:
 
     errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
-    verdict = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}" if diagnostics else "all is well"
+    verdict = (
+        f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+        if diagnostics
+        else "no errors or warnings"
+    )
     summary = f"{_count(songs, 'song')}: {verdict}"
     if not sys.stdout.isatty():
         sys.stdout.writelines(f"{format_text([diagnostic])}\n" for diagnostic in diagnostics)
@@ -129,14 +133,16 @@ def register(app: typer.Typer) -> None:
             Format,
             typer.Option("--format", help="text for people, json for programs, github for annotations."),
         ] = Format.text,
-        as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-        strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help="Print the diagnostics as JSON, like --format json.")
+        ] = False,
+        strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings as well.")] = False,
         allow: Annotated[
             list[Path] | None,
-            typer.Option("--allow", metavar="DIR", help="A folder outside the song's for its files."),
+            typer.Option("--allow", metavar="DIR", help="A further folder that the song's files may be in."),
         ] = None,
     ) -> None:
-        """Check songs for faults: one line and column for each, with what to do about it."""
+        """Check songs for faults; each is shown with line, column and what to do about it."""
         from riffcomposer.song.diagnostics import format_github, to_json
 
         if as_json:

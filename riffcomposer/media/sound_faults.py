@@ -31,7 +31,7 @@ CANCELLED_SHARE = 0.01
 """Share of the channels' mean energy (-20 dB) below which a mono mix has lost the sound."""
 
 NEARLY_SILENT_PEAK = 0.003
-"""-50 dBFS."""
+"""Peak (-50 dBFS) below which a sound is nearly silent."""
 
 
 @dataclass(frozen=True)
