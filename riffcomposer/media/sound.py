@@ -145,7 +145,7 @@ def _check_form(path: Path, rate: int, channels: int) -> None:
 def _check_values(path: Path, values: int, most: int) -> None:
     if values > most:
         raise AudioError(
-            f"{path}: has more than {most:,} samples in the part that is used; write it anew with two "
+            f"{path}: has more than {most:,} samples in the part that is used; save it again with two "
             "channels at 44,100 Hz"
         )
 
@@ -242,7 +242,7 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_valu
                 elif (frame.sample_rate, block.shape[1]) != (rate, channels):
                     raise AudioError(
                         f"{path}: changes from {rate} Hz and {channels} channels to {frame.sample_rate} Hz "
-                        f"and {block.shape[1]} at {position / rate:.2f} s; write it anew at one rate"
+                        f"and {block.shape[1]} at {position / rate:.2f} s; save it again at one rate"
                     )
                 kept = block[max(0, first - position) : first + wanted - position]
                 if len(kept):

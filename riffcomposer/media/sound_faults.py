@@ -36,7 +36,7 @@ NEARLY_SILENT_PEAK = 0.003
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """Measures of a part of a sound, after its scale was put right.
+    """Measures of a part of a sound, after its scale is corrected.
 
     Attributes:
         unusable: Number of samples that are NaN, infinite, or beyond the scale of any integer.
