@@ -37,7 +37,7 @@ _PLACES = {
     "SongError": "riffcomposer.errors",
 }
 
-__all__ = [*sorted(_PLACES), "__version__"]
+__all__ = [*sorted(_PLACES), "__version__"]  # noqa: PLE0604 (all of them are strings)
 
 if TYPE_CHECKING:
     from riffcomposer.api import plan_song as plan_song

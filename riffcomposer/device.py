@@ -1,10 +1,10 @@
 """Guesses which class of device a render will use, without importing torch.
 
 Planning needs it for keys: results differ between number formats, so the class is part of a clip's
-key. The guess asks how the installed torch was built and what the driver says. It can still be wrong
-(a driver that does not start, a virtual Mac without Metal), so a render asks torch before it works,
-plans again where the guess was wrong, and the store remembers the answer for `guess_basis()`. A wrong
-guess costs that one import of torch, never a wrong hit.
+key. The guess uses how the installed torch was built and what the driver reports. It can be wrong
+(a driver that does not start, a virtual Mac without Metal), so a render asks torch before it works
+and plans again if the guess was wrong; the store remembers torch's answer for `guess_basis()`. A
+wrong guess costs time, never a wrong clip.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class TorchBuild:
 
 @dataclass(frozen=True)
 class NvidiaDriver:
-    """What an NVIDIA driver says.
+    """What an NVIDIA driver reports.
 
     Attributes:
-        cuda_major: The newest CUDA that it runs, its first number; 0 if it cannot be asked.
-        devices: How many GPUs it has.
+        cuda_major: Major version of the newest CUDA that it runs; 0 if unknown.
+        devices: Number of GPUs.
     """
 
     cuda_major: int
@@ -58,7 +58,7 @@ class NvidiaDriver:
 
 
 def torch_build() -> TorchBuild:
-    """How torch was built: read from the text of its `version.py`, which every build has."""
+    """Returns how torch was built, from the text of its `version.py`, which every build has."""
     with suppress(ImportError, ValueError, OSError):
         spec = importlib.util.find_spec("torch")
         if spec is not None and spec.origin:
@@ -69,9 +69,9 @@ def torch_build() -> TorchBuild:
 
 @cache
 def nvidia_driver() -> NvidiaDriver | None:
-    """What the NVIDIA driver says through its management library, or None if there is no driver.
+    """Returns what the NVIDIA driver reports through its management library, or None without a driver.
 
-    The library is asked and not the driver itself: that would make a context on the GPU.
+    The driver itself is not asked, because that would create a context on the GPU.
     """
     name = {"linux": "libnvidia-ml.so.1", "win32": "nvml.dll"}.get(sys.platform)
     if name is None:
@@ -93,7 +93,7 @@ def nvidia_driver() -> NvidiaDriver | None:
 
 
 def _visible(devices: int, chosen: str | None) -> bool:
-    """Whether CUDA_VISIBLE_DEVICES leaves any of `devices`; the first name that is none ends the list."""
+    """Whether CUDA_VISIBLE_DEVICES leaves any of `devices`; the first invalid name ends its list."""
     if chosen is None:
         return devices > 0
     first = chosen.split(",")[0].strip()
@@ -111,15 +111,15 @@ def _has_cuda(build: TorchBuild) -> bool:
     driver = nvidia_driver()
     if driver is None or not _visible(driver.devices, os.environ.get("CUDA_VISIBLE_DEVICES")):
         return False
-    # A driver runs programs made for its own CUDA's first number and for older ones.
+    # A driver runs programs made for the major version of its own CUDA and for older ones.
     return not driver.cuda_major or driver.cuda_major >= int(build.cuda.partition(".")[0])
 
 
 def named_device(device: str) -> str:
-    """The device asked for: `auto` is what the environment variable RIFFCOMPOSER_DEVICE says, if set.
+    """Returns the requested device; for `auto`, the value of the environment variable RIFFCOMPOSER_DEVICE.
 
     Raises:
-        UsageError: Not one of `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        UsageError: The name is not `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
     """
     if device == "auto":
         device = os.environ.get("RIFFCOMPOSER_DEVICE", "auto")
@@ -129,14 +129,14 @@ def named_device(device: str) -> str:
 
 
 def guess_backend(device: str = "auto") -> Backend:
-    """The class of device and number format that a render on `device` will use.
+    """Guesses the class of device and number format that a render on `device` will use.
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`. `auto` takes the environment variable
             RIFFCOMPOSER_DEVICE if set, else CUDA, else Apple's GPU, else the CPU.
 
     Raises:
-        UsageError: Another name.
+        UsageError: The name is another one.
     """
     device = named_device(device)
     if device != "auto":
@@ -149,7 +149,7 @@ def guess_backend(device: str = "auto") -> Backend:
 
 
 def guess_basis() -> str:
-    """All that the guess for `auto` rests on, as text: what torch really found is remembered for it."""
+    """Returns everything that the guess for `auto` depends on, as text; torch's answer is stored under it."""
     driver = nvidia_driver()
     visible = [os.environ.get(name, "-") for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")]
     parts = [platform.node(), platform.machine(), torch_build(), driver, Path("/dev/kfd").exists(), *visible]

@@ -1,4 +1,4 @@
-"""Every error riffcomposer raises on purpose, and the exit code the command line gives it.
+"""Every error that riffcomposer raises on purpose, with its exit code on the command line.
 
     RiffcomposerError                3
     ├── SongError                    1   the song file is wrong; carries diagnostics
@@ -76,7 +76,7 @@ class DiskFullError(StoreError):
 
     Attributes:
         path: The file that was being written.
-        needed_bytes: How many bytes it needs, where known, else None.
+        needed_bytes: Size of the file in bytes, or None if unknown.
     """
 
     def __init__(self, path: Path, needed_bytes: int | None = None) -> None:

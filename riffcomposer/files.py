@@ -1,12 +1,11 @@
-"""Writing files so that a reader sees the old content or the complete new one, never a part.
+"""Writes files so that a reader sees the old content or the complete new one, never a part.
 
-Every write goes to a unique temporary name in the destination's own folder, is flushed and
-synced, and then replaces the destination in one step. Encoders only ever see the temporary
-name.
+Content is written under a unique temporary name in the destination's folder, flushed and synced;
+then it replaces the destination in one step. Encoders only see the temporary name.
 
 A temporary is called `.tmp-PID-PLACE-RANDOM-NAME`. PLACE says where the process id PID means
-something: `process_place` gives the same text to processes that see each other's ids, and another
-one on another machine, in another container or after a restart. `sweep_stale` goes by it.
+something: `process_place` is the same for processes that see each other's ids, and differs on
+another machine, in another container or after a restart. `sweep_stale` relies on it.
 """
 
 from __future__ import annotations
@@ -28,31 +27,31 @@ from riffcomposer.errors import DiskFullError, StoreError
 _TEMPORARY = re.compile(r"\.tmp-(?P<pid>[0-9]+)-(?:(?P<place>[0-9a-f]{12})-)?[0-9a-f]{8}-.+", re.DOTALL)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 STALE_AFTER_S = 24 * 3600.0
-"""A temporary that nobody has written to for so long is dead, whoever made it."""
+"""A temporary file without a write for this long is abandoned, whoever made it."""
 
 _NAME_BYTES = 160
-"""Bytes of the destination's name in the temporary's, of the 255 that a name may have."""
+"""Bytes of the destination's name that the temporary name repeats; a name may have 255 bytes."""
 
 
 def disk_error(error: OSError, path: Path, needed_bytes: int | None = None) -> StoreError:
-    """The error to raise for a failed write: names the path, and says so when the disk is full."""
+    """Returns the error to raise for a failed write; a full disk has an error of its own."""
     if error.errno in _FULL:
         return DiskFullError(path, needed_bytes)
     return StoreError(f"{path}: cannot be written ({error.strerror or error})")
 
 
 def is_read_only(error: StoreError) -> bool:
-    """Whether a write failed because the user may not write there, or nobody may."""
+    """Whether a write failed because of permissions or a read-only file system."""
     status = error.__cause__
     return isinstance(status, OSError) and status.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @lru_cache(maxsize=1)
 def process_place() -> str:
-    """Where the process ids of this process are valid, as 12 hex digits.
+    """Returns an identifier of the place where this process's id is valid, 12 hex digits.
 
-    Made of the host's name and, on Linux, of the start of the system (`boot_id`) and the space of
-    process ids (each container has its own).
+    It is made from the host's name and, on Linux, from the system's start (`boot_id`) and the
+    namespace of process ids (each container has its own).
     """
     import platform
 
@@ -65,7 +64,7 @@ def process_place() -> str:
 
 
 def temporary_name(path: Path) -> Path:
-    """A unique name beside `path`, keeping its suffix so that encoders pick the right format."""
+    """Returns a unique name beside `path` with the same suffix, so that encoders pick the right format."""
     mark = f"{os.getpid()}-{process_place()}-{os.urandom(4).hex()}"
     end = os.fsencode(path.name)[-_NAME_BYTES:].decode(errors="ignore")
     return path.with_name(f".tmp-{mark}-{end}")
@@ -87,16 +86,16 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, needed_bytes: int | None = None) -> Iterator[Path]:
-    """Gives a temporary path to write to; on success it replaces `path`, on any failure it goes.
+    """Yields a temporary path to write to; on success it replaces `path`, on failure it is removed.
 
     Args:
-        path: The destination. Its folder is made if need be.
-        durable: Also sync the file and its folder, so that the new content survives a power loss.
-        needed_bytes: How large the file will be, for the message when the disk is full.
+        path: The destination. Its folder is made if necessary.
+        durable: Whether to sync the file and its folder, so that the new content survives a power loss.
+        needed_bytes: Size of the file, for the message if the disk is full.
 
     Raises:
         DiskFullError: The disk, the quota or the file size limit is full.
-        StoreError: Any other failure of the file system.
+        StoreError: The file system fails in any other way.
     """
     temporary = temporary_name(path)
     try:
@@ -116,18 +115,18 @@ def replacing(path: Path, *, durable: bool = True, needed_bytes: int | None = No
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Writes `content` to `path` in one step. Raises as `replacing` does."""
+    """Writes `content` to `path` in one step. Raises the same errors as `replacing`."""
     with replacing(path, durable=durable, needed_bytes=len(content)) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str, *, durable: bool = True) -> None:
-    """Writes UTF-8 text to `path` in one step. Raises as `replacing` does."""
+    """Writes UTF-8 text to `path` in one step. Raises the same errors as `replacing`."""
     write_bytes(path, content.encode(), durable=durable)
 
 
 def _process_lives(pid: int) -> bool:
-    """Whether there may be a process of this id here; Windows cannot be asked without disturbing it."""
+    """Whether a process of this id may exist here; always true on Windows, where asking disturbs it."""
     if os.name != "posix":
         return True
     try:
@@ -141,12 +140,13 @@ def _process_lives(pid: int) -> bool:
 
 @contextmanager
 def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A temporary folder in `parent`, gone at the end; `sweep_stale` removes one that a crash left.
+    """Makes a temporary folder in `parent` and removes it at the end.
 
-    What cannot be removed at the end is named in a `UserWarning`: it may be gigabytes.
+    `sweep_stale` removes a folder that a crash left. If the folder cannot be removed at the end, a
+    `UserWarning` names it, since it may hold gigabytes.
 
     Raises:
-        DiskFullError, StoreError: It cannot be made.
+        DiskFullError, StoreError: The folder cannot be made.
     """
     folder = temporary_name(parent / name)
     try:
@@ -164,13 +164,13 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def sweep_stale(folder: Path, *, recursive: bool = False) -> int:
-    """Removes temporaries left in `folder` by processes that died. Returns how many went.
+    """Removes temporary files that dead processes left in `folder`. Returns how many it removed.
 
-    The rule for each temporary:
+    The rule for each temporary file or folder:
 
-    1. Nobody has written to it for a day: it goes. In a folder, the newest file counts.
-    2. It was made here (`process_place`) and its process is dead: it goes.
-    3. Anything else stays. A run on another machine or in another container may be writing it; names
+    1. Without a write for a day, it is removed. For a folder, the newest file counts.
+    2. If it was made here (`process_place`) and its process is dead, it is removed.
+    3. Everything else stays. A run on another machine or in another container may be writing it; names
        without a place come from earlier versions; on Windows a process cannot be probed.
     """
     if not folder.is_dir():
@@ -192,7 +192,7 @@ def sweep_stale(folder: Path, *, recursive: bool = False) -> int:
 
 
 def _age_seconds(path: Path) -> float:
-    """Seconds since the last write to a file, or to anything in a folder."""
+    """Returns the seconds since the last write to a file, or to anything in a folder."""
     newest = path.lstat().st_mtime
     if path.is_dir() and not path.is_symlink():
         newest = max([newest, *(inner.lstat().st_mtime for inner in path.rglob("*"))])

@@ -29,7 +29,7 @@ class SpectrogramParameters:
         mel_scale_type: "htk" or "slaney".
         power_for_image: Exponent from mel to image level.
         stereo: Whether the image carries left and right in two colour channels.
-        max_volume: The mel magnitude that is level 1: one reference for every clip of a song.
+        max_volume: The mel magnitude of level 1, the same for every clip of a song.
     """
 
     sample_rate: int = 44100
@@ -62,5 +62,5 @@ class SpectrogramParameters:
 
     @property
     def frames_per_second(self) -> Fraction:
-        """Frames a second, exact."""
+        """Frames per second, exact."""
         return Fraction(self.sample_rate, self.hop_length)

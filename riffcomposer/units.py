@@ -1,6 +1,6 @@
-"""Musical time: the only module that rounds.
+"""Musical time, and the only module that rounds it.
 
-Conventions: tempo is in quarter notes a minute (BPM). A *beat* is the note named by the meter's
+Conventions: tempo is in quarter notes per minute (BPM). A *beat* is the note named by the meter's
 denominator, so a bar of 6/8 has six beats of half a quarter note each. Positions are exact
 fractions until `round_half_up` turns them into integer samples or frames; a sum of lengths is
 always rounded once, at its absolute position, never per part (rounded parts drift: 512 frames
@@ -21,15 +21,15 @@ _LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(bars|bar|beats|beat|ms|s|min|h)"
 
 
 def round_half_up(value: Fraction) -> int:
-    """Rounds an exact position to the nearest integer, halves up (so that order is kept)."""
+    """Rounds an exact position to the nearest integer, halves up, so that positions keep their order."""
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
 def exact(value: int | float | str | Fraction) -> Fraction:
-    """Turns a number as the user wrote it into a fraction: 93.75 is 375/4, 97.3 is 973/10.
+    """Converts a number as the user wrote it to a fraction: 93.75 to 375/4, 97.3 to 973/10.
 
-    A float goes through its shortest decimal form, so that 97.3 means what was typed and not the
-    nearest binary number.
+    A float is converted by its shortest decimal form, so that 97.3 means the decimal number and not
+    the nearest binary one.
     """
     if isinstance(value, float):
         return Fraction(repr(value))
@@ -48,7 +48,7 @@ class Length:
         """Reads `2 bars`, `1 bar`, `3 beats`, `250ms`, `20s`, `3min` or `1h`, strictly.
 
         Raises:
-            ValueError: The text is none of these, with what would be.
+            ValueError: The text is none of these; the message has examples.
         """
         match = _LENGTH.fullmatch(text.strip())
         if match is None:
@@ -80,7 +80,8 @@ class Meter:
         """Reads `4/4`, `3/4`, `6/8`.
 
         Raises:
-            ValueError: Not of that form, numerator outside 1..16, or denominator not 2, 4, 8 or 16.
+            ValueError: The text has another form, its numerator is outside 1..16, or its denominator is
+                not 2, 4, 8 or 16.
         """
         match = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})", text.strip())
         if match is None or not 1 <= int(match[1]) <= 16 or int(match[2]) not in (2, 4, 8, 16):
@@ -101,7 +102,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Timebase:
-    """Tempo, meter and sample rate together: turns lengths into exact seconds and samples."""
+    """Tempo, meter and sample rate, which convert lengths to exact seconds and samples."""
 
     tempo: Fraction
     meter: Meter
@@ -120,7 +121,7 @@ class Timebase:
         return self.seconds_per_bar * self.sample_rate
 
     def seconds(self, length: Length) -> Fraction:
-        """The exact length in seconds."""
+        """Returns the exact length in seconds."""
         if length.unit == "bars":
             return length.value * self.seconds_per_bar
         if length.unit == "beats":
@@ -128,13 +129,13 @@ class Timebase:
         return length.value
 
     def samples(self, length: Length) -> int:
-        """The length in whole samples, rounded once."""
+        """Returns the length in whole samples, rounded once."""
         return round_half_up(self.seconds(length) * self.sample_rate)
 
     def bars(self, length: Length) -> Fraction:
-        """The exact length in bars."""
+        """Returns the exact length in bars."""
         return self.seconds(length) / self.seconds_per_bar
 
     def sample_at_bar(self, bar: Fraction | int) -> int:
-        """The absolute sample on which a bar position stands, rounded once."""
+        """Returns the absolute sample of a position in bars, rounded once."""
         return round_half_up(Fraction(bar) * self.samples_per_bar)

@@ -58,8 +58,8 @@ def tidy(lines: list[str]) -> list[str]:
     versions = Counter(pin.partition("==")[0] for pin, _ in entries)
     kept = []
     for pin, marker in entries:
-        marker = marker.replace(f" and {BELOW_OUR_LIMIT}", "").replace(f"{BELOW_OUR_LIMIT} and ", "")
-        kept.append(pin if versions[pin.partition("==")[0]] == 1 else f"{pin} ; {marker}")
+        shorter = marker.replace(f" and {BELOW_OUR_LIMIT}", "").replace(f"{BELOW_OUR_LIMIT} and ", "")
+        kept.append(pin if versions[pin.partition("==")[0]] == 1 else f"{pin} ; {shorter}")
     return kept
 
 

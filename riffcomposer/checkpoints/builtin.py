@@ -1,4 +1,4 @@
-"""Profiles for checkpoints that carry none: Riffusion's own, and a guess for its relatives."""
+"""Profiles for checkpoints without one: Riffusion's own, and a guess for related checkpoints."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """Reads one of a diffusers folder's JSON files.
 
     Raises:
-        ModelError: It is missing, too large, or not a JSON object.
+        ModelError: The file is missing, too large, or not a JSON object.
     """
     try:
         if path.stat().st_size > _CONFIG_BYTES:
@@ -70,11 +70,11 @@ def read_config(path: Path) -> dict[str, Any]:
 def derive_profile(folder: Path, name: str | None = None) -> ModelProfile:
     """Guesses a profile from a diffusers folder's own configuration.
 
-    What the configuration does not say (the spectrogram format, the strength guide) is taken from
-    Riffusion, since nearly every spectrogram checkpoint descends from it; a warning is due.
+    Values that the configuration does not have (the spectrogram format, the strength guide) are
+    Riffusion's, since nearly every spectrogram checkpoint descends from it; the caller should warn.
 
     Raises:
-        ModelError: A configuration is missing or damaged, or the shape is not Stable Diffusion's.
+        ModelError: A configuration is missing or damaged, or does not have Stable Diffusion's shape.
     """
     vae = read_config(folder / "vae" / "config.json")
     unet = read_config(folder / "unet" / "config.json")
@@ -100,7 +100,7 @@ def derive_profile(folder: Path, name: str | None = None) -> ModelProfile:
     if channels not in (1, 3):
         raise ModelError(
             f"{folder}: the autoencoder takes {channels} channels; "
-            "say in a riffcomposer.json how an image is laid on them"
+            "write a riffcomposer.json that says how image channels map to them"
         )
     flow = prediction == "flow"
     profile = replace(
@@ -126,7 +126,7 @@ def derive_profile(folder: Path, name: str | None = None) -> ModelProfile:
 
 
 def _height(unet: dict[str, Any], width: int, latent_scale: int) -> int:
-    """Mel bands: what the UNet's sample size says, which is square unless it says otherwise."""
+    """Returns the number of mel bands, which is the height of the UNet's sample size."""
     size = unet.get("sample_size")
     if isinstance(size, list | tuple):
         return int(size[0]) * latent_scale

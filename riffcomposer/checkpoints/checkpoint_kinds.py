@@ -1,6 +1,6 @@
-"""Says what a path is that a song names as its model and that is not a checkpoint which can be rendered.
+"""Refuses a song's model that is not a supported checkpoint, and says what it is.
 
-Names, configurations and headers of safetensors files are read, nothing else.
+Only names, configurations and headers of safetensors files are read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from riffcomposer.errors import ModelError
 
 SINGLE_FILE_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 _LISTED = 200
-"""Entries of a folder that are looked at."""
+"""Most entries of a folder that are examined."""
 
 _OTHER_COMPONENTS = {
     "text_encoder_3": "Stable Diffusion 3 or a model like it",
@@ -27,17 +27,17 @@ _OTHER_COMPONENTS = {
     "vocoder": "AudioLDM or a model like it",
     "movq": "Kandinsky or a model like it",
 }
-"""Parts that a `model_index.json` names and that a model of Stable Diffusion's first shape does not have."""
+"""Parts in a `model_index.json` that Stable Diffusion 1 and 2 do not have, and what they indicate."""
 
 
 def refuse_other_kinds(path: Path, reference: str) -> None:
-    """Refuses what is no folder of a model of Stable Diffusion's first shape.
+    """Refuses a path that is not the folder of a model of Stable Diffusion 1's or 2's shape.
 
     Args:
-        path: What `reference` of the song stands for.
+        path: The path that the song's `reference` means.
 
     Raises:
-        ModelError: With what it is and what to do.
+        ModelError: The path is something else; the message says what, and what to do.
     """
     if path.is_file():
         raise ModelError(f"model {reference}: {_file(path)}")
@@ -69,8 +69,8 @@ def refuse_other_kinds(path: Path, reference: str) -> None:
 
 
 def _file(path: Path) -> str:
-    """What a file is that is named where a folder is wanted."""
-    wanted, quoted = f"{path} is a file, and a folder is wanted", shlex.quote(str(path))
+    """Describes a file that is named instead of a folder."""
+    wanted, quoted = f"{path} is a file, but a model is a folder", shlex.quote(str(path))
     convert = (
         f"convert it once with `riffcompose models convert {quoted} {shlex.quote(str(path.with_suffix('')))} "
         "--base FOLDER`, where FOLDER is a diffusers folder of the same shape"
@@ -93,7 +93,7 @@ def _file(path: Path) -> str:
 
 
 def _hint(folder: Path) -> str:
-    """What is in a folder that is not a checkpoint."""
+    """Describes the content of a folder that is not a checkpoint."""
     entries = sorted(folder.iterdir())[:_LISTED]
     if not entries:
         return "; the folder is empty"

@@ -20,7 +20,7 @@ from riffcomposer.errors import ModelError
 
 DEFAULT_FOLDER = Path(__file__).parent / "default"
 COMPONENTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-"""The parts of a checkpoint that are read; a safety checker or a feature extractor is not."""
+"""The parts of a checkpoint that are read; others, such as a safety checker, are ignored."""
 
 _HUB = re.compile(r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)@(?P<revision>[^@]*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -28,7 +28,7 @@ _SAMPLED_BLOCKS, _BLOCK_BYTES = 64, 4096
 
 
 def models_folder() -> Path:
-    """Where converted and fetched checkpoints lie: $RIFFCOMPOSER_MODELS, else the user's cache folder."""
+    """Returns the folder of converted and fetched checkpoints: $RIFFCOMPOSER_MODELS, else a cache folder."""
     if configured := os.environ.get("RIFFCOMPOSER_MODELS"):
         return Path(configured).expanduser()
     if sys.platform == "win32":
@@ -41,7 +41,7 @@ def models_folder() -> Path:
 
 
 def hub_cache() -> Path:
-    """The Hugging Face cache, found as `huggingface_hub` does."""
+    """Returns the folder of the Hugging Face cache, found as `huggingface_hub` does."""
     home = (
         os.environ.get("HF_HOME")
         or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
@@ -55,10 +55,10 @@ def is_hub_reference(reference: str) -> bool:
 
 
 def split_hub_reference(reference: str) -> tuple[str, str]:
-    """Repository and commit of a pinned hub reference.
+    """Returns repository and commit of a pinned hub reference.
 
     Raises:
-        ModelError: Not of the form `org/name@<40 hex digits>`.
+        ModelError: The reference does not have the form `org/name@<40 hex digits>`.
     """
     match = _HUB.fullmatch(reference)
     if match is None or not _COMMIT.fullmatch(match["revision"]):
@@ -70,12 +70,12 @@ def split_hub_reference(reference: str) -> tuple[str, str]:
 
 
 def converted_folder(repository: str, revision: str) -> Path:
-    """Where `models fetch` puts its own copy of a hub repository."""
+    """Returns the folder in which `models fetch` puts its own copy of a hub repository."""
     return models_folder() / repository.replace("/", "--") / revision
 
 
 def snapshot_folder(repository: str, revision: str) -> Path:
-    """Where the Hugging Face cache has a repository at a commit."""
+    """Returns the folder of a repository at a commit in the Hugging Face cache."""
     return hub_cache() / f"models--{repository.replace('/', '--')}" / "snapshots" / revision
 
 
@@ -86,7 +86,7 @@ _VARIANTS = ("", ".fp16", ".bf16", ".fp32", ".non_ema")
 
 
 def weight_variant(folder: Path, component: str) -> str | None:
-    """The variant in which a component's weights are there: `` (none), `fp16`, ...; None if there are none.
+    """Returns the variant of a component's weights: `` (none), `fp16`, ..., or None if there are no weights.
 
     Where there are several, the first in the order of `_VARIANTS` is taken, and one file before shards.
     """
@@ -100,7 +100,7 @@ def weight_variant(folder: Path, component: str) -> str | None:
 
 
 def weight_files(folder: Path, component: str) -> list[Path]:
-    """The safetensors files of a component, or an empty list: one file, or its shards in order."""
+    """Returns the safetensors files of a component: one file, its shards in order, or an empty list."""
     variant = weight_variant(folder, component)
     if variant is None:
         return []
@@ -111,19 +111,19 @@ def weight_files(folder: Path, component: str) -> list[Path]:
 
 
 def shard_index(folder: Path, component: str) -> Path:
-    """Where a component's shards say which tensor is in which of them."""
+    """Returns the index file of a component's shards, which maps tensors to shards."""
     variant, base = weight_variant(folder, component), WEIGHTS.get(component, "diffusion_pytorch_model")
     dotted = f".{variant}" if variant else ""
     return folder / component / f"{base}.safetensors.index{dotted}.json"
 
 
 def pickled_files(folder: Path) -> list[Path]:
-    """Weights in pickle form, which a render refuses to open."""
+    """Returns the component's weights in pickle form, which a render never opens."""
     return sorted(path for part in COMPONENTS for path in (folder / part).glob("*.bin"))
 
 
 def _sampled_digest(path: Path) -> str:
-    """Digest of a large file's size, its start (the safetensors header) and blocks spread over it."""
+    """Returns a digest of a large file's size, its start (the safetensors header) and spread blocks."""
     size = path.stat().st_size
     content = hashlib.sha256(f"{size}".encode())
     with open(path, "rb") as handle:
@@ -135,7 +135,7 @@ def _sampled_digest(path: Path) -> str:
 
 
 def _file_digests(folder: Path) -> dict[str, str]:
-    """Digests of the configurations (in full) and weights (sampled) that decide samples."""
+    """Returns digests of the configurations (in full) and weights (sampled) that decide samples."""
     names = [folder / "model_index.json"]
     for part in COMPONENTS:
         names += weight_files(folder, part) or []
@@ -153,10 +153,10 @@ def _file_digests(folder: Path) -> dict[str, str]:
 
 
 def describe_folder(folder: Path, reference: str, built_in: ModelProfile | None = None) -> LocatedModel:
-    """Profile and digest of a checkpoint's folder: its own profile, `built_in`, or a derived one.
+    """Finds profile and digest of a checkpoint's folder: its own profile, `built_in`, or a derived one.
 
     Raises:
-        ModelError: Not a diffusers checkpoint, or its profile or configurations are damaged.
+        ModelError: It is not a diffusers checkpoint, or its profile or configurations are damaged.
     """
     try:
         refuse_other_kinds(folder, reference)
@@ -198,11 +198,11 @@ def locate_model(reference: str, song_folder: Path | None = None, *, offline: bo
 
     Args:
         reference: `default`, `org/name@<40 hex digits>`, or a folder (`./model`, `~/models/x`).
-        song_folder: What a relative folder is relative to; the working directory if None.
-        offline: Only changes the advice given when a hub model is missing.
+        song_folder: The folder that a relative reference starts from; the working directory if None.
+        offline: Whether to advise about working offline if a hub model is missing; it changes nothing else.
 
     Raises:
-        ModelError: It is not on this disk, not pinned to a commit, or not a checkpoint.
+        ModelError: The checkpoint is not on this disk, not pinned to a commit, or not a checkpoint.
     """
     if reference == "default":
         if not (DEFAULT_FOLDER / "model_index.json").is_file():

@@ -1,8 +1,8 @@
-"""Which parts of a checkpoint a LoRA file changes, told from the two headers alone.
+"""Determines which parts of a checkpoint a LoRA file changes, from the two headers alone.
 
 A LoRA adds `up @ down` to the weight of a linear layer or a convolution: `down` is [rank, in] or
 [rank, in, height, width], `up` is [out, rank] or [out, rank, 1, 1]. Files name the layer in one of
-these ways, each of which is read:
+these ways, all of which are supported:
 
     lora_unet_mid_block_attentions_0_proj_in.lora_down.weight      kohya's trainer, with `.alpha`
     unet.mid_block.attentions.0.proj_in.lora_A.weight              diffusers and peft
@@ -48,7 +48,7 @@ _PREFIXES: tuple[tuple[str, Component, bool], ...] = (
     ("diffusion_model.", "unet", False),
     ("", "unet", False),
 )
-"""Prefix of a layer's name, the component it stands for, and whether dots are written as `_` after it."""
+"""Prefix of a layer's name, the component it means, and whether dots are written as `_` after it."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class LoraLayer:
     """One layer that a LoRA changes.
 
     Attributes:
-        layer: Its name in the component, without a `text_model.` in front.
-        down, up, alpha: The names of its tensors in the file; without `alpha` it is the rank.
+        layer: The layer's name in the component, without a `text_model.` prefix.
+        down, up, alpha: Names of its tensors in the file; without an `alpha` tensor, alpha is the rank.
         rank: Width of the bottleneck.
-        shape: Of the layer's weight.
+        shape: Shape of the layer's weight.
     """
 
     component: Component
@@ -73,11 +73,11 @@ class LoraLayer:
 
 @dataclass(frozen=True)
 class LoraFit:
-    """What of a LoRA file acts on a checkpoint.
+    """The parts of a LoRA file that act on a checkpoint.
 
     Attributes:
         used: Names of the tensors that act.
-        left_out: Names of those that act on nothing, in the file's order.
+        left_out: Names of the tensors without a layer to act on, in the file's order.
     """
 
     layers: tuple[LoraLayer, ...]
@@ -86,7 +86,7 @@ class LoraFit:
 
 
 def layers_of(folder: Path) -> Layers:
-    """The layers of a checkpoint's UNet, and of its text encoder if that is CLIP's.
+    """Returns the layers of a checkpoint's UNet, and of its text encoder if that is CLIP's.
 
     Raises:
         ModelError: A header or the index is damaged or missing.
@@ -107,7 +107,7 @@ def layers_of(folder: Path) -> Layers:
 
 
 def _place(name: str, flat: Mapping[tuple[Component, str], str]) -> tuple[Component, str] | None:
-    """The component and layer that a tensor's name, without its role, stands for."""
+    """Returns the component and layer of a tensor's name without its role."""
     for prefix, component, is_flat in _PREFIXES:
         if not name.startswith(prefix):
             continue
@@ -141,11 +141,11 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
     """Compares a LoRA file with a checkpoint.
 
     Args:
-        layers: Of the checkpoint; None if it is not on this disk: every layer is taken as fitting.
+        layers: The checkpoint's layers; None if it is not on this disk, so that every layer fits.
 
     Raises:
         ModelError: The file is damaged, not a LoRA, or made for another model. The message is one
-            sentence without the file's name, and a hint behind a semicolon.
+            sentence without the file's name, with a hint after a semicolon.
     """
     try:
         header, texts = read_table(path)

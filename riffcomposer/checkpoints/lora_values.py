@@ -1,4 +1,4 @@
-"""Looks at the numbers in a LoRA file: NaN, infinity, and files that change nothing."""
+"""Checks the numbers in a LoRA file: NaN, infinity, and files that change nothing."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _FORMATS = {
 
 
 def check_values(path: Path, fit: LoraFit) -> bool:
-    """Reads every number that acts, block by block, without turning it into another format.
+    """Checks every number that acts, block by block, without converting it.
 
     Returns:
         Whether the file changes anything: a LoRA before its first training step has zeros throughout.
 
     Raises:
-        ModelError: NaN or infinity, with the tensor's name; a sentence without the file's name.
+        ModelError: A tensor has NaN or infinity; the message names it, but not the file.
     """
     header = read_header(path)
     acts = False
@@ -50,7 +50,7 @@ def check_values(path: Path, fit: LoraFit) -> bool:
 
 
 def _look(handle: BinaryIO, begin: int, end: int, dtype: str) -> tuple[bool, str]:
-    """Whether a tensor has anything but zeros, and `NaN` or `infinity` if it has one of those."""
+    """Returns whether a tensor has anything but zeros, and `NaN` or `infinity` if it has one of those."""
     number, exponent = _FORMATS.get(dtype, ("u1", 0))
     width = np.dtype(number).itemsize * 8
     without_sign, mantissa = (1 << width - 1) - 1, (exponent & -exponent) - 1
@@ -59,7 +59,7 @@ def _look(handle: BinaryIO, begin: int, end: int, dtype: str) -> tuple[bool, str
     for at in range(begin, end, _BLOCK):
         content = handle.read(min(_BLOCK, end - at))
         if len(content) != min(_BLOCK, end - at):
-            raise ModelError("cannot be read: it became shorter meanwhile")
+            raise ModelError("cannot be read: it became shorter during reading")
         bits = np.frombuffer(content, number)
         strange = bits[(bits & exponent) == exponent] if exponent else bits[:0]
         if strange.size:

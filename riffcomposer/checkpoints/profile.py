@@ -1,4 +1,4 @@
-"""Model profiles: what planning and rendering must know of a checkpoint beyond its weights.
+"""Model profiles: the facts about a checkpoint that planning and rendering need besides its weights.
 
 A profile is `riffcomposer.json` beside a checkpoint's `model_index.json`. It is data: reading it
 loads no weights and imports no heavy library.
@@ -30,12 +30,12 @@ class ModelProfile:
     """What a checkpoint can do and what it expects.
 
     Attributes:
-        name: For messages, `riffcomposer default` for instance.
-        spectrogram: The image format it was trained on.
-        image_width: Width in frames it was trained at; a clip's slot holds as many whole bars
+        name: Name for messages, `riffcomposer default` for instance.
+        spectrogram: The image format that it was trained on.
+        image_width: Width in frames that it was trained at; a clip's slot holds as many whole bars
             as fit.
-        width_step: Widths must be multiples of this.
-        max_width: Widest render it is good for.
+        width_step: Number of frames that every width is a multiple of.
+        max_width: Widest image in frames that it renders well.
         image_channels: 1 for grey, 3 for RGB.
         network_input: What the autoencoder sees, in -1..1: `image` is Riffusion's picture (dark
             where loud, low frequencies at the bottom), `level` is 2 * level - 1 with row 0 the
@@ -46,19 +46,19 @@ class ModelProfile:
             or 16).
         prediction: What the UNet predicts: `epsilon`, `v_prediction`, or `flow`: noise - clean at
             (1 - t) * clean + t * noise, t in 0..1, and the UNet is given 1000 * t.
-        guidance_embedding: The UNet takes the guidance scale w as an input (`time_cond_proj_dim`,
-            embedded as diffusers' latent consistency pipelines do, of w - 1), so that there is no
-            second pass for guidance.
+        guidance_embedding: Whether the UNet takes the guidance scale w as an input
+            (`time_cond_proj_dim`, an embedding of w - 1 as in diffusers' latent consistency
+            pipelines), so that guidance needs no second pass.
         text_length: Tokens of one chunk of prompt, start and end tokens included (77 or 32).
-        schedulers: Names a song may use with it.
-        scheduler: The default one.
-        num_inference_steps, guidance_scale, strength: Its defaults.
-        strength_map: Pairs (song strength, model strength), rising, linear between: makes a song's
-            strength mean the same with a flow model as with Riffusion. Empty: as it is.
-        beat_keeping_strength: Above it a render may leave the loop's beat (a lint warns).
-        seconds_per_evaluation: A rough cost of one UNet evaluation on two CPU cores, for estimates.
-        memory_bytes: A rough need of memory.
-        files: sha256 of each file of the checkpoint, by relative path with `/`; empty if unknown.
+        schedulers: Names of the schedulers that a song may use with it.
+        scheduler: Name of the default scheduler.
+        num_inference_steps, guidance_scale, strength: Defaults for songs that state none.
+        strength_map: Rising pairs (song strength, model strength), linear between, by which a song's
+            strength means the same with a flow model as with Riffusion. Empty if they are equal.
+        beat_keeping_strength: Strength above which a render may lose the loop's beat (a lint warns).
+        seconds_per_evaluation: Rough duration of one UNet evaluation on two CPU cores, for estimates.
+        memory_bytes: Rough amount of memory that it needs.
+        files: SHA-256 of each file of the checkpoint, by relative path with `/`; empty if unknown.
     """
 
     name: str
@@ -91,7 +91,7 @@ class ModelProfile:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     def model_strength(self, strength: float) -> float:
-        """A song's strength on the model's own scale, 0 to 0 and 1 to 1, linear between the pairs."""
+        """Converts a song's strength to the model's scale: 0 to 0, 1 to 1, linear between the pairs."""
         points = ((0.0, 0.0), *(pair for pair in self.strength_map if 0 < pair[0] < 1), (1.0, 1.0))
         for (left, low), (right, high) in pairwise(points):
             if strength <= right:
@@ -104,11 +104,11 @@ class LocatedModel:
     """A model reference of a song, found on this disk.
 
     Attributes:
-        reference: What the song says: `default`, `org/name@<40 hex>`, `./folder`.
+        reference: The song's value of `model`: `default`, `org/name@<40 hex>`, `./folder`.
         folder: The diffusers folder.
-        profile: Its profile: its own, a built-in one, or derived from its configuration.
+        profile: The checkpoint's own profile, a built-in one, or one derived from its configuration.
         digest: Identity of the checkpoint for keys.
-        derived: The profile was guessed from the configuration; a warning is due.
+        derived: Whether the profile is guessed from the configuration, which the user should know.
     """
 
     reference: str
@@ -124,7 +124,7 @@ def _adapter() -> TypeAdapter[ModelProfile]:
 
 
 def profile_faults(profile: ModelProfile) -> list[str]:
-    """What is impossible about a profile whose fields have the right types."""
+    """Returns the impossible values of a profile whose fields have the right types."""
     rising = [song for song, _ in profile.strength_map]
     checks = {
         "image_width must be a multiple of width_step, from it to max_width": profile.width_step >= 1
@@ -166,7 +166,7 @@ def parse_profile(text: str, source: str) -> ModelProfile:
     """Reads a profile from JSON text.
 
     Raises:
-        ModelError: Not JSON, of a newer format, an unknown or wrong field, or values that cannot be.
+        ModelError: The text is not JSON, has a newer format, an unknown or wrong field, or impossible values.
     """
     try:
         content = json.loads(text)
@@ -188,10 +188,10 @@ def parse_profile(text: str, source: str) -> ModelProfile:
 
 
 def read_profile(path: Path) -> ModelProfile:
-    """Reads `riffcomposer.json`, given the file or the folder it lies in.
+    """Reads `riffcomposer.json`, given the file or its folder.
 
     Raises:
-        ModelError: It cannot be read, or see `parse_profile`.
+        ModelError: The file cannot be read, or `parse_profile` refuses it.
     """
     file = path / FILE_NAME if path.is_dir() else path
     try:
@@ -203,15 +203,15 @@ def read_profile(path: Path) -> ModelProfile:
 
 
 def profile_json(profile: ModelProfile) -> str:
-    """The profile as the text of a `riffcomposer.json`."""
+    """Returns the profile as the text of a `riffcomposer.json`."""
     return json.dumps({"format": FORMAT, **asdict(profile)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_profile(path: Path, profile: ModelProfile) -> None:
-    """Writes `riffcomposer.json`, given the file or the folder it lies in.
+    """Writes `riffcomposer.json`, given the file or its folder.
 
     Raises:
-        StoreError: The disk refuses.
+        StoreError: The file cannot be written.
     """
     files.write_text(path / FILE_NAME if path.is_dir() else path, profile_json(profile))
 
@@ -230,9 +230,9 @@ _DECIDES_SAMPLES = (
 
 
 def digest_of(profile: ModelProfile, file_digests: dict[str, str]) -> str:
-    """The identity of a checkpoint: its files, and those fields of its profile that decide samples.
+    """Returns a digest of a checkpoint's files and of those fields of its profile that decide samples.
 
-    Defaults, limits, licence and evaluation figures are left out: changing them renders nothing anew.
+    Defaults, limits, licence and evaluation figures are left out, so that clips survive their changes.
     """
     fields = asdict(profile)
     content = {"files": file_digests, "profile": {name: fields[name] for name in _DECIDES_SAMPLES}}

@@ -1,6 +1,6 @@
-"""The table of tensors of a safetensors file, and what a file that has none really is.
+"""Reads the table of tensors of a safetensors file, or tells what another file really is.
 
-Nothing but the header is read. Its format is described at
+Only the header is read. Its format is described at
 https://github.com/huggingface/safetensors#format: a length of 8 bytes, JSON, then the tensors.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from riffcomposer.errors import ModelError
 
 _HEADER_BYTES = 16 << 20
-"""Far more than a table of any checkpoint takes, and little enough to be parsed from a stranger's file."""
+"""Longest table in bytes: far longer than any checkpoint's, and safe to parse from a stranger's file."""
 
 _MOST_DIMENSIONS = 16
 _BITS = {"BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6} | {
@@ -36,7 +36,7 @@ _STARTS = (
 
 
 def impostor(path: Path) -> tuple[str, str] | None:
-    """What a file is that is not safetensors, and what to do about it; None if it cannot be told."""
+    """Returns what a file is that is not safetensors, and what to do about it, or None if unknown."""
     with open(path, "rb") as handle:
         start = handle.read(512)
     for magic, kind, advice in _STARTS:
@@ -49,7 +49,7 @@ def impostor(path: Path) -> tuple[str, str] | None:
 
 
 def _entry_fault(entry: dict[str, Any]) -> str | None:
-    """What is wrong with one tensor of the table."""
+    """Returns what is wrong with one tensor of the table, or None."""
     begin, end = entry["data_offsets"]
     shape, dtype = entry["shape"], entry["dtype"]
     if not (isinstance(begin, int) and isinstance(end, int) and 0 <= begin <= end):
@@ -65,10 +65,10 @@ def _entry_fault(entry: dict[str, Any]) -> str | None:
 
 
 def read_table(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """The table of tensors (name -> dtype, shape, data_offsets), and the free text beside it.
+    """Returns the table of tensors (name -> dtype, shape, data_offsets), and the file's metadata.
 
     Raises:
-        ModelError: Truncated, longer than its header says, damaged, or not safetensors at all.
+        ModelError: The file is truncated, longer than its header says, damaged, or not safetensors.
     """
     size = path.stat().st_size
     with open(path, "rb") as handle:
@@ -97,10 +97,10 @@ def read_table(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The table of tensors alone. Raises as `read_table`."""
+    """Returns the table of tensors alone. Raises the same errors as `read_table`."""
     return read_table(path)[0]
 
 
 def shapes(header: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor of a table."""
+    """Returns the shape of every tensor of a table."""
     return {name: tuple(entry["shape"]) for name, entry in header.items()}

@@ -1,6 +1,6 @@
-"""Checks a checkpoint's folder before anything is loaded from it: identity, parts, shapes, hashes.
+"""Checks a checkpoint's folder before anything is loaded from it: parts, shapes, hashes.
 
-Only JSON and the headers of safetensors files are parsed; no pickle is ever opened.
+Only JSON and the headers of safetensors files are parsed; a pickle is never opened.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ CLASSES = {
     "text_encoder": ("CLIPTextModel", "BertModel"),
     "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast", "BertTokenizer", "BertTokenizerFast"),
 }
-"""The classes that are loaded, by component; any other is refused, so a folder brings no code."""
+"""The classes that may be loaded, by component. Others are refused, so a folder cannot bring code."""
 
 _OTHER_TASKS = {5: "inpainting", 4: "editing by instruction", 3: "upscaling", 1: "depth maps"}
-"""What the UNets of Stable Diffusion with so many channels beside the four of the latent are for."""
+"""Purpose of a UNet by its number of input channels beyond the four of the latent."""
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
+    """Returns the SHA-256 of a file's bytes."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def component_class(folder: Path, component: str, index: dict[str, Any]) -> str:
-    """The class that `model_index.json` names for a component.
+    """Returns the class that `model_index.json` names for a component.
 
     Raises:
         ModelError: The component is missing, or its class is not one of `CLASSES`.
@@ -85,12 +85,12 @@ def _check_weights(folder: Path, component: str) -> dict[str, Any]:
     if "-of-" in paths[0].name:
         _check_shards(folder, component, paths, header)
     elif (index := shard_index(folder, component)).exists():
-        raise ModelError(f"{index}: names shards, though {paths[0].name} is there; take one of them away")
+        raise ModelError(f"{index}: names shards, though {paths[0].name} is there too; remove one of the two")
     return header
 
 
 def _instead(folder: Path, component: str) -> str:
-    """What there is instead of a component's weights."""
+    """Describes what there is instead of a component's weights."""
     for path in sorted((folder / component).glob("*.safetensors")):
         if path.is_symlink() and not path.exists():
             return f"{path.name} is a link to a file that is not there, fetch the model again"
@@ -100,7 +100,7 @@ def _instead(folder: Path, component: str) -> str:
 
 
 def _check_shards(folder: Path, component: str, paths: list[Path], header: dict[str, Any]) -> None:
-    """Whether the shards of a component are all there, and hold what their index says."""
+    """Checks that the shards of a component all exist and contain the tensors of their index."""
     index = shard_index(folder, component)
     listed = read_config(index).get("weight_map")
     if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
@@ -116,7 +116,7 @@ def _check_shards(folder: Path, component: str, paths: list[Path], header: dict[
 
 
 def _check_first_layer(folder: Path, unet: dict[str, Any]) -> None:
-    """Whether the UNet's weights are those of its configuration, told by their first layer."""
+    """Checks the shape of the UNet's first layer against its configuration."""
     config = read_config(folder / "unet" / "config.json")
     wanted = [config.get("block_out_channels", [320])[0], config.get("in_channels", 4)]
     found = unet.get("conv_in.weight", {}).get("shape")
@@ -128,12 +128,12 @@ def _check_first_layer(folder: Path, unet: dict[str, Any]) -> None:
     if found[:2] != wanted:
         raise ModelError(
             f"{folder / 'unet'}: conv_in is {found[0]} x {found[1]} in the weights and "
-            f"{wanted[0]} x {wanted[1]} in config.json; they are of two models"
+            f"{wanted[0]} x {wanted[1]} in config.json; they belong to different models"
         )
 
 
 def _check_shapes(located: LocatedModel) -> None:
-    """Whether the parts fit each other and the profile, by their configurations."""
+    """Checks by their configurations that the parts fit each other and the profile."""
     folder, profile = located.folder, located.profile
     unet = read_config(folder / "unet" / "config.json")
     vae = read_config(folder / "vae" / "config.json")
@@ -178,10 +178,10 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
     """Checks everything about a checkpoint that can be checked without loading it.
 
     Args:
-        hashes: Also read every listed file in full and compare its sha256.
+        hashes: Whether to read every listed file in full and compare its SHA-256.
 
     Raises:
-        ModelError: With the file or field at fault and what to do.
+        ModelError: The checkpoint is unusable; the message names the file or field, and what to do.
     """
     folder = located.folder
     try:

@@ -1,4 +1,4 @@
-"""What a safetensors file holds, told from the names of its tensors: a LoRA, a whole checkpoint, ...
+"""Tells what a safetensors file holds by the names of its tensors: a LoRA, a whole checkpoint, ...
 
 The names are those that the training programs write: kohya's, diffusers', peft's, and those of the
 original repositories of Stable Diffusion and its successors.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 SINGLE_FILE = "a single-file checkpoint"
-"""The one kind that `models convert` takes: Stable Diffusion 1 or 2 with all its parts in one file."""
+"""The kind that `models convert` accepts: Stable Diffusion 1 or 2 with all its parts in one file."""
 
 UNKNOWN = "weights of an unknown kind"
 
@@ -45,7 +45,7 @@ _KINDS = (
 
 
 def kind_of_weights(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """What the tensors of these names and shapes are, with an article: `a LoRA`.
+    """Returns what tensors of these names and shapes are, with an article: `a LoRA`.
 
     >>> kind_of_weights({"lora_unet_x.hada_w1_a": (4, 8)}), kind_of_weights({"emb_params": (2, 768)})
     ('a LoHa (LyCORIS)', 'a textual inversion (embedding)')
@@ -68,10 +68,10 @@ _MODELS = (
 
 
 def foreign_model(names: Iterable[str], texts: Mapping[str, str]) -> str | None:
-    """The kind of model that a LoRA was made for if it is not of Stable Diffusion's first shape.
+    """Returns the kind of model that a LoRA was made for, if it is not Stable Diffusion 1 or 2.
 
     Args:
-        texts: The file's metadata, in which kohya's trainer and the ModelSpec note the base model.
+        texts: The file's metadata, in which kohya's trainer and the ModelSpec name the base model.
     """
     base = f"{texts.get('ss_base_model_version', '')} {texts.get('modelspec.architecture', '')}".lower()
     for word, model in (("xl", "SDXL"), ("flux", "Flux"), ("sd3", "Stable Diffusion 3")):

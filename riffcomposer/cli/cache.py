@@ -1,4 +1,4 @@
-"""`riffcompose cache`: what is in the store, whether it is sound, and collecting what is not needed."""
+"""`riffcompose cache`: shows and verifies the store, and collects entries that are not needed."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def _count(number: int, word: str) -> str:
 
 
 def locks_in(path: Path) -> Iterator[Path]:
-    """The locks that a path stands for: a lock, the lock of a song, or all locks in a folder.
+    """Returns the locks that a path means: a lock, the lock of a song, or all locks in a folder.
 
     Raises:
-        StoreError: It is none of these.
+        StoreError: The path is none of these.
     """
     from riffcomposer.lock.lock_file import lock_path
 
@@ -53,7 +53,7 @@ def locks_in(path: Path) -> Iterator[Path]:
     elif path.suffix in _SONG_SUFFIXES and lock_path(path).is_file():
         yield lock_path(path)
     else:
-        raise StoreError(f"{path}: no lock, no song with a lock beside it, and no folder")
+        raise StoreError(f"{path}: not a lock, a song with a lock beside it, or a folder")
 
 
 def register(app: typer.Typer) -> None:
@@ -109,7 +109,7 @@ def register(app: typer.Typer) -> None:
             list[Path] | None,
             typer.Argument(
                 metavar="[PATH]...",
-                help="Songs, locks or folders whose clips stay, besides those of songs rendered here before.",
+                help="Songs, locks or folders whose clips stay, besides those of earlier renders.",
             ),
         ] = None,
         max_size: Annotated[
@@ -118,17 +118,17 @@ def register(app: typer.Typer) -> None:
                 "--max-size",
                 min=0,
                 metavar="GIB",
-                help="Collect down to this; 0: all no lock names.",
+                help="Size to reduce the store to; 0 collects all that no lock names.",
             ),
         ] = None,
         trash_days: Annotated[
             float,
-            typer.Option("--trash-days", min=0, help="Empty the trash of what has been there for longer."),
+            typer.Option("--trash-days", min=0, help="Remove from the trash what has been there for longer."),
         ] = 7.0,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Move the least recently used entries to the trash, but none that a lock names."""
+        """Move the least recently used entries to the trash, except those that a lock names."""
         from riffcomposer.lock.kept_keys import named_by_locks
 
         store = _store()

@@ -1,4 +1,4 @@
-"""`riffcompose check`: says what is wrong with songs, without rendering or writing anything."""
+"""`riffcompose check`: reports what is wrong with songs, without rendering or writing anything."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def _print_text(diagnostics: list[Diagnostic], songs: int) -> None:
 
     errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
-    verdict = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}" if diagnostics else "all is well"
+    verdict = (
+        f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+        if diagnostics
+        else "no errors or warnings"
+    )
     summary = f"{_count(songs, 'song')}: {verdict}"
     if not sys.stdout.isatty():
         sys.stdout.writelines(f"{format_text([diagnostic])}\n" for diagnostic in diagnostics)
@@ -59,14 +63,16 @@ def register(app: typer.Typer) -> None:
             Format,
             typer.Option("--format", help="text for people, json for programs, github for annotations."),
         ] = Format.text,
-        as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-        strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
+        as_json: Annotated[
+            bool, typer.Option("--json", help="Print the diagnostics as JSON, like --format json.")
+        ] = False,
+        strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings as well.")] = False,
         allow: Annotated[
             list[Path] | None,
-            typer.Option("--allow", metavar="DIR", help="A folder outside the song's for its files."),
+            typer.Option("--allow", metavar="DIR", help="A further folder that the song's files may be in."),
         ] = None,
     ) -> None:
-        """Check songs for faults: one line and column for each, with what to do about it."""
+        """Check songs for faults; each is shown with line, column and what to do about it."""
         from riffcomposer.render.session import Session
         from riffcomposer.song.diagnostics import format_github, to_json
 

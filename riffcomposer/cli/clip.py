@@ -1,4 +1,4 @@
-"""`clip`: audio to spectrogram images and back, and what an image or an audio file holds."""
+"""`riffcompose clip`: converts audio to spectrogram images and back, and describes such files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from riffcomposer.media.sound import SoundPart
 
 OUTPUT_FORMATS = ("wav", "flac", "ogg", "mp3")
-"""What `clip to-audio` writes."""
+"""Suffixes of the files that `clip to-audio` writes."""
 
 
 def register(app: typer.Typer) -> None:
     """Adds `clip to-image`, `clip to-audio` and `clip info` to the app."""
-    clip = typer.Typer(help="Audio to spectrogram images and back.", no_args_is_help=True)
+    clip = typer.Typer(help="Converts audio to spectrogram images and back.", no_args_is_help=True)
     clip.command("to-image")(to_image)
     clip.command("to-audio")(to_audio)
     clip.command("info")(info)
@@ -34,10 +34,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _inputs(paths: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    """The files named, and those with a fitting suffix in the folders named, in order.
+    """Returns the given files, and those with a suitable suffix in the given folders, in order.
 
     Raises:
-        UsageError: A folder without such files, or two files that would be written under one name.
+        UsageError: A folder has no such file, or two results would have one name.
     """
     found: list[Path] = []
     for path in paths:
@@ -62,17 +62,17 @@ def _inputs(paths: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
 def _output_file(
     paths: list[Path], out: Path | None, outputs: tuple[str, ...], inputs: tuple[str, ...]
 ) -> tuple[list[Path], Path | None]:
-    """The inputs, and the one file to write if the command names one: `IN OUT`, or `IN --out OUT`.
+    """Returns the inputs, and the file to write if the command names one: `IN OUT`, or `IN --out OUT`.
 
     Args:
         paths: The command's arguments.
-        out: Its `--out`: a folder, or the file if its suffix says so.
-        outputs: Suffixes of what the command writes.
-        inputs: Suffixes of what it reads.
+        out: The command's `--out`: a folder, or the file if it has a suffix of `outputs`.
+        outputs: Suffixes of the files that the command writes.
+        inputs: Suffixes of the files that the command reads.
 
     Raises:
-        UsageError: What is meant cannot be told: an output among several inputs, two outputs, or a
-            name at the end that is neither.
+        UsageError: The command is ambiguous: an output with several inputs, two outputs, or a last
+            argument that is neither input nor output.
     """
     *rest, last = paths
     named = bool(rest) and last.suffix.lower() in outputs and not last.is_dir()
@@ -91,7 +91,7 @@ def _output_file(
 
 
 def _seconds(text: str | None, option: str) -> Any:
-    """An exact number of seconds from `5.12s`, `250ms`, `1min` or a bare number; None for None."""
+    """Reads exact seconds from `5.12s`, `250ms`, `1min` or a bare number; None for None."""
     if text is None:
         return None
     try:
@@ -105,21 +105,24 @@ def _seconds(text: str | None, option: str) -> Any:
 
 def to_image(
     audio: list[Path] = typer.Argument(
-        metavar="SOUND... [OUT.png]", help="Sound files, or folders of them; then the image, if it is one."
+        metavar="SOUND... [OUT.png]",
+        help="Sound files, or folders of them; for one sound, also the image to write.",
     ),
     out: Path | None = typer.Option(
         None, "--out", help="Folder for the images, or the image itself (.png). Default: the current folder."
     ),
-    start: str = typer.Option("0s", "--start", help="Where in each file to begin."),
+    start: str = typer.Option("0s", "--start", help="Where in each file to start."),
     duration: str | None = typer.Option(
         None,
         "--duration",
-        help="Cut into clips of this length, 5.12s for 512 frames; whole by default.",
+        help="Length of the clips to cut, 5.12s for 512 frames. Default: the whole file.",
     ),
-    stereo: bool = typer.Option(False, "--stereo", help="Left and right in the image's colours."),
+    stereo: bool = typer.Option(
+        False, "--stereo", help="Store left and right in the image's colour channels."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the files written as JSON."),
 ) -> None:
-    """Turns sounds into spectrogram images in Riffusion's format (PNG, parameters in EXIF)."""
+    """Convert sounds to spectrogram images in Riffusion's format (PNG, parameters in EXIF)."""
     sources, single = _output_file(audio, out, (".png",), AUDIO_SUFFIXES)
     if single is not None and duration is not None:
         raise UsageError(f"--duration cuts into several images, and {single} is one; name a folder by --out")
@@ -161,19 +164,20 @@ def to_image(
 
 def to_audio(
     image: list[Path] = typer.Argument(
-        metavar="IMAGE... [OUT.wav]", help="Images, or folders of them; then the sound file, if it is one."
+        metavar="IMAGE... [OUT.wav]",
+        help="Images, or folders of them; for one image, also the sound file to write.",
     ),
     out: Path | None = typer.Option(
         None, "--out", help="Folder for the sounds, or the sound file itself. Default: the current folder."
     ),
     preset: str = typer.Option("default", "--preset", help="Decoder preset: fast, default or best."),
     audio_format: str | None = typer.Option(
-        None, "--format", help="wav, flac, ogg or mp3. Default: what OUT ends in, else wav."
+        None, "--format", help="wav, flac, ogg or mp3. Default: the suffix of OUT, else wav."
     ),
-    seed: int = typer.Option(0, "--seed", help="Decides the phases the sound starts from."),
+    seed: int = typer.Option(0, "--seed", help="Seed of the phases that decoding starts from."),
     as_json: bool = typer.Option(False, "--json", help="Print the files written as JSON."),
 ) -> None:
-    """Turns spectrogram images into sound."""
+    """Convert spectrogram images to sound."""
     endings = tuple(f".{name}" for name in OUTPUT_FORMATS)
     sources, single = _output_file(image, out, endings, IMAGE_SUFFIXES)
     named = single.suffix.lower().removeprefix(".") if single is not None else None
@@ -196,7 +200,7 @@ def to_audio(
         seconds, peak = _write_audio(target, decoders[params].decode(mel_from_levels(level, params)), params)
         written.append({"audio": str(target), "source": str(path), "seconds": seconds})
         if peak > 1.0:
-            print_warning(f"{target}: was turned down, as it would have clipped")
+            print_warning(f"{target}: the sound was turned down so that it does not clip")
         if not as_json:
             stdout().print(f"{plain(target)}  {seconds:.2f} s")
     if as_json:
@@ -204,7 +208,7 @@ def to_audio(
 
 
 def _write_audio(target: Path, audio: torch.Tensor, params: SpectrogramParameters) -> tuple[float, float]:
-    """Writes a clip, turned down if it would clip; returns its length in seconds and its peak before."""
+    """Writes a clip, turned down if it would clip; returns its length in seconds and its original peak."""
     import soundfile
 
     from riffcomposer import files
@@ -231,7 +235,7 @@ def info(
     file: Path = typer.Argument(help="A spectrogram image or a sound file."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Says what a spectrogram image (its size, parameters and EXIF) or a sound file holds."""
+    """Show size and parameters of a spectrogram image, or the content of a sound file."""
     facts = _audio_facts(file) if _is_audio(file) else _image_facts(file)
     if as_json:
         print_json(facts)
@@ -243,7 +247,7 @@ def info(
 
 
 def _is_audio(path: Path) -> bool:
-    """Whether a file is to be read as a sound: by its bytes, else by its name."""
+    """Whether to read a file as a sound, judged by its bytes, else by its name."""
     try:
         kind = kind_of(path)
     except OSError:

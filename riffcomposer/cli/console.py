@@ -1,4 +1,4 @@
-"""Printing for the command line: escaped text, tables, JSON, errors."""
+"""Prints text, JSON, warnings and errors of the command line, safely escaped."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def prepare_streams() -> None:
-    """Lets stdout and stderr take any text, whatever their encoding: what it lacks is printed as an escape.
+    """Makes stdout and stderr accept any text: characters that their encoding lacks become escapes.
 
-    A Windows pipe is in the system's code page, cron and some containers have ASCII; a song may
-    hold any character. A stream that is closed takes everything and shows nothing.
+    A Windows pipe uses the system's code page, cron and some containers use ASCII; a song may contain
+    any character. A closed stream is replaced by one that discards everything.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -30,35 +30,35 @@ def prepare_streams() -> None:
 
 
 def drop_output() -> None:
-    """Sends what is left to print on stdout nowhere, so that nothing fails again at exit."""
+    """Discards the rest of stdout, so that nothing fails again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def stdout() -> Console:
-    """The console for results. Colours follow the terminal and NO_COLOR."""
+    """Returns the console for results. Colours follow the terminal and NO_COLOR."""
     from rich.console import Console
 
     return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def stderr() -> Console:
-    """The console for progress and errors."""
+    """Returns the console for progress and errors."""
     from rich.console import Console
 
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
 
 def plain(text: object) -> str:
-    """Text from a song or a file made safe to print: no control characters, no markup."""
+    """Makes text from a song or a file safe to print, without control characters or markup."""
     from rich.markup import escape
 
     return escape(_CONTROL.sub("�", str(text)))
 
 
 def print_line(text: str, style: str = "") -> None:
-    """Prints one line of plain text on stdout, in a style on a terminal only; not markup.
+    """Prints one line of plain text without markup on stdout, in a style on terminals only.
 
-    Rich takes a good part of a command's start: it is not loaded where nobody would see it.
+    Rich is slow to import, so it is loaded only for a terminal.
     """
     text = _CONTROL.sub("�", text)
     if sys.stdout.isatty():
@@ -70,7 +70,7 @@ def print_line(text: str, style: str = "") -> None:
 
 
 def json_text(value: Any, stream: TextIO, *, indent: int | None = None) -> str:
-    """A value as JSON, keys in the order given; with ASCII escapes where the stream's encoding needs them."""
+    """Returns a value as JSON with keys in the given order, and ASCII escapes if the stream needs them."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
     try:
         text.encode(stream.encoding or "utf-8")
@@ -80,7 +80,7 @@ def json_text(value: Any, stream: TextIO, *, indent: int | None = None) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON document on stdout, keys in the order given."""
+    """Prints one JSON document on stdout, with keys in the given order."""
     sys.stdout.write(json_text(value, sys.stdout, indent=2) + "\n")
 
 

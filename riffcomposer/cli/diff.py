@@ -1,4 +1,4 @@
-"""`riffcompose diff`: what changed between two git revisions of a song, in musical terms."""
+"""`riffcompose diff`: shows what changed between two git revisions of a song, in musical terms."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _FilesAt:
 
 @dataclass(frozen=True)
 class _FilesHere:
-    """A song's files on disk; a git-lfs pointer that was never replaced by its file counts as the file."""
+    """A song's files on disk; an unreplaced git-lfs pointer counts as its file."""
 
     folder: Path
 
@@ -89,7 +89,7 @@ def _version_at(history: SongHistory, revision: str, commit: str, other: str | N
 
     name, content = history.read(commit, revision, other)
     folder = posixpath.dirname(name)
-    # Its files and a model of its own are looked for where it was.
+    # Files and a model beside the song are searched at its old path.
     path = history.path.parent / os.path.relpath(name, posixpath.dirname(history.name) or ".")
     song = parse_song(content, path, f"{revision}:{name}")
     return _Version(revision, song, _FilesAt(history, commit, folder), name)
@@ -110,10 +110,10 @@ def _version_here(history: SongHistory, old_revision: str) -> _Version:
 
 
 def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
-    """Old and new revision as git reads `A B`, `A..B` and `A...B`, and whether the last is meant.
+    """Reads `A B`, `A..B` and `A...B` as git does; also returns whether the form is `A...B`.
 
     Raises:
-        UsageError: A range and another revision.
+        UsageError: There is a range and another revision.
     """
     match = _RANGE.fullmatch(given[0])
     if match is None:
@@ -142,7 +142,7 @@ def _plan(song: LoadedSong, files: Any) -> Plan:
 
 
 def clips_to_render(old: Plan, new: Plan) -> dict[str, list[int]]:
-    """section -> [clips that the old version did not have, clips in all], in the order of the new one."""
+    """Returns [clips that the old version lacks, all clips] of each section, in the new order."""
     counts: dict[str, list[int]] = {}
     for clip in new.clips:
         count = counts.setdefault(new.sections[clip.section].name, [0, 0])
@@ -224,11 +224,11 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json(_as_json(song_text, old, new, changes, counts, why_not))
             return
-        lines = _lines(changes) or ["no change that is heard"]
+        lines = _lines(changes) or ["no audible change"]
         if old.file != new.file:
             lines.insert(0, f"renamed: {old.file} -> {new.file}")
         if counts is None:
-            lines.append(f"clips to render again cannot be told: {why_not}")
+            lines.append(f"clips to render again are unknown: {why_not}")
         else:
             again = {name: count for name, count in counts.items() if count[0]}
             rendered = len(new_plan.jobs.keys() - old_plan.jobs.keys())

@@ -1,6 +1,6 @@
-"""Reading songs and their files out of a git repository: blobs by name, links and renames followed.
+"""Reads songs and their files from a git repository, and follows links and renames.
 
-Only objects are read: no filter, hook, text conversion or pager of the repository runs.
+Only objects are read; no filter, hook, text conversion or pager of the repository runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from riffcomposer.song.paths import existing, same_name
 from riffcomposer.song.yaml_text import MAX_BYTES
 
 _TIMEOUT_S = 60
-# What git sets for its hooks, and a user for another repository: the song's place decides, not these.
+# Variables that select another repository, in git's hooks for instance; the song's folder decides instead.
 _OF_ANOTHER_REPOSITORY = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -41,16 +41,16 @@ _MAX_LINK_BYTES = 4096
 _GIT_CRYPT = b"\0GITCRYPT\0"
 _SONG_SUFFIXES = (".yaml", ".yml", ".json")
 _SAME_SONG = 0.5
-"""Share of equal lines from which on a file that is gone and a new one are taken for one, as git does."""
+"""Share of equal lines from which a missing file and a new one count as renamed, as in git."""
 _MAX_CANDIDATES = 50
 
 
 class NotThere(Exception):
-    """A name that a revision does not have, or that is no file there; the message is what it is instead."""
+    """A revision has no file of this name; the message says what it has instead."""
 
 
 def lfs_digest(content: bytes) -> str | None:
-    """The SHA-256 of the file that a git-lfs pointer stands for; None if it is no pointer."""
+    """Returns the SHA-256 of the file that a git-lfs pointer refers to, or None for other content."""
     match = _LFS_POINTER.fullmatch(content)
     return None if match is None else match[1].decode()
 
@@ -60,9 +60,9 @@ class Repository:
     """A git repository, seen from a folder in it.
 
     Attributes:
-        folder: A folder that exists.
+        folder: An existing folder of the repository.
         prefix: That folder's path in the repository, with `/` at its end, or empty.
-        environment: What git is run with.
+        environment: Environment variables for git.
     """
 
     folder: Path
@@ -71,17 +71,17 @@ class Repository:
 
     @staticmethod
     def around(folder: Path) -> Repository:
-        """The repository that a folder is in.
+        """Finds the repository of a folder.
 
         Raises:
-            UsageError: It is in none, or git does not want to read it.
+            UsageError: The folder is in no repository, or git refuses to read it.
         """
         own = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         here = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
         found = Repository(folder, "", here | own)
         done = found.git("rev-parse", "--show-prefix")
         if done.returncode and "GIT_DIR" in os.environ:
-            # A repository whose files lie elsewhere; git's own folder is named from where the user is.
+            # The working tree is elsewhere; the path of git's folder is relative to the user's.
             named = {"GIT_DIR": os.path.abspath(os.environ["GIT_DIR"])}
             named["GIT_WORK_TREE"] = os.path.abspath(os.environ.get("GIT_WORK_TREE", "."))
             found = Repository(folder, "", here | own | named)
@@ -109,7 +109,7 @@ class Repository:
             raise UsageError(f"git did not answer within {_TIMEOUT_S} s") from None
 
     def _answer(self, *arguments: str) -> str:
-        """git's answer on one line; empty if it has none."""
+        """Returns git's answer of one line, or an empty string."""
         done = self.git(*arguments)
         return "" if done.returncode else done.stdout.decode("utf-8", "surrogateescape").strip()
 
@@ -120,11 +120,11 @@ class Repository:
 
     @cached_property
     def top(self) -> str:
-        """The working tree's highest folder; empty if there is none."""
+        """Returns the root of the working tree, or an empty string if there is none."""
         return self._answer("rev-parse", "--show-toplevel")
 
     def commit(self, revision: str) -> str:
-        """The full name of a commit.
+        """Returns the full name of a commit.
 
         Raises:
             UsageError: There is no such revision.
@@ -144,10 +144,10 @@ class Repository:
         raise UsageError(f"there is no revision {revision!r} in the repository of {self.folder}")
 
     def merge_base(self, one: str, other: str) -> str:
-        """The commit at which two commits parted.
+        """Returns the last common ancestor of two commits.
 
         Raises:
-            UsageError: They have none in common.
+            UsageError: They have no common ancestor.
         """
         found = self._answer("merge-base", self.commit(one), self.commit(other))
         if not found:
@@ -155,12 +155,12 @@ class Repository:
         return found
 
     def blob(self, commit: str, name: str, max_bytes: int) -> bytes:
-        """The content of a file at a commit, links within the repository followed.
+        """Reads a file at a commit, and follows links within the repository.
 
         Args:
             commit: Full name of the commit.
             name: The file's path in the repository.
-            max_bytes: Largest file that is read.
+            max_bytes: Size of the largest file that is read.
 
         Raises:
             NotThere: There is no such file, or it is too large.
@@ -178,10 +178,10 @@ class Repository:
         return content.stdout
 
     def digest(self, commit: str, name: str, max_bytes: int) -> str:
-        """The SHA-256 of a file at a commit. What git-lfs and git-annex keep elsewhere need not be there.
+        """Returns the SHA-256 of a file at a commit; the content of git-lfs and git-annex need not exist.
 
         Raises:
-            NotThere: There is no such file, it is too large, or it can be read with a key only.
+            NotThere: There is no such file, it is too large, or it is encrypted.
         """
         try:
             content = self.blob(commit, name, max_bytes)
@@ -196,7 +196,7 @@ class Repository:
         return lfs_digest(content) or hashlib.sha256(content).hexdigest()
 
     def _look(self, commit: str, name: str) -> tuple[str, str, int]:
-        """Object, kind and size of a name."""
+        """Returns object, kind and size of a name."""
         if "\n" in name:
             raise NotThere("has a line break in its name")
         asked = f"{commit}:{name}".encode("utf-8", "surrogateescape")
@@ -214,12 +214,12 @@ class Repository:
         return word, kind, int(size)
 
     def names(self, commit: str) -> list[str]:
-        """All files of a commit."""
+        """Returns all files of a commit."""
         listed = self.git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).stdout
         return [name for name in listed.decode("utf-8", "surrogateescape").split("\0") if name]
 
     def renames(self, old: str, new: str) -> Iterator[tuple[str, str]]:
-        """Old and new name of each file that git takes for renamed between two commits."""
+        """Returns old and new name of each file that git considers renamed between two commits."""
         done = self.git("diff-tree", "-r", "-z", "-M", "--name-status", "--diff-filter=R", old, new)
         parts = done.stdout.decode("utf-8", "surrogateescape").split("\0")
         for place in range(0, len(parts) - 2, 3):
@@ -227,7 +227,7 @@ class Repository:
 
 
 def _refusal(folder: Path, said: str) -> str:
-    """Why git does not read the repository of a folder."""
+    """Returns why git does not read the repository of a folder."""
     lines = [line for line in said.splitlines() if line.strip()]
     if "dubious ownership" in said:
         top = re.search(r"at '([^']*)'", said)
@@ -248,8 +248,8 @@ class SongHistory:
 
     Attributes:
         repository: The repository.
-        path: The song as the user named it.
-        name: Its path in the repository.
+        path: The song's path as the user gave it.
+        name: The song's path in the repository.
     """
 
     repository: Repository
@@ -258,10 +258,10 @@ class SongHistory:
 
     @staticmethod
     def of(path: Path) -> SongHistory:
-        """The history of a song, whose file and folder may be gone by now.
+        """Finds the history of a song, whose file and folder may no longer exist.
 
         Raises:
-            UsageError: It is in no repository.
+            UsageError: The song is in no repository.
         """
         path = existing(path)
         folder = path.parent
@@ -272,18 +272,18 @@ class SongHistory:
         return SongHistory(repository, path, posixpath.normpath(repository.prefix + below))
 
     def read(self, commit: str, revision: str, other: str | None) -> tuple[str, bytes]:
-        """The song at a commit.
+        """Reads the song at a commit.
 
         Args:
             commit: The commit.
-            revision: What the user calls it.
+            revision: The user's name for the commit.
             other: The commit on the other side of the comparison; None for the working tree.
 
         Returns:
-            Its path in the repository at that commit, and its content.
+            The song's path in the repository at that commit, and its content.
 
         Raises:
-            UsageError: It is not there.
+            UsageError: The commit does not have the song.
         """
         reason = ""
         for name in self._names_at(commit, other):
@@ -301,11 +301,11 @@ class SongHistory:
         raise UsageError(self._why(commit, revision, reason))
 
     def _names_at(self, commit: str, other: str | None) -> Iterator[str]:
-        """What the song may be called at a commit, likeliest first."""
+        """Yields possible names of the song at a commit, the likeliest first."""
         repository = self.repository
         yield self.name
         if self.path.is_symlink():
-            # A link that the commit does not have, to a file that it has.
+            # The commit may lack a link but have the file that it leads to.
             with suppress(UsageError):
                 target = SongHistory.of(self.path.resolve())
                 if target.repository.top == repository.top:
@@ -315,14 +315,14 @@ class SongHistory:
         if other is None and not repository.is_bare:
             other = repository.commit("HEAD")
         if other is not None:
-            # The name is of the other side; or of this one, and the file has another name there.
+            # The name belongs to the other side; or to this one, and the file has another name there.
             yield from (old for old, new in repository.renames(commit, other) if new == self.name)
             yield from (new for old, new in repository.renames(other, commit) if old == self.name)
         if (gone := self._gone(commit)) is not None:
             yield gone
 
     def _gone(self, commit: str) -> str | None:
-        """The file of a commit that is gone from the working tree and is most like the song on disk."""
+        """Finds the file that the working tree lacks and that is most similar to the song on disk."""
         try:
             lines = self.path.read_text(encoding="utf-8", errors="replace")[:MAX_BYTES].splitlines()
         except OSError:
@@ -339,7 +339,7 @@ class SongHistory:
         return best if best is not None and likeness[best] >= _SAME_SONG else None
 
     def _missing(self, commit: str) -> list[str]:
-        """Songs of a commit that are not in the working tree."""
+        """Returns the songs of a commit that are not in the working tree."""
         top = self.repository.top
         if not top:
             return []
@@ -350,7 +350,7 @@ class SongHistory:
         ]
 
     def _why(self, commit: str, revision: str, reason: str) -> str:
-        """Why a song cannot be read at a commit."""
+        """Returns why a song cannot be read at a commit."""
         shown = shorten(str(self.path), 80)
         if reason != "is not there":
             return f"{shown} {reason} in revision {revision!r}"
@@ -361,7 +361,7 @@ class SongHistory:
         said = f"{shown} is not in revision {revision!r}"
         missing = self._missing(commit)
         if missing:
-            return f"{said}; was it renamed from {missing[0]}? Too little of it is the same to tell"
+            return f"{said}; was it renamed from {missing[0]}? The two differ too much to tell"
         try:
             self.repository.blob(self.repository.commit("HEAD"), self.name, MAX_BYTES)
         except (NotThere, UsageError):

@@ -1,4 +1,4 @@
-"""`riffcompose inspect`: what an output says about itself, and the song it was made from."""
+"""`riffcompose inspect`: shows what an output file holds, and extracts the song it was made from."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from riffcomposer.errors import AudioError, UsageError
 
 
 def examine(path: Path, *, measured: bool = True) -> dict[str, Any]:
-    """Everything about a sound file: length, tags, markers, loudness, recipe.
+    """Returns length, tags, markers, loudness and recipe of a sound file.
 
     Raises:
-        UsageError: Its suffix is not one of ours.
-        AudioError: It cannot be read.
+        UsageError: Its suffix is not that of a file that riffcompose writes.
+        AudioError: The file cannot be read.
     """
     from riffcomposer.mix.encoding import SoundFileReader, format_of
     from riffcomposer.mix.loudness import measure
@@ -53,16 +53,16 @@ def examine(path: Path, *, measured: bool = True) -> dict[str, Any]:
 
 
 def song_text(path: Path, recipe: dict[str, Any] | None) -> str:
-    """The song of a recipe as a YAML file's text.
+    """Returns the song of a recipe as the text of a YAML file.
 
     Raises:
-        AudioError: There is none in the file.
+        AudioError: The file holds no recipe.
     """
     song = None if recipe is None else recipe.get("song")
     if isinstance(song, str):
         return song
     if not isinstance(song, dict):
-        raise AudioError(f"{path}: holds no recipe; only files written by riffcompose have one")
+        raise AudioError(f"{path}: holds no recipe; only files that riffcompose wrote have one")
     import yaml
 
     return yaml.safe_dump(song, sort_keys=False, allow_unicode=True, width=100)
@@ -125,14 +125,19 @@ def register(app: typer.Typer) -> None:
         json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
         song_out: Annotated[
             Path | None,
-            typer.Option("--song-out", help="Write the recipe's song to this file.", show_default=False),
+            typer.Option("--song-out", help="Write the song of the recipe to this file.", show_default=False),
         ] = None,
-        force: Annotated[bool, typer.Option("--force", help="Let --song-out replace a file.")] = False,
+        force: Annotated[
+            bool, typer.Option("--force", help="Let --song-out replace an existing file.")
+        ] = False,
         no_loudness: Annotated[
-            bool, typer.Option("--no-loudness", help="Do not measure: tags, markers and recipe only.")
+            bool,
+            typer.Option(
+                "--no-loudness", help="Show tags, markers and recipe only, without measuring loudness."
+            ),
         ] = False,
     ) -> None:
-        """Show what a rendered file says about itself: recipe, sections, loudness."""
+        """Show recipe, sections and loudness of a rendered file."""
         if not file.is_file():
             raise UsageError(f"{file}: there is no such file")
         if song_out is not None and song_out.exists() and not force:

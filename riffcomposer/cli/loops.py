@@ -1,4 +1,4 @@
-"""`riffcompose loops`: the loops and masks that ship with riffcomposer; one of them as a sound file."""
+"""`riffcompose loops`: lists the loops and masks that ship, and writes a loop as a sound file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PEAK = 0.98
 _WRAP_FRAMES = 64
 
 StyleOption = Annotated[
-    str | None, typer.Option("--style", help="Only clips of this style; a part of its name is enough.")
+    str | None, typer.Option("--style", help="List only loops of this style; a part of its name is enough.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -39,10 +39,10 @@ def _entry(clip: Loop) -> dict[str, Any]:
 
 
 def _chosen(catalogue: Catalogue, style: str | None) -> list[Loop]:
-    """The clips of a style; hyphens and case do not count.
+    """Returns the loops of a style; hyphens and case are ignored.
 
     Raises:
-        UsageError: No clip has it; names those there are.
+        UsageError: No loop has the style; the message lists the styles.
     """
     if style is None:
         return list(catalogue.clips.values())
@@ -53,12 +53,12 @@ def _chosen(catalogue: Catalogue, style: str | None) -> list[Loop]:
     found = [clip for clip in catalogue.clips.values() if bare(style) in bare(clip.style)]
     if not bare(style) or not found:
         known = ", ".join(dict.fromkeys(clip.style for clip in catalogue.clips.values()))
-        raise UsageError(f"no loop has the style {style!r}; there are {known}")
+        raise UsageError(f"no loop has the style {style!r}; the styles are {known}")
     return found
 
 
 def list_loops(style: StyleOption = None, json: JsonOption = False) -> None:
-    """Lists the loops and masks."""
+    """List the loops and masks."""
     from riffcomposer.loops.catalogue import catalogue
 
     known = catalogue()
@@ -85,7 +85,7 @@ def list_loops(style: StyleOption = None, json: JsonOption = False) -> None:
         key = f" ({plain(clip.key)})" if clip.key else ""
         out.print(f"  {plain(clip.name):{width}}  {plain(clip.description)}{key}")
     if masks:
-        out.print("[bold]masks[/] (white is repainted, black kept)")
+        out.print("[bold]masks[/] (white is rendered anew, black is kept)")
         for mask in masks:
             out.print(f"  {plain(mask.name):{width}}  {plain(mask.description)}")
     tempi = sorted({f"{float(clip.tempo):g}" for clip in clips})
@@ -101,11 +101,9 @@ def write_loop(
         typer.Option("--out", "-o", help="The file to write: .wav, .flac, .mp3 or .ogg. Default: NAME.wav."),
     ] = None,
     preset: Annotated[str, typer.Option("--preset", help="Decoder: fast, default or best.")] = "default",
-    repeat: Annotated[
-        int, typer.Option("--repeat", min=1, max=256, help="How often the loop is played.")
-    ] = 1,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, max=256, help="How often to play the loop.")] = 1,
 ) -> None:
-    """Decodes a loop into a sound file that loops without a seam."""
+    """Write a loop as a sound file that repeats without a gap."""
     from riffcomposer.loops.catalogue import catalogue
 
     clips = catalogue().clips
@@ -130,7 +128,7 @@ def write_loop(
     format_of(path)
     level, params, _ = read_image(clip.path)
     frames = level.shape[2]
-    # Decoded with its own end before it and its own start after it, so that it runs into itself.
+    # The loop is decoded with its end before it and its start after it, so that its ends join.
     around = torch.cat([level[:, :, -_WRAP_FRAMES:], level, level[:, :, :_WRAP_FRAMES]], dim=2)
     audio = Decoder(params, preset).decode(mel_from_levels(around, params)).numpy()
     hop = params.hop_length
@@ -144,7 +142,7 @@ def write_loop(
 
 
 def _closed(audio: Any, start: int, length: int) -> Any:
-    """The loop within decoded surroundings; its last moments fade into what stood before its start."""
+    """Cuts the loop out of its decoded surroundings, and fades its end into the sound before its start."""
     import numpy as np
 
     fade = start // 8
@@ -155,8 +153,8 @@ def _closed(audio: Any, start: int, length: int) -> Any:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `loops`, which lists, and its commands; `seeds` is its name of old."""
-    loops = typer.Typer(help="Lists the loops and masks; writes one as a sound file.")
+    """Adds `loops`, which lists, and its commands; `seeds` is an alias."""
+    loops = typer.Typer(help="List the loops and masks, or write a loop as a sound file.")
 
     @loops.callback(invoke_without_command=True)
     def loops_command(context: typer.Context, style: StyleOption = None, json: JsonOption = False) -> None:

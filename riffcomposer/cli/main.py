@@ -1,7 +1,7 @@
 """The `riffcompose` command: builds the app and turns errors into messages and exit codes.
 
-Exit codes: 0 fine, 1 song invalid, 2 usage, 3 render failed, 4 store or disk, 5 model
-unavailable, 130 and 143 stopped by a signal; `plan --exit-code` gives 10 when there is work.
+Exit codes: 0 success, 1 song invalid, 2 usage, 3 render failed, 4 store or disk, 5 model
+unavailable, 130 and 143 stopped by a signal; 10 from `plan --exit-code` if clips are to be rendered.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from riffcomposer.cli.console import drop_output, plain, prepare_streams, print_
 from riffcomposer.errors import Cancelled, RiffcomposerError, SongError, StoreError
 
 SHORT = ("check", "plan", "diff")
-"""Commands that are over in a moment: Python need not look for garbage while they import."""
+"""Short commands, for which Python need not collect garbage during imports."""
 
 FEW_COLLECTIONS = (200_000, 20, 100)
-"""Thresholds for `gc` under which a short command collects once or twice, and memory stays bounded."""
+"""Thresholds for Python's `gc` with which a short command collects rarely, and memory stays bounded."""
 
 COMMANDS = ("render", "plan", "check", "new", "diff", "loops", "models", "clip", "cache", "inspect")
 
 ALIASES = {"seeds": "loops"}
-"""Names of old, and the command that each is of."""
+"""Aliases of commands, kept for older scripts."""
 
 
 def _show_version(value: bool) -> None:
@@ -38,14 +38,14 @@ def _show_version(value: bool) -> None:
 
 
 def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
-    """The app with its commands registered; command modules import nothing heavy at their top.
+    """Builds the app with its commands; command modules import nothing heavy at their top.
 
     Args:
-        commands: Only these. Importing the others takes longer than many a command.
+        commands: The commands to register; importing the others would take longer than most commands.
     """
     app = typer.Typer(
         name="riffcompose",
-        help="Renders songs written in YAML into finished tracks.",
+        help="Render songs written in YAML into finished tracks.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -60,14 +60,14 @@ def build_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
     ) -> None:
         del version
 
-    # A callback alone would make a lone command the whole app; with it, the command keeps its name.
+    # Without a callback, an app of one command would drop that command's name.
     for command in commands:
         importlib.import_module(f"riffcomposer.cli.{command}").register(app)
     return app
 
 
 def _called(arguments: Sequence[str]) -> Sequence[str]:
-    """The command that is called, or all where it takes all to answer: help, completion, a misspelling."""
+    """Returns the called command, or all of them for help, completion and misspelt names."""
     completing = any(name.endswith("_COMPLETE") for name in os.environ)
     command = ALIASES.get(arguments[0], arguments[0]) if arguments else ""
     return (command,) if command in COMMANDS and not completing else COMMANDS
@@ -77,10 +77,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits with its code.
 
     Args:
-        arguments: Instead of the process's own; the process is then taken to live on.
+        arguments: Arguments to use instead of the process's own, in a process that continues afterwards.
     """
     prepare_streams()
-    # Looking for pydantic plugins among all installed packages takes longer than reading a song.
+    # The search for pydantic plugins among all installed packages takes longer than reading a song.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = sys.argv[1:] if arguments is None else arguments
     thresholds = gc.get_threshold()
@@ -116,5 +116,5 @@ def main(arguments: list[str] | None = None) -> None:
     finally:
         gc.set_threshold(*thresholds)
         if arguments is None:
-            # The process ends: looking through every module for garbage would only cost time.
+            # The process ends, so a last garbage collection would only cost time.
             gc.freeze()

@@ -1,4 +1,4 @@
-"""`riffcompose models`: which checkpoints are there, fetching, checking and converting them."""
+"""`riffcompose models`: lists, fetches, checks and converts checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _say(line: str) -> None:
 
 
 def _locally_known() -> Iterator[str]:
-    """References of the models that can be rendered with as things stand."""
+    """Returns the references of the models on this machine."""
     from riffcomposer.checkpoints.locate import hub_cache, models_folder
 
     yield "default"
@@ -55,7 +55,7 @@ def _bytes(folder: Path) -> int:
 
 
 def list_models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
-    """Lists the models that are on this machine."""
+    """List the models on this machine."""
     from riffcomposer.checkpoints.locate import locate_model
 
     found, broken = [], []
@@ -81,7 +81,7 @@ def fetch(
     reference: str = typer.Argument(help="org/name, or org/name@<branch or commit>."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Fetches a model from the Hugging Face hub and prints the pinned name for a song."""
+    """Fetch a model from the Hugging Face hub and print the pinned name for a song."""
     from riffcomposer.diffusion.fetch import fetch_model
 
     located = fetch_model(reference, say=_say)
@@ -95,10 +95,12 @@ def fetch(
 
 def verify(
     reference: str = typer.Argument("default", help=_REFERENCE),
-    load: bool = typer.Option(False, "--load", help="Also load it, and say how much memory it takes."),
+    load: bool = typer.Option(
+        False, "--load", help="Also load the model, and show how much memory it takes."
+    ),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Checks a model's parts, shapes and hashes."""
+    """Check a model's parts, shapes and hashes."""
     from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.checkpoints.verify import verify_model
 
@@ -128,7 +130,7 @@ def info(
     reference: str = typer.Argument("default", help=_REFERENCE),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Shows a model's profile: format, defaults, schedulers, licence, training data, evaluation."""
+    """Show a model's profile: format, defaults, schedulers, licence, training data, evaluation."""
     from riffcomposer.checkpoints.locate import locate_model
 
     located = locate_model(reference)
@@ -139,20 +141,19 @@ def info(
         print_json({**_summary(located), "profile": profile})
         return
     for name, value in {**_summary(located), **profile}.items():
-        if name == "files":
-            value = f"{len(value)} with hashes"
-        stdout().print(f"{name.replace('_', ' ')}: {plain(value)}")
+        shown = f"{len(value)} with hashes" if name == "files" else value
+        stdout().print(f"{name.replace('_', ' ')}: {plain(shown)}")
 
 
 def convert(
     source: Path = typer.Argument(help="A diffusers folder, or a single .ckpt or .safetensors file."),
-    target: Path = typer.Argument(help="The folder to make."),
+    target: Path = typer.Argument(help="The folder to write."),
     base: Path = typer.Option(
         None, "--base", help="For a single file: a diffusers folder of the same shape, for its configuration."
     ),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Turns a model with pickled weights into a folder that can be rendered with."""
+    """Convert a model with pickled weights to a folder that a render can use."""
     from riffcomposer.diffusion.convert import convert_folder, convert_single_file
 
     if source.is_dir():
@@ -173,9 +174,7 @@ def convert(
 
 def register(app: typer.Typer) -> None:
     """Adds `models` and its commands."""
-    models = typer.Typer(
-        name="models", help="Lists, fetches, checks and converts models.", no_args_is_help=True
-    )
+    models = typer.Typer(name="models", help="List, fetch, check and convert models.", no_args_is_help=True)
     models.command("list")(list_models)
     models.command("fetch")(fetch)
     models.command("verify")(verify)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Style:
-    """A starting point: words that the model knows, and where to look for loops.
+    """A style of starter song: prompts that the model understands, and words to find loops by.
 
     Attributes:
-        words: Found in the names, styles and tags of fitting loops, the best first.
+        words: Words in the names, styles and tags of suitable loops, the best first.
     """
 
     tempo: float
@@ -150,7 +150,7 @@ STYLES = {
 
 
 def _seed_clips(style: Style, catalogue: Catalogue) -> list[Loop]:
-    """The catalogue's clips for a style."""
+    """Returns the catalogue's loops for a style."""
     found = []
     for word in style.words:
         for clip in catalogue.clips.values():
@@ -161,7 +161,7 @@ def _seed_clips(style: Style, catalogue: Catalogue) -> list[Loop]:
 
 
 def _schema_line(folder: Path) -> tuple[str, Path | None]:
-    """The path for the song's first line; and where to write the schema, if there is none to be found."""
+    """Returns the schema's path for the song's first line, and where to write the schema if it is missing."""
     for above in (folder, *folder.parents):
         candidate = above / "schemas" / "song.schema.json"
         if candidate.is_file():
@@ -171,14 +171,14 @@ def _schema_line(folder: Path) -> tuple[str, Path | None]:
 
 
 def starter_song(title: str, style: Style, schema: str, catalogue: Catalogue) -> str:
-    """The text of a song to start from."""
+    """Returns the text of a song to start from."""
     clips = _seed_clips(style, catalogue)
     tempo = float(clips[0].tempo) if clips else style.tempo
     if clips:
         others = ", ".join(clip.name for clip in clips[1:4])
         init = (
             f"  init: {clips[0].name}"
-            + (f"            # the loop; others that fit: {others}\n" if others else "\n")
+            + (f"            # the loop; others that suit: {others}\n" if others else "\n")
             + "  # strength: 0.5             # how far a render moves away from it, 0 to 1\n"
         )
     else:
@@ -186,15 +186,15 @@ def starter_song(title: str, style: Style, schema: str, catalogue: Catalogue) ->
     return f"""\
 # yaml-language-server: $schema={schema}
 # Hear it:        riffcompose render THIS_FILE
-# Before that:    riffcompose check and plan; loops: riffcompose loops
+# Before that:    riffcompose check, riffcompose plan; for loops: riffcompose loops
 title: {_quoted(title)}
 tempo: {tempo:g}                  # BPM; loops are fitted to it, their pitch stays
 meter: 4/4
 seed: {zlib.crc32(title.encode())}              # another seed, another take
 model: default
 
-defaults:                     # hold for every section that does not say otherwise
-{init}  alpha_curve: ease           # how a walk moves on: slow near each of its points
+defaults:                     # settings for every section that does not state its own
+{init}  alpha_curve: ease           # how a walk moves: slowly near each of its points
 
 sections:
   - name: intro
@@ -202,12 +202,12 @@ sections:
     bars: 8                   # or clips: 4, or duration: 20s
     fade_in: 2 bars
 
-  - name: verse               # one prompt: its seeds are walked, 7 -> 8 -> 9
+  - name: verse               # one prompt that walks over seeds, 7 -> 8 -> 9
     prompt: {style.main}
     seed: 7
     bars: 16
     interpolation_steps: 4    # clips from one seed to the next
-    transition: {{type: bridge, clips: 2}}     # walk there; or cut, or crossfade
+    transition: {{type: bridge, clips: 2}}     # lead into it; or cut, or crossfade
 
   - name: solo                # several points: the music turns from one into the next
     walk:
@@ -216,7 +216,7 @@ sections:
     clips: 9                  # the walk spreads over them
     transition: {{type: bridge, clips: 1}}
 
-  - use: verse                # the same music again; what stands here replaces what stands there
+  - use: verse                # the same section again; keys stated here replace its own
     seed: 21
     transition: {{type: crossfade, length: 2 beats}}
 
@@ -240,7 +240,7 @@ output:
 
 
 def _quoted(text: str) -> str:
-    """A text as YAML: in single quotes."""
+    """Writes a text as YAML in single quotes."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -254,7 +254,7 @@ def register(app: typer.Typer) -> None:
         ],
         style: Annotated[str, typer.Option("--style", help=f"One of {', '.join(STYLES)}.")] = "lofi",
         title: Annotated[str, typer.Option("--title", help="Title; by default from the file's name.")] = "",
-        force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     ) -> None:
         """Write a commented song to start from."""
         from riffcomposer.files import write_text
@@ -269,11 +269,13 @@ def register(app: typer.Typer) -> None:
         if path.suffix.lower() not in (".yaml", ".yml"):
             path = path.with_name(path.name + ".yaml")
         if not force and (path.exists() or path.is_symlink()):
-            raise UsageError(f"{path} is already there; choose another name, or say --force to replace it")
+            raise UsageError(f"{path} already exists; choose another name, or replace it with --force")
         title = title or path.stem.replace("-", " ").replace("_", " ").strip().title() or "Untitled"
         reference, missing_schema = _schema_line(path.parent.resolve())
         text = starter_song(title, STYLES[style], reference, catalogue())
-        parse_song(text.encode(), path)  # a title may break it: better said now than written
+        parse_song(
+            text.encode(), path
+        )  # a title may make the song invalid: it is checked before it is written
         write_text(path, text)
         if missing_schema is not None:
             write_text(missing_schema, schema_text())

@@ -1,4 +1,4 @@
-"""`riffcompose plan`: what a render would do, why, and what it would cost. Writes nothing."""
+"""`riffcompose plan`: shows what a render would do, why, and what it would cost. Writes nothing."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from riffcomposer.render.prepare import PreparedSong
 
 WORK_TO_DO = 10
-"""Exit code of `plan --exit-code` when clips are to be rendered."""
+"""Exit code of `plan --exit-code` if clips are to be rendered."""
 
 _GIB = 1 << 30
 _STYLES = {"cached": "dim", "new": "green", "changed": "yellow"}
 
-JobsLimit = Annotated[int | None, typer.Option("--jobs-limit", min=1, help="Most clips the track may have.")]
+JobsLimit = Annotated[
+    int | None, typer.Option("--jobs-limit", min=1, help="Most clips that the track may have.")
+]
 MinutesLimit = Annotated[
-    float | None, typer.Option("--minutes-limit", min=0, help="Most minutes the track may last.")
+    float | None, typer.Option("--minutes-limit", min=0, help="Most minutes that the track may last.")
 ]
 DiskLimit = Annotated[
-    float | None, typer.Option("--disk-limit", min=0, metavar="GIB", help="Most GiB a render may write.")
+    float | None, typer.Option("--disk-limit", min=0, metavar="GIB", help="Most GiB that a render may write.")
 ]
 MemoryLimit = Annotated[
     float | None,
@@ -34,19 +36,19 @@ MemoryLimit = Annotated[
         "--memory-limit",
         min=0,
         metavar="GIB",
-        help="Most GiB of memory a render may need. Default: the machine's.",
+        help="Most GiB of memory that a render may need. Default: the machine's.",
     ),
 ]
 Allow = Annotated[
     list[Path] | None,
-    typer.Option("--allow", metavar="DIR", help="A folder outside the song's for its files."),
+    typer.Option("--allow", metavar="DIR", help="A further folder that the song's files may be in."),
 ]
 
 
 def limits(
     jobs: int | None, minutes: float | None, disk_gib: float | None, memory_gib: float | None
 ) -> Limits:
-    """The budget that the flags allow; what is not said stays at its default."""
+    """Returns the limits of the flags, with defaults for those that are not given."""
     from riffcomposer.plan.budget import Limits
 
     default = Limits()
@@ -59,7 +61,7 @@ def limits(
 
 
 def bar_range(plan: Plan, start_sample: int, end_sample: int) -> str:
-    """`9-10`: bars counted from 1, both ends included; `9.5-10` where one is cut."""
+    """Formats a range of bars as `9-10`, counted from 1 with both ends included; a cut bar as `9.5-10`."""
     first = start_sample / plan.grid.samples_per_bar + 1
     last = end_sample / plan.grid.samples_per_bar
     shown = [float(round(value, 2)) for value in (first, last)]
@@ -67,7 +69,7 @@ def bar_range(plan: Plan, start_sample: int, end_sample: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """`2:59.2`, `1:00:00.0`."""
+    """Formats seconds as `2:59.2` or `1:00:00.0`."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -76,7 +78,7 @@ def clock(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A rough duration: `40 s`, `12 min`, `2 h 41 min`."""
+    """Formats a rough duration as `40 s`, `12 min` or `2 h 41 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -84,7 +86,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """A rough size: `12 MiB`, `8.3 GiB`."""
+    """Formats a rough size as `12 MiB` or `8.3 GiB`."""
     return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / (1 << 20):.0f} MiB"
 
 
@@ -95,7 +97,7 @@ def _state_text(state: JobStatus) -> str:
 
 
 def _steps_text(job: ClipJob) -> tuple[str, str]:
-    """Strength and effective steps; the loop as it is has none."""
+    """Formats strength and effective steps; at strength 0 there are none."""
     from riffcomposer.song.lints import effective_steps
 
     if job.strength == 0:
@@ -171,7 +173,7 @@ def _print_totals(prepared: PreparedSong) -> None:
 
 
 def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
-    """The plan for programs: sections with their clips, then the totals."""
+    """Returns the plan for programs: sections with their clips, then the totals."""
     from riffcomposer.plan.keys import job_fields
     from riffcomposer.song.diagnostics import to_json
     from riffcomposer.song.lints import effective_steps
@@ -255,7 +257,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--draft", help="Plan a draft: same seeds and grid, about half the steps.")
         ] = False,
         device: Annotated[
-            str, typer.Option("--device", help="Where it will be rendered: auto, cpu, cuda or mps.")
+            str, typer.Option("--device", help="Device of the render: auto, cpu, cuda, cuda:1 or mps.")
         ] = "auto",
         jobs_limit: JobsLimit = None,
         minutes_limit: MinutesLimit = None,
@@ -286,7 +288,7 @@ def register(app: typer.Typer) -> None:
 
 
 def plain_line(text: str) -> str:
-    """Text without control characters other than line ends."""
+    """Removes control characters other than line ends."""
     from riffcomposer.song.diagnostics import printable
 
     return "\n".join(map(printable, text.split("\n")))

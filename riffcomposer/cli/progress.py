@@ -1,4 +1,4 @@
-"""Progress on the terminal: a live bar for people, plain lines or JSON lines for everything else."""
+"""Shows a render's progress on stderr: a live bar on terminals, plain lines or JSON lines elsewhere."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _amount(event: RenderEvent) -> str:
 
 
 def describe(event: RenderEvent) -> str:
-    """One plain line for an event."""
+    """Formats an event as one plain line."""
     parts = [_VERBS[event.stage]]
     if event.total:
         parts.append(_amount(event))
@@ -52,7 +52,7 @@ def describe(event: RenderEvent) -> str:
 
 
 class _PlainLines:
-    """A line at each change of stage, for each clip, and else every few seconds."""
+    """Prints a line at each change of stage, for each clip, and otherwise every few seconds."""
 
     def __init__(self) -> None:
         self._console = stderr()
@@ -81,10 +81,10 @@ def _json_line(event: RenderEvent) -> None:
 
 @contextmanager
 def progress(style: str) -> Iterator[Observer]:
-    """Gives an observer that shows a render's events on stderr.
+    """Yields an observer that shows a render's events on stderr.
 
     Args:
-        style: `auto` is `live` on a terminal and `plain` elsewhere.
+        style: `live`, `plain`, `json` or `none`; `auto` is `live` on a terminal and `plain` elsewhere.
     """
     if style == "auto":
         style = "live" if sys.stderr.isatty() else "plain"

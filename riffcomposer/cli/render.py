@@ -1,4 +1,4 @@
-"""`riffcompose render`: songs in, finished tracks out."""
+"""`riffcompose render`: renders songs into finished tracks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _joins(joins: dict[str, Any], repetition: dict[str, Any]) -> str:
 
 
 def _summary_lines(track: Track) -> list[str]:
-    """What is said at the end of a render."""
+    """Yields the lines to print at the end of a render."""
     result, report = track.result, track.report
     lines = [f"{path}" for path in track.files]
     if result.others:
@@ -68,7 +68,7 @@ def _summary_lines(track: Track) -> list[str]:
         f"{len(result.rendered)} clips rendered, {len(result.cached)} from the store, "
         f"{result.decoded[0]} of {result.decoded[1]} passages decoded"
         if result.mastered
-        else f"up to date: all {len(result.cached)} clips and all files are there"
+        else f"up to date: all {len(result.cached)} clips and all files exist"
     )
     total = result.stage_seconds.get("total", 0.0)
     parts = ", ".join(
@@ -83,7 +83,7 @@ def _summary_lines(track: Track) -> list[str]:
 
 
 def _misses(report: dict[str, Any]) -> list[str]:
-    """What a listener should know of each file: which figures are not what the song asks for."""
+    """Yields a warning for each file whose loudness or true peak is not what the song asks for."""
     if all(output["integrated_lufs"] is None for output in report["outputs"]):
         return ["the track is silent"]
     said = []
@@ -124,9 +124,9 @@ def _as_json(track: Track) -> dict[str, Any]:
 
 
 def _check_names(paths: list[Path], settings: RenderSettings) -> None:
-    """Refuses songs that would write each other's files, before anything is rendered.
+    """Refuses songs whose outputs have the same names, before anything is rendered.
 
-    Only the paths are looked at: what is wrong with a song is said when its turn comes.
+    Only paths are compared; faults of a song are reported when it is rendered.
     """
     from riffcomposer.render.output_names import TrackFiles, check_names, output_name
 
@@ -143,16 +143,14 @@ def register(app: typer.Typer) -> None:
         out: Annotated[
             Path | None,
             typer.Option(
-                "--out", "-o", metavar="DIR", help="Folder for the files. Default: renders/ by the song."
+                "--out", "-o", metavar="DIR", help="Folder for the files. Default: renders/ beside the song."
             ),
         ] = None,
         formats: Annotated[
             str | None,
             typer.Option(metavar="LIST", help="wav, flac, mp3, ogg, separated by commas."),
         ] = None,
-        only: Annotated[
-            str | None, typer.Option(metavar="SECTION", help="Render this section alone.")
-        ] = None,
+        only: Annotated[str | None, typer.Option(metavar="SECTION", help="Render only this section.")] = None,
         draft: Annotated[
             bool,
             typer.Option("--draft", help="Same seeds and grid, few steps, fast decoder; writes NAME.draft.*"),
@@ -165,11 +163,11 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--locked", help="Fail if the song's lock file would change.")
         ] = False,
         offline: Annotated[
-            bool, typer.Option("--offline", help="Use no network (a render never fetches models anyway).")
+            bool, typer.Option("--offline", help="Use no network; a render never fetches models in any case.")
         ] = False,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
         force: Annotated[
-            bool, typer.Option("--force", help="Make everything again, whatever the store has.")
+            bool, typer.Option("--force", help="Render everything again, even what the store has.")
         ] = False,
         jobs_limit: JobsLimit = None,
         minutes_limit: MinutesLimit = None,
@@ -182,7 +180,7 @@ def register(app: typer.Typer) -> None:
         ] = "auto",
         as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
     ) -> None:
-        """Render songs into finished tracks; what is already made is not made again."""
+        """Render songs into finished tracks; what is already rendered is used again."""
         from riffcomposer.cli.progress import STYLES, progress
         from riffcomposer.render.session import Session
         from riffcomposer.render.settings import RenderSettings

@@ -19,7 +19,7 @@ def _everyone(presence: Presence, order: Sequence[str], phrases: int, rng: Rando
     """All play from the first phrase to the last."""
 
 
-def _build(presence: Presence, order: Sequence[str], phrases: int, rng: Random) -> None:
+def _build(presence: Presence, order: Sequence[str], phrases: int, _rng: Random) -> None:
     """One begins, the others enter one after another."""
     for place, role in enumerate(order[1:], 1):
         entry = min(phrases - 1, (place * phrases) // len(order))
@@ -33,7 +33,7 @@ def _breakdown(presence: Presence, order: Sequence[str], phrases: int, rng: Rand
         presence[role][middle] = False
 
 
-def _turns(presence: Presence, order: Sequence[str], phrases: int, rng: Random) -> None:
+def _turns(presence: Presence, order: Sequence[str], phrases: int, _rng: Random) -> None:
     """In each phrase another one pauses."""
     for phrase in range(phrases):
         presence[order[phrase % len(order)]][phrase] = False

@@ -15,7 +15,7 @@ BassHit = tuple[float, float, int]
 """Start in the bar and length in quarter notes, and pitch."""
 
 
-def _root_and_fifth(chord: Chord, player: Instrument, low: int) -> list[BassHit]:
+def _root_and_fifth(chord: Chord, player: Instrument, _low: int) -> list[BassHit]:
     """The left hand of stride: the root on one, the fifth on three, below it where the range allows."""
     base = at_or_above(chord.root, max(player.low, 40))
     below = base + chord.fifth - 12

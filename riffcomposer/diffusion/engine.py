@@ -239,7 +239,7 @@ class Engine:
             return dict(zip(jobs, self._attempt(group, jobs, pace, tell, cancelled), strict=True))
         except Cancelled:
             raise
-        except Exception as error:  # one bad clip must not stop the others, whatever it raises
+        except Exception as error:  # noqa: BLE001 - one bad clip must not stop the others, whatever it raises
             exhausted = _is_out_of_memory(error)
             if len(jobs) == 1:
                 (key,) = jobs

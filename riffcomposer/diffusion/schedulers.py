@@ -206,7 +206,7 @@ class FlowPath:
     def timestep(self, index: int) -> torch.Tensor:
         return self._times[index] * 1000
 
-    def scaled(self, index: int, latents: torch.Tensor) -> torch.Tensor:
+    def scaled(self, index: int, latents: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - every schedule's
         return latents
 
     def step(self, index: int, output: torch.Tensor, latents: torch.Tensor, fresh: Fresh) -> torch.Tensor:

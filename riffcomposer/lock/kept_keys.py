@@ -27,8 +27,8 @@ def named_by_locks(store: Store, locks: Iterable[Path] = ()) -> tuple[dict[str, 
     keep: dict[str, set[str]] = {"clip": set(), "passage": set()}
     for lock in found:
         digests = digests_in(lock)
-        for keys in keep.values():
-            keys |= digests
+        for kept in keep.values():
+            kept.update(digests)
         for kind, more in remembered.get(lock, {}).items():
             keep.setdefault(kind, set()).update(more)
     return keep, found

@@ -198,8 +198,8 @@ def _parse(text: str) -> Lock:
     untrue = 0
     section: str | None = None
     shared: dict[str, Any] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        line = line.rstrip("\r")
+    for number, ended in enumerate(lines[1:], start=2):
+        line = ended.rstrip("\r")
         word = line.partition(" ")[0]
         if not line or word in ("#", "passage"):
             continue

@@ -1,7 +1,7 @@
-"""The loops that ship with riffcomposer, read as data.
+"""The catalogue of the loops and masks that ship with riffcomposer.
 
-`catalogue.json` beside this file lists the loops and the masks; the images lie in `clips/` and
-`masks/`. Nothing here decodes an image: planning needs names, tempi and digests only.
+`catalogue.json` beside this file lists them; their images are in `clips/` and `masks/`. Nothing
+here decodes an image: planning needs only names, tempi and digests.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Loop:
     """One two-bar loop of the catalogue.
 
     Attributes:
-        name: What a song writes after `init:`.
+        name: The name that a song writes after `init:`.
         style: The style it belongs to, `lo-fi hip hop` for instance.
-        description: One line.
-        tempo: BPM.
+        description: One line about its music.
+        tempo: Tempo in BPM.
         bars, meter: Its length and time signature (2 bars of 4/4).
         key: `A minor`, or an empty string for drums.
         tags: Search words.
@@ -47,7 +47,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class SeedMask:
-    """One mask of the catalogue: white is repainted, black kept."""
+    """One mask of the catalogue: white is rendered anew, black is kept."""
 
     name: str
     description: str
@@ -90,5 +90,5 @@ def read_catalogue(folder: Path = FOLDER) -> Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """The shipped catalogue, read once."""
+    """Returns the shipped catalogue, which is read once."""
     return read_catalogue()

@@ -1,8 +1,8 @@
-"""What a file is, by its first bytes: the one list of sound and image formats that are read.
+"""Tells what a file is by its first bytes, and lists the sound and image formats that are read.
 
-A name says little: downloads end in `.mp3` and hold a web page, a repository without git-lfs holds
-pointers, and a phone calls an AAC recording whatever it likes. `kind_of` tells the true kind, so that
-a sound under a wrong name can be read all the same, and anything else is refused by its own name.
+A name proves little: a download called `.mp3` may hold a web page, a repository without git-lfs
+holds pointers, and phones name AAC recordings in many ways. `kind_of` returns the true kind, so a
+sound under a wrong name is read nevertheless, and a refusal says what the file is.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".aifc"),
     *(".caf", ".au", ".w64", ".wma", ".wv", ".webm", ".mka"),
 )
-"""Names that a sound of a song may have."""
+"""Suffixes that a sound of a song may have."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-"""Names that an image of a song may have."""
+"""Suffixes that an image of a song may have."""
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 """The same formats, as Pillow calls them."""
@@ -33,10 +33,10 @@ class FileKind:
     """A kind of file.
 
     Attributes:
-        name: With its article: "a FLAC file".
-        medium: What can be done with it; `other` is refused.
-        suffixes: Names that suit it, the usual one first; empty for `other`.
-        advice: What to do instead, for `other`.
+        name: Its name with an article: "a FLAC file".
+        medium: Whether it is a sound, an image, or `other`, which is refused.
+        suffixes: Suffixes that suit it, the usual one first; empty for `other`.
+        advice: What to do about a file of kind `other`.
     """
 
     name: str
@@ -46,17 +46,17 @@ class FileKind:
 
     @property
     def refusal(self) -> str:
-        """`is a PDF document; ...`: what to say of a file that cannot be read."""
+        """The message about a file that cannot be read: `is a PDF document; ...`."""
         return f"is {self.name}; {self.advice}" if self.advice else f"is {self.name}"
 
 
 @dataclass(frozen=True)
 class FileFault:
-    """One thing that is wrong with what a file holds.
+    """One fault of a file's content.
 
     Attributes:
         code: Short and stable.
-        message: Goes on after the file's name: `is silent`.
+        message: A sentence that begins with the file's name, without that name: `is silent`.
         hint: What to do about it.
         is_error: Whether the file cannot be used.
     """
@@ -177,30 +177,30 @@ _BMP = FileKind("a BMP image", "image", (".bmp",))
 
 
 def name_fault(kind: FileKind | None, name: str) -> FileFault | None:
-    """A warning if a file's name promises another kind than it is; None if it suits."""
+    """Returns a warning if a file's suffix does not suit its kind, else None."""
     if kind is None or name.lower().endswith(kind.suffixes):
         return None
-    hint = f"name it {kind.suffixes[0]} to be rid of this warning" if kind.suffixes else ""
+    hint = f"rename it to {kind.suffixes[0]} to silence this warning" if kind.suffixes else ""
     return FileFault("wrong-suffix", f"is {kind.name}, and is read as that", hint)
 
 
 def kind_of(path: Path) -> FileKind | None:
-    """The kind of a regular file; None if its first bytes say nothing.
+    """Returns the kind of a regular file, or None if its first bytes do not tell.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as handle:
         head = handle.read(HEAD_BYTES)
         if head[:3] == b"ID3" and len(head) >= 10:
-            # An ID3v2 tag comes before MP3, and by bad habit before FLAC, WAV and AAC as well.
+            # An ID3v2 tag comes before MP3; some programs also write it before FLAC, WAV and AAC.
             handle.seek(10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0))
             return kind_of_bytes(handle.read(HEAD_BYTES).lstrip(b"\0")) or MP3
     return kind_of_bytes(head)
 
 
 def kind_of_bytes(head: bytes) -> FileKind | None:
-    """The kind of a file that starts with `head`; None if that says nothing."""
+    """Returns the kind of a file that starts with `head`, or None if that does not tell."""
     if not head:
         return None
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
@@ -231,12 +231,12 @@ def kind_of_bytes(head: bytes) -> FileKind | None:
 
 
 def _syncsafe(size: bytes) -> int:
-    """A number of four times seven bits (ID3v2.4, section 6.2)."""
+    """Decodes a number of four times seven bits (ID3v2.4, section 6.2)."""
     return sum((byte & 0x7F) << shift for byte, shift in zip(size, (21, 14, 7, 0), strict=True))
 
 
 def _of_mpeg_header(head: bytes) -> FileKind | None:
-    """MP3 or AAC from four bytes (ISO 11172-3, 2.4.1.3; ISO 13818-7, 6.2)."""
+    """Recognises MP3 or AAC by four bytes (ISO 11172-3, 2.4.1.3; ISO 13818-7, 6.2)."""
     if head[1] & 0xF6 == 0xF0:
         return AAC
     layer, bitrate, rate = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
@@ -244,7 +244,7 @@ def _of_mpeg_header(head: bytes) -> FileKind | None:
 
 
 def _of_text(head: bytes) -> FileKind | None:
-    """Text of several kinds; None if the bytes are none."""
+    """Recognises several kinds of text; returns None if the bytes are not text."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return TEXT
     try:

@@ -1,4 +1,4 @@
-"""Reading spectrogram images: pixels and the parameters in their EXIF, by Pillow and numpy alone.
+"""Reads spectrogram images, pixels and EXIF parameters, with Pillow and numpy alone.
 
 Conventions: a *level* is float32 `[channels, rows, columns]`, 0..1, row 0 the lowest band, 1 the
 loudest. A pixel is `255 - 255 * level`, top row the highest band. The parameters are in EXIF tags
@@ -10,7 +10,7 @@ loudest. A pixel is `255 - 255 * level`, top row the highest band. The parameter
 
 The format is that of `riffusion/util/image_util.py` and `riffusion/spectrogram_params.py` in
 riffusion-hobby. Riffusion writes each clip's own maximum into tag 11080 and levels relative to it;
-we write the song's one reference. Read back, both give the absolute mel.
+riffcomposer writes one reference for the whole song. Both yield the absolute mel when read.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _FLOAT_TAGS: dict[int, tuple[str, float, float]] = {
 
 
 def exif_tags(params: SpectrogramParameters) -> dict[int, int | float]:
-    """The EXIF tags that carry `params`, as Riffusion names and types them."""
+    """Returns the EXIF tags for `params`, with Riffusion's names and types."""
     tags: dict[int, int | float] = {tag: getattr(params, name) for tag, (name, _, _) in _INTEGER_TAGS.items()}
     tags[_STEREO] = int(params.stereo)
     tags |= {tag: float(getattr(params, name)) for tag, (name, _, _) in _FLOAT_TAGS.items()}
@@ -66,10 +66,10 @@ def parameters_from_exif(
     """Reads parameters from EXIF tags; those that are missing are taken from `base`.
 
     Returns:
-        The parameters, and whether any of the tags was there.
+        The parameters, and whether any of the tags was present.
 
     Raises:
-        SpectrogramError: A value that is no number, out of bounds, or that does not fit another.
+        SpectrogramError: A value is not a number, out of bounds, or contradicts another.
     """
     found: dict[str, Any] = {}
     for tag, (name, low, high) in (_INTEGER_TAGS | _FLOAT_TAGS).items():
@@ -97,7 +97,7 @@ def _check_parameters(params: SpectrogramParameters) -> None:
     """Refuses parameters that contradict each other.
 
     Raises:
-        SpectrogramError: With the two values that do not fit.
+        SpectrogramError: Two values contradict each other; the message names them.
     """
     if not params.min_frequency < params.max_frequency <= params.sample_rate / 2:
         raise SpectrogramError(
@@ -113,7 +113,7 @@ def _check_parameters(params: SpectrogramParameters) -> None:
 
 
 def misfit(own: SpectrogramParameters, wanted: SpectrogramParameters) -> str | None:
-    """Why an image of one format cannot start a clip of another; None if it can."""
+    """Returns why an image of one format cannot start a clip of another, or None if it can."""
     for field in ("num_frequencies", "min_frequency", "max_frequency", "mel_scale_type", "power_for_image"):
         found, needed = getattr(own, field), getattr(wanted, field)
         if found != needed:
@@ -132,9 +132,9 @@ class Picture:
 
     Attributes:
         level: float32 `[channels, rows, columns]`, row 0 the lowest band, of the image's own height.
-        params: From its EXIF, else from what the reader was told.
+        params: The parameters of its EXIF; missing ones are those given to the reader.
         is_tagged: Whether EXIF held any of them.
-        format: `PNG`, `JPEG`, ... as Pillow calls it.
+        format: Pillow's name of the format: `PNG`, `JPEG`, ...
     """
 
     level: np.ndarray
@@ -148,15 +148,15 @@ def read_picture(
 ) -> Picture:
     """Reads an image to its last pixel: PNG, JPEG, BMP, GIF or WebP, of any mode.
 
-    Alpha is laid on white, which is silence. An image without EXIF whose red is 0 throughout is a
-    stereo one that has lost its EXIF; any other picture counts by its luminance. A photograph's
-    orientation is followed, as every viewer does. Of an animation the first picture is read.
+    Transparent pixels are blended with white, which is silence. An image without EXIF whose red is 0
+    throughout is read as stereo that has lost its EXIF; any other picture is read by its luminance. A
+    photograph's orientation is respected. Of an animation, the first picture is read.
 
     Args:
-        base: Parameters for what the image's EXIF does not say; Riffusion's by default.
+        base: Parameters to use where the image's EXIF has none; Riffusion's by default.
 
     Raises:
-        SpectrogramError: The file is missing, no image, damaged, cut short, or too large to be a
+        SpectrogramError: The file is missing, not an image, damaged, truncated, or too large for a
             spectrogram, or its EXIF tags cannot be used.
     """
     try:
@@ -193,15 +193,15 @@ def read_picture(
         message = str(error)
         raise SpectrogramError(message if message.startswith(str(path)) else f"{path}: {message}") from error
     except Exception as error:
-        # Pillow raises a dozen kinds of exception on damaged files; all mean the same here.
+        # Pillow raises many kinds of exception for damaged files; all mean the same here.
         raise SpectrogramError(
             f"{path}: is not an image that can be read to its end ({type(error).__name__}); it is damaged, "
-            "or its download was cut short"
+            "or its download is incomplete"
         ) from error
 
 
 def _level(image: Image.Image, is_stereo: bool, is_tagged: bool) -> tuple[np.ndarray, bool]:
-    """Level of an image in any mode, and whether it is stereo."""
+    """Returns the level of an image of any mode, and whether it is stereo."""
     from PIL import Image
 
     bright: np.ndarray

@@ -1,6 +1,6 @@
-"""What is probably wrong with a spectrogram image: scaled, light on dark, turned, blank, blurred.
+"""Finds probable faults of a spectrogram image: scaled, light on dark, rotated, blank, blurred.
 
-Nothing is put right here, as a picture may be drawn by hand; the user is told what it will sound like.
+Nothing is corrected, since a picture may be drawn by hand; the user is told what it will sound like.
 
 Conventions: a level is float32 `[channels, rows, columns]`, 0..1, row 0 the lowest band, 1 the loudest.
 """
@@ -13,16 +13,16 @@ from riffcomposer.media.kinds import FileFault
 from riffcomposer.media.picture import Picture
 
 MOSTLY_LOUD = 0.6
-"""Mean level from which an image is taken for light on dark. Loops have 0.15 to 0.36."""
+"""Mean level from which an image is probably light on dark; loops are well below it."""
 
 TURNED_SLOPE = 0.06
-"""Difference of the first and last quarters of the columns, in mean level; loops have up to 0.04."""
+"""Difference in mean level between the first and last quarters of the columns; loops are well below it."""
 
 _BLANK = 0.02
 
 
 def faults_of(picture: Picture, *, n_mels: int) -> list[FileFault]:
-    """What to tell the user about an image, the worst first.
+    """Finds the faults of an image, the worst first.
 
     Args:
         n_mels: Rows of the model's images.
@@ -30,10 +30,12 @@ def faults_of(picture: Picture, *, n_mels: int) -> list[FileFault]:
     level = picture.level.mean(axis=0)
     rows, columns = level.shape
     if float(level.max()) < _BLANK:
-        return [FileFault("image-silent", "is white, which is silence", "draw what is to be heard dark")]
+        return [
+            FileFault("image-silent", "is white, which is silence", "draw sound in black; white is silence")
+        ]
     if float(level.max() - level.min()) < _BLANK:
-        message = "is of one grey throughout, which is a noise"
-        return [FileFault("image-flat", message, "look at what was saved")]
+        message = "is the same grey throughout, which sounds as noise"
+        return [FileFault("image-flat", message, "check that the right image was saved")]
     found = []
     if float(level.mean()) > MOSTLY_LOUD:
         message = "is mostly dark, which is loud: it looks like a spectrogram drawn light on dark"
@@ -41,8 +43,10 @@ def faults_of(picture: Picture, *, n_mels: int) -> list[FileFault]:
     if rows != n_mels:
         found.append(_scaled(rows, columns, n_mels))
     elif _looks_turned(level):
-        message = "looks turned by 90 degrees: it changes along its width as pitch does"
-        found.append(FileFault("image-turned", message, "turn it: time goes right, pitch goes up"))
+        message = "seems to be rotated by 90 degrees: it changes along its width as pitch does"
+        found.append(
+            FileFault("image-turned", message, "rotate it so that time runs to the right and pitch rises")
+        )
     if picture.format == "JPEG":
         message = "is a JPEG image, whose blurs and blocks are heard"
         found.append(FileFault("image-lossy", message, "use the PNG that it was made from"))
@@ -52,7 +56,9 @@ def faults_of(picture: Picture, *, n_mels: int) -> list[FileFault]:
 def _scaled(rows: int, columns: int, n_mels: int) -> FileFault:
     if columns == n_mels:
         message = f"is {columns} wide and {rows} high, and the model's images are {n_mels} high"
-        return FileFault("image-turned", message, "turn it if it lies on its side: time goes right, pitch up")
+        return FileFault(
+            "image-turned", message, "rotate it if it is on its side: time runs to the right, pitch rises"
+        )
     message = (
         f"has {rows} rows, the model's images have {n_mels}: if it was scaled, it plays at "
         f"{n_mels / rows:.3g} times its speed"
@@ -61,7 +67,7 @@ def _scaled(rows: int, columns: int, n_mels: int) -> FileFault:
 
 
 def _looks_turned(level: np.ndarray) -> bool:
-    """Whether columns, not rows, have the slope and the smoothness that bands have."""
+    """Whether columns, not rows, have the slope and smoothness of frequency bands."""
     if min(level.shape) < 8:
         return False
     slope = _slope(level.mean(axis=0))

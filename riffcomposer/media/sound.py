@@ -1,13 +1,13 @@
-"""Reading a part of any sound file without believing its header.
+"""Reads a part of any sound file without trusting its header.
 
-Two libraries read. libsndfile has the formats it knows sample by sample (WAV, FLAC, Ogg, AIFF, CAF,
-AU, Wave64). FFmpeg, by PyAV, has the rest (MP3, AAC, MP4, WMA, WavPack, Matroska) and what libsndfile
-gives up on: lengths that were never written, streams that are cut off, codecs it lacks. MP3 is not
-left to libsndfile: without a Xing header it believes a length guessed from the first frame, and in a
-variable bit rate each block begins with samples of a decoder that has lost its place.
+Two libraries read files. libsndfile reads formats that it knows sample by sample (WAV, FLAC, Ogg,
+AIFF, CAF, AU, Wave64). FFmpeg, through PyAV, reads the others (MP3, AAC, MP4, WMA, WavPack, Matroska)
+and files that libsndfile cannot: with unwritten lengths, truncated streams or other codecs. libsndfile
+does not read MP3 here: without a Xing header it guesses the length from the first frame, and at a
+variable bit rate each block begins with wrong samples.
 
-A length is what is there when the end is reached. FFmpeg may open none but the formats and codecs
-listed here, so that a file can name no other file, no address and no decoder of rare provenance.
+The length of a file is the number of samples read up to its end. FFmpeg may open only the formats and
+codecs listed here, so that a file can reach no other file, no address and no obscure decoder.
 
 Conventions: samples are float32 `[channels, samples]`, full scale 1, at the file's own rate.
 """
@@ -30,14 +30,14 @@ MAX_CHANNELS = 32
 SAMPLE_RATES_HZ = (1000, 768_000)
 MAX_SECONDS = 4 * 3600
 MOST_COMPRESSED_FRAMES_PER_BYTE = 4096
-"""Silence in FLAC or Ogg takes about a byte per thousand frames; a forged header claims more."""
+"""Most frames per byte of a file: silence in FLAC or Ogg has about 1000, a forged header more."""
 
 MAX_VALUES = 2 * MAX_SECONDS * 48_000
-"""Samples of all channels together that a part may have: four hours of stereo, 5 GB."""
+"""Most samples of a part, of all channels together: four hours of stereo, 5 GB."""
 
 BLOCK_FRAMES = 1 << 16
 _DAMAGED_PACKETS = 200
-"""So many packets that cannot be decoded, and more than can be: the file is given up."""
+"""A file is refused if this many packets cannot be decoded and they outnumber the others."""
 
 _SNDFILE_KINDS = frozenset({WAV, FLAC, OGG, AIFF, CAF, AU, W64})
 _CONTAINERS = "mp3,aac,mov,ogg,wav,w64,flac,aiff,caf,au,asf,wv,matroska,webm"
@@ -63,7 +63,7 @@ class SoundPart:
         samples: float32 `[channels, samples]`, as the file has them: NaN, offsets and all.
         sample_rate: The file's own, in Hz.
         coding: Container and codec, for people: `WAV, PCM_16` or `mp3, mp3float`.
-        is_to_end: Whether the file ends within the part asked for.
+        is_to_end: Whether the file ends within the requested part.
     """
 
     samples: np.ndarray
@@ -73,7 +73,7 @@ class SoundPart:
 
 
 class _GivenUp(Exception):
-    """libsndfile cannot read a file, or not to its end; FFmpeg may."""
+    """libsndfile cannot read a file, or not to its end, but FFmpeg may."""
 
 
 def read_part(
@@ -86,14 +86,14 @@ def read_part(
     """Reads a part of a sound file, at its own rate and with its own channels.
 
     Args:
-        path: The file; its name says nothing, its bytes do.
-        start_seconds: Where to begin.
-        duration_seconds: How much to read; to the end by default. The end of the file ends it early.
-        max_values: How many samples, of all channels together, the part may have.
+        path: The file; its bytes decide its kind, not its name.
+        start_seconds: Where the part begins.
+        duration_seconds: Length of the part; up to the end by default. It may extend past the file's end.
+        max_values: Most samples, of all channels together, that the part may have.
 
     Raises:
-        AudioError: The file is missing, empty, damaged, something else than a sound, absurd, longer
-            than four hours, ends before `start_seconds`, or has more than `max_values`.
+        AudioError: The file is missing, empty, damaged, not a sound, has impossible parameters, is longer
+            than four hours, ends before `start_seconds`, or has more than `max_values` samples.
     """
     if not (math.isfinite(start_seconds) and start_seconds >= 0):
         raise AudioError(f"{path}: cannot start at {start_seconds} seconds")
@@ -109,10 +109,10 @@ def read_part(
 
 
 def _checked_kind(path: Path) -> FileKind | None:
-    """What the file is by its bytes; None if they say nothing.
+    """Returns the file's kind by its bytes, or None if they do not tell.
 
     Raises:
-        AudioError: It is no regular file, empty, too large, or no sound.
+        AudioError: It is not a regular file, empty, too large, or not a sound.
     """
     try:
         status = path.stat()
@@ -145,16 +145,16 @@ def _check_form(path: Path, rate: int, channels: int) -> None:
 def _check_values(path: Path, values: int, most: int) -> None:
     if values > most:
         raise AudioError(
-            f"{path}: has more than {most:,} samples in the part that is used; write it anew with two "
+            f"{path}: has more than {most:,} samples in the part that is used; save it again with two "
             "channels at 44,100 Hz"
         )
 
 
 def _range(path: Path, rate: int, start: float, duration: float | None) -> tuple[int, int]:
-    """First sample of a part, and how many there may be: one more than is allowed, to notice it.
+    """Returns the first sample of a part and how many to read: one more than allowed, to notice excess.
 
     Raises:
-        AudioError: It begins, or asks for more, than four hours on.
+        AudioError: The part begins, or extends, beyond four hours.
     """
     most = MAX_SECONDS * rate
     if start > MAX_SECONDS or (duration is not None and duration > MAX_SECONDS):
@@ -166,10 +166,10 @@ def _range(path: Path, rate: int, start: float, duration: float | None) -> tuple
 def _part(
     path: Path, blocks: list[np.ndarray], rate: int, coding: str, wanted: int, first: int, length: int
 ) -> SoundPart:
-    """The part, from blocks `[samples, channels]`.
+    """Makes the part from blocks `[samples, channels]`.
 
     Args:
-        length: Samples of the file, as far as it was read.
+        length: Samples per channel of the file, as far as it was read.
     """
     samples = np.concatenate(blocks).T if blocks else np.zeros((1, 0), np.float32)
     if samples.shape[1] == 0:
@@ -177,14 +177,14 @@ def _part(
             raise AudioError(
                 f"{path}: is {length / rate:.2f} s long and cannot be read from {first / rate:g} s on"
             )
-        raise AudioError(f"{path}: holds no samples; it may be cut short")
+        raise AudioError(f"{path}: holds no samples; it may be truncated")
     if samples.shape[1] > MAX_SECONDS * rate:
         raise AudioError(f"{path}: is longer than {MAX_SECONDS // 3600} hours; ask for a part of it")
     return SoundPart(samples, rate, coding, samples.shape[1] < wanted)
 
 
 def _read_with_libsndfile(path: Path, start: float, duration: float | None, max_values: int) -> SoundPart:
-    """Reads by libsndfile; raises `_GivenUp` where FFmpeg may know more."""
+    """Reads with libsndfile; raises `_GivenUp` if FFmpeg may succeed."""
     import soundfile
 
     try:
@@ -200,7 +200,7 @@ def _read_with_libsndfile(path: Path, start: float, duration: float | None, max_
             if first < frames:
                 source.seek(first)
                 while done < wanted:
-                    # Memory grows with what is there, not with what the header claims.
+                    # Memory grows with the samples that exist, not with the header's claim.
                     count = min(BLOCK_FRAMES, wanted - done)
                     block = source.read(count, dtype="float32", always_2d=True)
                     if len(block) == 0:
@@ -214,7 +214,7 @@ def _read_with_libsndfile(path: Path, start: float, duration: float | None, max_
 
 
 def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_values: int) -> SoundPart:
-    """Reads by FFmpeg, from the beginning: positions are counted, never guessed from a bit rate."""
+    """Reads with FFmpeg from the beginning, so that positions are counted, never guessed from a bit rate."""
     import av
 
     try:
@@ -242,7 +242,7 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_valu
                 elif (frame.sample_rate, block.shape[1]) != (rate, channels):
                     raise AudioError(
                         f"{path}: changes from {rate} Hz and {channels} channels to {frame.sample_rate} Hz "
-                        f"and {block.shape[1]} at {position / rate:.2f} s; write it anew at one rate"
+                        f"and {block.shape[1]} at {position / rate:.2f} s; save it again at one rate"
                     )
                 kept = block[max(0, first - position) : first + wanted - position]
                 if len(kept):
@@ -256,19 +256,19 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_valu
             )
     except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
         raise AudioError(
-            f"{path}: is not a sound that can be read; it may be damaged, or of a kind that is not known"
+            f"{path}: is not a sound that can be read; it may be damaged, or of an unknown kind"
         ) from error
 
 
 def _lenient() -> dict[str, str]:
-    """What keeps PyAV before 19 from refusing tags that are not UTF-8; PyAV 19 no longer knows it."""
+    """Returns the option by which PyAV before 19 accepts tags that are not UTF-8; PyAV 19 has none."""
     import av
 
     return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def _frames(path: Path, container: Any, stream: Any) -> Any:
-    """Decoded frames in order; packets that are damaged are left out, as every player does.
+    """Yields decoded frames in order; damaged packets are skipped, as players do.
 
     Raises:
         AudioError: Most of the packets are damaged.
@@ -293,7 +293,7 @@ def _frames(path: Path, container: Any, stream: Any) -> Any:
 
 
 def _samples(frame: Any) -> np.ndarray:
-    """float32 `[samples, channels]` of a frame of any sample format."""
+    """Returns a frame of any sample format as float32 `[samples, channels]`."""
     values = frame.to_ndarray()
     if frame.format.is_planar:
         values = values.T

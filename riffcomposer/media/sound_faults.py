@@ -1,8 +1,8 @@
-"""What is wrong with the samples of a sound, and what is put right when a loop is read.
+"""Finds faults in the samples of a sound, and corrects some of them when a loop is read.
 
-Put right, and said by `check`: samples at the scale of integers, a constant offset, channels that
-cancel each other in a mono mix. Said only: near silence, a file that ends before its loop. Refused:
-NaN and infinity. A sound without these faults passes through unchanged, bit by bit.
+Corrected, with a warning by `check`: samples at the scale of integers, a constant offset, channels
+that cancel each other in a mono mix. Warned of only: near silence, a file that ends before its loop.
+Refused: NaN and infinity. A sound without these faults stays unchanged, bit by bit.
 
 Conventions: samples are float32 `[channels, samples]`, full scale 1.
 """
@@ -17,33 +17,33 @@ import numpy as np
 from riffcomposer.media.kinds import FileFault
 
 LARGEST_PEAK = 32.0
-"""30 dB over full scale: no mix is that hot, and 16-bit integers taken as they are begin far above it."""
+"""Peak from which samples are at integer scale: 30 dB over full scale, louder than any mix."""
 
 _INTEGER_SCALES = (1 << 15, 1 << 23, 1 << 31)
 
 OFFSET_SHARE = 0.01
-"""Share of a constant in a sound's energy from which it is taken out; music has less by a long way."""
+"""Share of an offset in a sound's energy from which it is removed; music has far less."""
 
 _OFFSET_SECONDS = 0.5
-"""A part shorter than this has a mean by chance, so it is left alone."""
+"""Length from which an offset is removed; the mean of a shorter part is a matter of chance."""
 
 CANCELLED_SHARE = 0.01
-"""A mono mix with less of the channels' mean energy than this (-20 dB) has lost the sound."""
+"""Share of the channels' mean energy (-20 dB) below which a mono mix has lost the sound."""
 
 NEARLY_SILENT_PEAK = 0.003
-"""-50 dBFS."""
+"""Peak (-50 dBFS) below which a sound is nearly silent."""
 
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """Measures of a part of a sound, after its scale was put right.
+    """Measures of a part of a sound, after its scale is corrected.
 
     Attributes:
-        unusable: How many samples are NaN, infinite, or beyond the scale of any integer.
-        integer_scale: What the samples are divided by; 1 for a sound as it should be.
+        unusable: Number of samples that are NaN, infinite, or beyond the scale of any integer.
+        integer_scale: Number that the samples are divided by; 1 for a sound without this fault.
         peak: Largest magnitude, full scale 1.
         offsets: Mean of each channel.
-        offset_share: The offsets' share in the energy.
+        offset_share: Share of the offsets in the energy.
         mix_share: Energy of the mono mix over the channels' mean energy, offsets left out; 1 for mono.
     """
 
@@ -88,12 +88,12 @@ def measure(samples: np.ndarray, sample_rate: int) -> SoundFacts:
 
 
 def put_right(samples: np.ndarray, facts: SoundFacts, *, mono: bool) -> np.ndarray:
-    """A sound without the faults that can be put right, mixed to one channel if `mono`.
+    """Returns a sound with its correctable faults corrected, mixed to one channel if `mono`.
 
     Args:
         samples: `[channels, samples]`, as read.
-        facts: What `measure` found in them.
-        mono: The mean of the channels; the first alone where the channels cancel each other.
+        facts: The result of `measure` for these samples.
+        mono: Whether to return the mean of the channels, or the first one if they cancel each other.
     """
     if facts.integer_scale != 1:
         samples = samples / np.float32(facts.integer_scale)
@@ -105,22 +105,22 @@ def put_right(samples: np.ndarray, facts: SoundFacts, *, mono: bool) -> np.ndarr
 
 
 def faults_of(facts: SoundFacts, *, mono: bool) -> list[FileFault]:
-    """What to tell the user about a sound, the worst first.
+    """Finds the faults of a sound, the worst first.
 
     Args:
-        mono: The sound will be mixed to one channel.
+        mono: Whether the sound will be mixed to one channel.
     """
     if facts.unusable:
         message = f"has samples that are NaN, infinite or beyond any scale ({facts.unusable:,} of them)"
-        return [FileFault("sound-nan", message, "write the file anew from its source", True)]
+        return [FileFault("sound-nan", message, "export the file again from its source", True)]
     if facts.peak == 0.0:
         message = "is silent in the part that is used"
-        return [FileFault("sound-silent", message, "look at its start and its level")]
+        return [FileFault("sound-silent", message, "check its start and its level")]
     found = []
     if facts.integer_scale != 1:
         bits = facts.integer_scale.bit_length()
         message = f"has floating-point samples at the scale of {bits}-bit integers, and is read divided by it"
-        hint = f"divide its samples by {facts.integer_scale:,} and write it anew"
+        hint = f"divide its samples by {facts.integer_scale:,} and save it again"
         found.append(FileFault("sound-integer-scale", message, hint))
     if facts.has_offset:
         largest = max(facts.offsets, key=abs)
@@ -128,11 +128,11 @@ def faults_of(facts: SoundFacts, *, mono: bool) -> list[FileFault]:
             f"has a constant (DC) offset of {largest:.3g}, {facts.offset_share:.0%} of its energy, "
             "which is taken out"
         )
-        hint = "remove the offset in an audio editor to be rid of this warning"
+        hint = "remove the offset in an audio editor to silence this warning"
         found.append(FileFault("sound-offset", message, hint))
     if mono and facts.cancels:
         message = "has channels that cancel each other in a mono mix: its first channel alone is used"
-        found.append(FileFault("sound-cancels", message, "turn the polarity of one channel"))
+        found.append(FileFault("sound-cancels", message, "invert the polarity of one channel"))
     if facts.peak < NEARLY_SILENT_PEAK:
         message = f"is nearly silent: its peak is {20 * math.log10(facts.peak):.0f} dBFS"
         found.append(FileFault("sound-quiet", message, "raise its level"))

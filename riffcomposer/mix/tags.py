@@ -181,7 +181,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any] | None:
     return recipe
 
 
-def _no_padding(info: Any) -> int:
+def _no_padding(_info: Any) -> int:
     return 0
 
 

@@ -24,8 +24,8 @@ class Limits:
     Attributes:
         jobs: Clips on the grid.
         minutes: Length of the track.
-        disk_bytes: What a render writes: clips, passages and files.
-        memory_bytes: What a render holds at once; None: whatever the machine has.
+        disk_bytes: Most bytes that a render may write: clips, passages and files.
+        memory_bytes: Most memory that a render may hold at once; None for the memory of the machine.
     """
 
     jobs: int = 10_000
@@ -44,7 +44,7 @@ def check_minutes(bars: Fraction, grid: Grid, limits: Limits) -> None:
     """Refuses a track longer than its limit, before it is expanded.
 
     Raises:
-        BudgetError: It is.
+        BudgetError: The track is longer than the limit.
     """
     minutes = float(bars * grid.samples_per_bar / grid.sample_rate / 60)
     if minutes > limits.minutes:
@@ -59,7 +59,7 @@ def check_clips(clips: int, limits: Limits) -> None:
     """Refuses a plan with more clips than its limit, before they are built.
 
     Raises:
-        BudgetError: It has.
+        BudgetError: The plan has more clips than the limit.
     """
     if clips > limits.jobs:
         raise _over(
@@ -70,7 +70,7 @@ def check_clips(clips: int, limits: Limits) -> None:
 
 
 def physical_memory_bytes() -> int | None:
-    """Memory of this machine, None where the system does not say."""
+    """Returns the memory of this machine in bytes, or None where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -78,11 +78,11 @@ def physical_memory_bytes() -> int | None:
 
 
 def estimate(plan: Plan, states: Mapping[str, JobStatus], profile: ModelProfile) -> Budget:
-    """What rendering `plan` costs, roughly; clips that are cached by `states` are free.
+    """Estimates what rendering `plan` costs; clips that are cached according to `states` cost nothing.
 
     Disk counts the clips to render (float16 levels), each passage (float32, two channels) and one
-    24-bit file of the whole track. Time counts UNet evaluations, two a step under guidance
-    unless the model has learnt it, and half a second for decoding a clip's worth of sound.
+    24-bit file of the whole track. Time counts UNet evaluations, two per step under guidance
+    unless guidance is an input of the model, and half a second to decode a clip's length of sound.
     """
     grid = plan.grid
     todo = [job for key, job in plan.jobs.items() if states[key].status != "cached"]
@@ -108,7 +108,7 @@ def _evaluations(job: ClipJob, profile: ModelProfile) -> int:
 
 
 def _speed(jobs: list[ClipJob]) -> float:
-    """Time of an evaluation against two CPU cores: a graphics card is some 200 times as fast."""
+    """Returns the time of an evaluation relative to two CPU cores; a graphics card is far faster."""
     return 0.005 if jobs and not jobs[0].backend.startswith("cpu") else 1.0
 
 
@@ -116,7 +116,7 @@ def check_budget(budget: Budget, limits: Limits) -> None:
     """Refuses a plan that needs more disk or memory than its limits.
 
     Raises:
-        BudgetError: It does; the message names the flag that allows it.
+        BudgetError: The plan needs more; the message names the flag that allows it.
     """
     if budget.disk_bytes > limits.disk_bytes:
         raise _over(

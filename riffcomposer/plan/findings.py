@@ -1,7 +1,7 @@
-"""What planning has to say about a song: faults and lints, by where in the song they belong.
+"""Faults and lints that planning finds, each with its path in the song.
 
-The planner knows paths (`("sections", 2, "overlap")`), not lines; whoever read the file turns a
-finding into a diagnostic with its place.
+The planner knows paths (`("sections", 2, "overlap")`), not lines; the reader of the file turns a
+finding into a diagnostic with line and column.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Finding:
     Attributes:
         code: Short and stable, `too-slow` for instance.
         message: One sentence, without position.
-        path: Where in the song it belongs.
+        path: The value of the song that it is about.
         hint: What to do about it; may be empty.
     """
 
@@ -36,6 +36,6 @@ class Finding:
 
 
 def fault(code: str, message: str, path: NodePath = (), hint: str = "") -> SongError:
-    """The error that carries one finding; a reader of the file adds line and column."""
+    """Makes the error that carries one finding; the reader of the file adds line and column."""
     finding = Finding("error", code, message, path, hint)
     return SongError(finding.sentence, (finding,))

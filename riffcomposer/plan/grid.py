@@ -1,4 +1,4 @@
-"""The grid: how many bars a clip holds, how wide its image is, where bars stand in samples.
+"""The grid: how many bars a clip holds, how wide its image is, and at which sample each bar starts.
 
 Conventions: a *frame* is a column of the spectrogram (10 ms with Riffusion's parameters). Bars and
 frames are exact fractions until a position becomes a sample; each position is rounded once.
@@ -17,15 +17,15 @@ from riffcomposer.units import Timebase, round_half_up
 
 
 def timebase(song: ResolvedSong, profile: ModelProfile) -> Timebase:
-    """The song's tempo and meter at the model's sample rate."""
+    """Returns the song's tempo and meter at the model's sample rate."""
     return Timebase(song.tempo, song.meter, profile.spectrogram.sample_rate)
 
 
 def make_grid(song: ResolvedSong, profile: ModelProfile) -> Grid:
     """Fits whole bars into the model's image.
 
-    A slot is as many whole bars as fit `image_width` frames, at least one. The render is wider: the
-    slot and the longest overlap that a section asks for, up to a multiple of `width_step`.
+    A slot is as many whole bars as fit `image_width` frames, at least one. The render is wider by the
+    longest overlap that a section asks for, rounded up to a multiple of `width_step`.
 
     Raises:
         SongError: A bar, or a bar and the overlap, is wider than the model's widest image.
@@ -78,15 +78,15 @@ def make_grid(song: ResolvedSong, profile: ModelProfile) -> Grid:
 
 
 def sample_at(grid: Grid, bar: Fraction | int) -> int:
-    """The absolute sample of a position in bars, rounded once."""
+    """Returns the absolute sample of a position in bars, rounded once."""
     return round_half_up(bar * grid.samples_per_bar)
 
 
 def section_bars(section: ResolvedSection, song: ResolvedSong, grid: Grid) -> Fraction:
-    """Length of a section's own part, without a bridge, in bars.
+    """Returns the length of a section's own part, without its bridge, in bars.
 
-    `bars` is taken as it stands; a `duration` becomes the nearest whole bar, at least one, so that the
-    next section starts on a downbeat.
+    `bars` is used unchanged; a `duration` becomes the nearest number of whole bars, at least one, so
+    that the next section starts on a downbeat.
     """
     if section.clips is not None:
         return Fraction(section.clips * grid.clip_bars)
@@ -98,5 +98,5 @@ def section_bars(section: ResolvedSection, song: ResolvedSong, grid: Grid) -> Fr
 
 
 def slots(bars: Fraction, grid: Grid) -> int:
-    """How many clips a length needs; the last may be cut short."""
+    """Returns how many clips a length needs; the last may be cut short."""
     return math.ceil(bars / grid.clip_bars)

@@ -1,7 +1,7 @@
-"""A look at the users' sounds and images that a plan starts from, before a model is loaded for them.
+"""Checks the users' sounds and images that a plan starts from, before a model is loaded.
 
 Only the part that is used is read, each part once; nothing is written or remembered. The catalogue's
-loops are known to be well.
+loops are not checked, since they are known to be sound.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from riffcomposer.song.resolved import NodePath, ResolvedSong
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 LONGEST_PART_SECONDS = 120.0
-"""Of a longer loop the beginning is looked at."""
+"""Part of a loop that is checked; of a longer one, only the beginning is."""
 
 _MAX_VALUES = 1 << 28
-"""Samples in memory, of all channels together: two minutes of 32 channels at 48 kHz and some more."""
+"""Most samples in memory, of all channels together: two minutes of 32 channels at 48 kHz and a margin."""
 
 LATEST_START_SECONDS = 3600
-"""A loop that starts later is not looked at: a compressed sound is decoded from its beginning."""
+"""A loop that starts later is not checked, since a compressed sound is decoded from its beginning."""
 
 _SLACK_SECONDS = 0.03
-"""Encoders cut off or add a block; a loop that misses less than this is whole."""
+"""Encoders cut off or add a block; a loop that lacks less than this counts as whole."""
 
 
 def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) -> list[Finding]:
-    """Faults and warnings about the users' files that the plan's clips start from.
+    """Finds faults of the users' files that the plan's clips start from.
 
     Args:
         params: The model's spectrogram format.
@@ -93,7 +93,7 @@ def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFau
     problem = misfit(picture.params, params)
     if problem is not None:
         message = f"does not fit the model: {problem}"
-        yield FileFault("image-misfit", message, "make it anew with the model's format", True)
+        yield FileFault("image-misfit", message, "create it again in the model's format", True)
         return
     yield from faults_of(picture, n_mels=params.num_frequencies)
     length = picture.level.shape[2] / params.frames_per_second
@@ -101,16 +101,16 @@ def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFau
 
 
 def _ends_early(init: InitClip, there: float) -> Iterator[FileFault]:
-    """A file that ends before its loop does.
+    """Reports a file that ends before its loop does.
 
     Args:
         there: Seconds from the loop's start to the file's end.
     """
     start, loop = float(init.start_seconds), float(init.loop_seconds)
     if there <= 0:
-        message = f"is over before its loop starts, at {start:g} s"
-        yield FileFault("init-after-end", message, "let it start earlier", True)
+        message = f"ends before its loop starts, at {start:g} s"
+        yield FileFault("init-after-end", message, "choose an earlier start", True)
     elif there < loop - _SLACK_SECONDS:
         message = f"holds {there:.2f} s of its loop of {loop:.2f} s, and silence follows"
-        hint = "state the file's own tempo or bars, or let it start earlier"
+        hint = "state the file's own tempo or bars, or choose an earlier start"
         yield FileFault("init-short", message, hint)

@@ -1,9 +1,9 @@
-"""The files that a song names, looked at before anything is planned: where they lie, what they are.
+"""Finds and checks the files that a song names, before anything is planned.
 
 A song may come from a stranger: paths are resolved strictly under its folder, sizes are bounded
-before a file is opened, and what it is decides its content, not its name or its header (a forged
-one can claim 65,535 channels and 1.4 billion frames in 132 kB). Images are decoded, of sounds the
-first tenth of a second; `riffcomposer.plan.init_scan` listens to the part that is used.
+before a file is opened, and a file's kind is told from its content, not from its name or a header
+that may be forged. Images are decoded in full, sounds for the first tenth of a second;
+`riffcomposer.plan.init_scan` reads the part that is used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SongFiles:
 
     Args:
         folder: The song's folder.
-        allowed: Further folders that links may lead to, by the user's leave.
+        allowed: Further folders that links may lead to; the user allows them.
     """
 
     def __init__(self, folder: Path, allowed: tuple[Path, ...] = ()) -> None:
@@ -43,10 +43,10 @@ class SongFiles:
         self._known: dict[tuple[str, Purpose], InputFile] = {}
 
     def __call__(self, name: str, purpose: Purpose, where: NodePath) -> InputFile:
-        """Path and digest of the file that the song calls `name`.
+        """Returns path and digest of the file that the song calls `name`.
 
         Raises:
-            SongError: It is not there, leads out of the folder, is too large, or not what it says.
+            SongError: The file does not exist, is outside the folder, is too large, or has the wrong kind.
         """
         if (name, purpose) not in self._known:
             try:
@@ -63,7 +63,7 @@ class SongFiles:
         return self._known[name, purpose]
 
     def _check(self, path: Path, purpose: Purpose) -> bool:
-        """Refuses what is not what it should be; says whether it is an image."""
+        """Refuses a file that does not suit its purpose; returns whether it is an image."""
         shown = shorten(path.name)
         if path.suffix.lower() not in _SUFFIXES[purpose]:
             raise PathError(f"{shown} is not one of {' '.join(_SUFFIXES[purpose])}")
@@ -74,7 +74,7 @@ class SongFiles:
 
 
 def _check_safetensors(path: Path, shown: str) -> None:
-    """Reads the length of the header: a file of another kind claims an absurd one."""
+    """Checks the length of the header, which is absurd in a file of another kind."""
     size = path.stat().st_size
     with open(path, "rb") as handle:
         start = handle.read(9)
@@ -83,7 +83,7 @@ def _check_safetensors(path: Path, shown: str) -> None:
 
 
 def _check_content(path: Path, shown: str, purpose: Purpose) -> bool:
-    """Opens an image, to its last pixel, or a sound, at its beginning; says whether it is an image."""
+    """Reads an image to its last pixel, or the beginning of a sound; returns whether it is an image."""
     from riffcomposer.errors import AudioError, SpectrogramError
     from riffcomposer.media.picture import read_picture
     from riffcomposer.media.sound import read_part
@@ -103,5 +103,5 @@ def _check_content(path: Path, shown: str, purpose: Purpose) -> bool:
 
 
 def predicate(problem: Exception, path: Path, shown: str) -> str:
-    """A message about a file, with the song's name for it in place of its path."""
+    """Returns a message about a file, with the song's name for it instead of its path."""
     return f"{shown} {str(problem).removeprefix(f'{path}: ')}"

@@ -1,8 +1,8 @@
-"""Canonical jobs and the keys of what is stored.
+"""Canonical jobs, and the keys of stored clips and passages.
 
 A key is the SHA-256 of canonical JSON (sorted keys, no spaces, UTF-8) of everything that decides
 the samples and nothing else: no names, no paths, no order, no mix or master settings. Two jobs
-that must sound alike have one canonical form, so that they have one key and are rendered once.
+with the same samples have the same canonical form, so they have one key and are rendered once.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from riffcomposer.song.lints import effective_steps
 from riffcomposer.versions import AUDIO_READER_VERSION, SAMPLER_VERSION
 
 DIGITS = 9
-"""Decimals kept of alpha, strength and guidance: far below what can be heard, far above float noise."""
+"""Decimals of alpha, strength and guidance in a key: finer than can be heard, coarser than float noise."""
 
 
 def rounded(value: float) -> float:
-    """A number as it enters a key, without a negative zero."""
+    """Rounds a number for a key, without a negative zero."""
     return round(float(value), DIGITS) + 0.0
 
 
 def canonical(job: ClipJob) -> ClipJob:
-    """The one form of all jobs that make the same samples.
+    """Returns the one form of all jobs that make the same samples.
 
     - Numbers are rounded to `DIGITS` decimals; both points carry the strength and guidance of the place.
     - At an end point (alpha 0 or 1, or both points equal) both points are that one and alpha is 0.
     - The points are in order of (prompt, seed); swapping them turns alpha into 1 - alpha.
-    - No step run: the loop itself; prompts, seeds, guidance, mask and so on have no effect.
-    - Full strength without a mask: the loop has no effect, and goes.
-    - LoRAs are in order of their digests; those of weight 0 go.
+    - If no step is run, the loop itself is heard: prompts, seeds, guidance, mask and so on are removed.
+    - At full strength without a mask the loop has no effect and is removed.
+    - LoRAs are in order of their digests; those of weight 0 are removed.
     """
     strength = rounded(job.strength) if job.init is not None else 1.0
     if job.init is not None and effective_steps(job.num_inference_steps, strength) == 0:
@@ -66,7 +66,7 @@ _NOWHERE = Place(Point("", 0, 0.0, 0.0), Point("", 0, 0.0, 0.0), 0.0)
 
 
 def _canonical_place(place: Place, strength: float) -> Place:
-    """The place with its points in order, both at the strength and guidance that are heard there."""
+    """Returns the place with its points in order, both at the strength and guidance of the place."""
     guidance_scale = rounded(place.guidance_scale)
     a, b = (replace(point, strength=strength, guidance_scale=guidance_scale) for point in (place.a, place.b))
     alpha = rounded(place.alpha)
@@ -80,7 +80,7 @@ def _canonical_place(place: Place, strength: float) -> Place:
 
 
 def job_fields(job: ClipJob) -> dict[str, Any]:
-    """The deciding fields of a canonical job as plain JSON values, in the order `plan` explains them."""
+    """Returns the deciding fields of a canonical job as plain JSON values, in the order `plan` lists them."""
     fields: dict[str, Any] = {
         "prompt_a": job.place.a.prompt,
         "prompt_b": job.place.b.prompt,
@@ -115,18 +115,18 @@ def job_fields(job: ClipJob) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-    """SHA-256, in hexadecimal, of the canonical JSON of `value`."""
+    """Returns the SHA-256, in hexadecimal, of the canonical JSON of `value`."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def fields_key(fields: Mapping[str, Any]) -> str:
-    """The key of a clip with these deciding fields (see `job_fields`)."""
+    """Returns the key of a clip with these deciding fields (see `job_fields`)."""
     return digest({"stage": "clip", **fields})
 
 
 def job_key(job: ClipJob) -> str:
-    """The key of a clip: of the job's canonical form and the sampler's version."""
+    """Returns the key of a clip, made from the job's canonical form and the sampler's version."""
     return fields_key(job_fields(canonical(job)))
 
 
@@ -139,15 +139,15 @@ def passage_key(
     phase_seed: int,
     extra: Iterable[str] = (),
 ) -> str:
-    """The key of a passage's audio: its clips and their places within it, and how it is decoded.
+    """Returns the key of a passage's audio: its clips, their positions in it, and how it is decoded.
 
     Args:
-        plan: The plan that holds the passage.
-        passage: Which one.
+        plan: The plan that the passage is from.
+        passage: The passage.
         decoder: Name of the decoder's preset.
         decoder_version: Version of the decoding code; raising it decodes every passage again.
         phase_seed: Seed of the phase.
-        extra: Whatever else decides the audio, as text (`backend` of the decoder, for instance).
+        extra: Everything else that decides the audio, as text (`backend` of the decoder, for instance).
     """
     first, past = passage.clips
     grid = plan.grid

@@ -1,4 +1,4 @@
-"""The order of a track: `length` and `loop` expanded into sections that stand on bars."""
+"""The order of a track: sections at their bars, with `length` and `loop` expanded."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Placement:
     Attributes:
         source: Index into the song's sections.
         round: How often the list of sections has been played before.
-        name: Unique on the track.
-        bar: Where it begins, its bridge included.
-        bridge_bars, body_bars: Their sum is the section's length.
-        is_entered: Something sounds before it: its transition counts.
+        name: A name that is unique on the track.
+        bar: The bar at which the section, with its bridge, begins.
+        bridge_bars, body_bars: Lengths in bars; their sum is the section's length.
+        is_entered: Whether something sounds before it, so that its transition applies.
     """
 
     source: int
@@ -40,10 +40,10 @@ class Placement:
 
 
 def arrange(song: ResolvedSong, grid: Grid, limits: Limits) -> tuple[Placement, ...]:
-    """Lays the sections out, once or until `length` is filled; the last is then cut at a bar.
+    """Arranges the sections, once or until `length` is filled; the last is then cut at a bar.
 
     Raises:
-        BudgetError: More minutes or clips than `limits`; nothing large has been built by then.
+        BudgetError: The track exceeds the minutes or clips of `limits`; nothing large is built by then.
     """
     end: Fraction | None = None
     if song.length is not None:
@@ -73,7 +73,7 @@ def arrange(song: ResolvedSong, grid: Grid, limits: Limits) -> tuple[Placement, 
 
 
 def _endless(song: ResolvedSong, grid: Grid) -> Iterator[Placement]:
-    """The list of sections, again and again."""
+    """Repeats the list of sections without end."""
     bars = [section_bars(section, song, grid) for section in song.sections]
     bar, count = Fraction(0), 0
     while True:

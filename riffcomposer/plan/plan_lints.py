@@ -1,4 +1,4 @@
-"""What a song's author should know that shows only once the song is planned."""
+"""Warnings about a song that need its plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 
 
 def lint_plan(plan: Plan, song: ResolvedSong) -> list[Finding]:
-    """Warnings about a plan, in the order of the song; each section is looked at once."""
+    """Finds warnings about a plan, in the order of the song; each section is checked once."""
     findings: list[Finding] = []
     seen: set[int] = set()
     for index, planned in enumerate(plan.sections):
@@ -30,7 +30,7 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Finding]:
 
 
 def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Finding]:
-    """A section that is longer than its variety, and a walk that is cut short."""
+    """Warns of a section that repeats itself, and of a walk that is cut short."""
     keys = [clip.key for clip in plan.clips if clip.section == index and clip.kind == "body"]
     different = len(set(keys))
     where = next(
@@ -59,13 +59,13 @@ def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Findi
         hint = "lengthen the section, or leave interpolation_steps out to spread the walk over it"
         yield Finding("warning", "walk-cut-short", message, where, hint)
     elif len(keys) > whole:
-        message = f"the walk ends after {whole} of {len(keys)} clips and goes back the way it came"
+        message = f"the walk ends after {whole} of {len(keys)} clips and then runs backwards"
         hint = "shorten the section, or leave interpolation_steps out to spread the walk over it"
         yield Finding("warning", "little-variety", message, where, hint)
 
 
 def _transition(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Finding]:
-    """A crossfade that is longer than a clip: the section before has to play on for it."""
+    """Warns of a crossfade that is longer than a clip, since the previous section plays on for it."""
     planned = plan.sections[index]
     slot_samples = plan.grid.clip_bars * plan.grid.samples_per_bar
     if planned.transition.type == "crossfade" and planned.transition.length_samples > slot_samples:
@@ -75,7 +75,7 @@ def _transition(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Fi
 
 
 def _seam(plan: Plan, song: ResolvedSong) -> Iterator[Finding]:
-    """Fades at the two ends of a loop, which fall silent where its end meets its start."""
+    """Warns of fades at the ends of a loop, which are silent where its end joins its start."""
     if not plan.loop:
         return
     first, last = plan.sections[0], plan.sections[-1]
@@ -85,6 +85,6 @@ def _seam(plan: Plan, song: ResolvedSong) -> Iterator[Finding]:
     ):
         if samples:
             side = "starts from" if key == "fade_in" else "ends in"
-            message = f"{key}: the loop {side} silence, which is heard as a gap each time round"
+            message = f"{key}: the loop {side} silence, which is heard as a gap at each repetition"
             where = song.sections[planned.source].where(key)
             yield Finding("warning", "loop-fades", message, where, f"take {key} out, or loop: true")

@@ -1,18 +1,18 @@
-"""Song -> plan: pure arithmetic, the same on every machine.
+"""Turns a song into a plan, by pure arithmetic that is the same on every machine.
 
 1. The grid: bars in a clip, frames in an image.
 2. The arrangement: sections on bars, `length` and `loop` expanded.
 3. Clips: bridges and bodies on the grid, each with the canonical job of its place on a walk.
 4. Passages: sections joined by bridges are decoded as one; between passages, tails for the fades.
 
-**Bridges** lead from where the section before ended to where the next begins. If that end lies
-between two key points, the bridge leaves from the nearer one, at the strength and guidance that
-were last heard. Clips of the first half take loop, mask, LoRAs, steps, scheduler and negative
-prompt from the section they leave, the others from the section they enter; a side without a seed
-clip borrows the other's.
+**Bridges** lead from the end of one section to the start of the next. If that end is between two
+key points, the bridge leaves from the nearer one, at the strength and guidance that were last
+heard. Clips of the first half take loop, mask, LoRAs, steps, scheduler and negative prompt from
+the section they leave, the others from the section they enter; a side without a loop takes the
+other's.
 
-**Tails**: a section that is faded out under the next one sounds on for the length of the fade: the
-surplus of its last image if that is enough, else further clips of its walk.
+**Tails**: a section that is faded out under the next one continues for the length of the fade, by
+the surplus of its last image if that is enough, else by further clips of its walk.
 
 **Loops**: the first section's transition joins the end to the start. Where it is a bridge and the
 whole track is one passage, the spectrogram wraps; where it is a bridge and there are several
@@ -50,7 +50,7 @@ from riffcomposer.plan.walks import bridge, make_walk
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 
 CUT_SECONDS = Fraction(5, 1000)
-"""Length of the fade that keeps a cut from clicking."""
+"""Length of the fade that prevents a click at a cut."""
 
 _Kind = Literal["bridge", "body", "tail"]
 
@@ -69,18 +69,18 @@ def plan_song(
     """Plans a song. Nothing is rendered, compared or written.
 
     Args:
-        song: The song, everything filled in.
-        song_path: Its file, for messages.
-        model: The checkpoint it names.
-        catalogue: The loops and masks it may name.
+        song: The song with everything filled in.
+        song_path: The song's file, for messages.
+        model: The checkpoint that the song names.
+        catalogue: The loops and masks that the song may name.
         backend: Class of device and number format, `cpu-float32` for instance.
-        files: Looks up the song's own files.
-        draft: Same grid, prompts and seeds, about half the steps.
+        files: A function that looks up the song's own files.
+        draft: Whether to plan about half the steps, with the same grid, prompts and seeds.
         limits: Most minutes and clips; a generous default if None.
 
     Raises:
-        SongError: The song does not fit the model; carries findings.
-        BudgetError: More minutes or clips than allowed.
+        SongError: The song does not fit the model; it carries findings.
+        BudgetError: The track needs more minutes or clips than allowed.
     """
     return _Planner(song, song_path, model, catalogue, backend, files, draft, limits or Limits()).plan()
 
@@ -112,9 +112,9 @@ class _Planner:
             make_walk(section, clips, model.profile)
             for section, clips in zip(song.sections, self.own_clips, strict=True)
         ]
-        voices = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, draft)
-        self.voices = [
-            voices.of(section, walk) for section, walk in zip(song.sections, self.walks, strict=True)
+        maker = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, draft)
+        self.settings = [
+            maker.of(section, walk) for section, walk in zip(song.sections, self.walks, strict=True)
         ]
         self.frames_per_quarter = model.profile.spectrogram.frames_per_second * 60 / song.tempo
         self.clip_quarters = self.grid.clip_bars * song.meter.quarters_per_bar
@@ -167,7 +167,7 @@ class _Planner:
         return self.song.sections[self.placements[index].source]
 
     def _groups(self) -> list[list[int]]:
-        """Indices of the placements of each passage."""
+        """Returns the indices of the placements of each passage."""
         groups: list[list[int]] = []
         for index in range(len(self.placements)):
             if index and self._is_bridged(index):
@@ -195,7 +195,7 @@ class _Planner:
         )
 
     def _transition(self, index: int, section_samples: int, wraps: bool) -> Transition:
-        """How the section is entered; the length is not yet limited to what the one before can give."""
+        """Returns how the section is entered; the length is not yet limited by the previous section."""
         spec = self._source(index).transition
         if not self.placements[index].is_entered:
             return Transition("cut", 0)
@@ -221,31 +221,31 @@ class _Planner:
     # Clips --------------------------------------------------------------------------------
 
     def _clips(self, index: int) -> list[PlannedClip]:
-        """The bridge and the body of a section on the grid."""
+        """Returns the clips of a section's bridge and body on the grid."""
         placement = self.placements[index]
         body_bar = placement.bar + placement.bridge_bars
         clips: list[PlannedClip] = []
         if placement.bridge_bars:
             places = bridge(self._exit(index - 1), self._entry(index), self._bridge_clips(index))
-            leaving = self.voices[self.placements[index - 1].source]
-            entering = self.voices[placement.source]
+            leaving = self.settings[self.placements[index - 1].source]
+            entering = self.settings[placement.source]
             clips = [
                 self._clip(index, k, "bridge", span, between(leaving, entering, place.alpha), place)
                 for k, (span, place) in enumerate(
                     zip(self._spans(placement.bar, body_bar), places, strict=False)
                 )
             ]
-        voice = self.voices[placement.source]
+        settings = self.settings[placement.source]
         for j, span in enumerate(self._spans(body_bar, placement.end_bar)):
-            clips.append(self._clip(index, len(clips), "body", span, voice, self._place(index, j)))
+            clips.append(self._clip(index, len(clips), "body", span, settings, self._place(index, j)))
         return clips
 
     def _bridge_clips(self, index: int) -> int:
-        """How many clips the whole bridge has, even where `length` cuts it short."""
+        """Returns how many clips the whole bridge has, even where `length` cuts it short."""
         return self._source(index).transition.clips or 0
 
     def _spans(self, start: Fraction, end: Fraction) -> list[tuple[int, int]]:
-        """First and one-past-last sample of each slot between two bars; the last may be cut short."""
+        """Returns first and one-past-last sample of each slot between two bars; the last may be cut short."""
         count = slots(end - start, self.grid)
         edges = [sample_at(self.grid, start + k * self.grid.clip_bars) for k in range(count)]
         return list(pairwise([*edges, sample_at(self.grid, end)]))
@@ -253,9 +253,9 @@ class _Planner:
     def _tail(
         self, index: int, follower: PlannedSection, last: PlannedClip, end: int
     ) -> tuple[int, list[PlannedClip]]:
-        """How long section `index` sounds on under the follower, and the clips that takes.
+        """Returns how long section `index` continues under the next one, and the clips for it.
 
-        A cut is content with what the last image has left over.
+        For a cut, the surplus of the last image is enough.
         """
         wanted = follower.transition.length_samples
         width_samples = self.grid.width_frames * self.grid.hop_length
@@ -268,7 +268,7 @@ class _Planner:
         while covered < wanted:
             (span,) = self._spans(bar, bar + self.grid.clip_bars)
             number, place = last.index + 1 + len(clips), self._place(index, done + len(clips))
-            clips.append(self._clip(index, number, "tail", span, self.voices[placement.source], place))
+            clips.append(self._clip(index, number, "tail", span, self.settings[placement.source], place))
             covered = span[0] + width_samples - end
             bar += self.grid.clip_bars
         return wanted, clips
@@ -279,14 +279,14 @@ class _Planner:
         index: int,
         kind: _Kind,
         span: tuple[int, int],
-        voice: SectionSettings,
+        settings: SectionSettings,
         place: Place,
     ) -> PlannedClip:
         start, end = span
-        return PlannedClip(section, index, kind, start, end - start, self._key(voice, place), place.label)
+        return PlannedClip(section, index, kind, start, end - start, self._key(settings, place), place.label)
 
     def _place(self, index: int, clip: int) -> Place:
-        """Where clip `clip` of a section's body stands: in later rounds seeds walk on."""
+        """Returns the place of clip `clip` of a section's body; later rounds have further seeds."""
         placement = self.placements[index]
         walk = self.walks[placement.source]
         if self._source(index).is_seed_walk:
@@ -301,8 +301,8 @@ class _Planner:
 
     # Jobs ---------------------------------------------------------------------------------
 
-    def _key(self, voice: SectionSettings, place: Place) -> str:
-        """Notes the job of a place and gives its key."""
+    def _key(self, settings: SectionSettings, place: Place) -> str:
+        """Adds the job of a place to the plan and returns its key."""
         job = canonical(
             ClipJob(
                 model_digest=self.model.digest,
@@ -311,12 +311,12 @@ class _Planner:
                 frames_per_quarter=self.frames_per_quarter,
                 clip_quarters=self.clip_quarters,
                 place=place,
-                negative_prompt=voice.negative_prompt,
-                num_inference_steps=voice.num_inference_steps,
-                scheduler=voice.scheduler,
-                init=voice.init,
-                mask=voice.mask,
-                loras=voice.loras,
+                negative_prompt=settings.negative_prompt,
+                num_inference_steps=settings.num_inference_steps,
+                scheduler=settings.scheduler,
+                init=settings.init,
+                mask=settings.mask,
+                loras=settings.loras,
             )
         )
         key = fields_key(job_fields(job))

@@ -1,6 +1,6 @@
-"""SectionSettingsMaker: how a section's clips are rendered, apart from their place on its walk.
+"""The settings that all clips of a section share: everything but their place on its walk.
 
-Files are looked up by the caller's `InputFiles`, so that planning itself reads nothing.
+The caller's `InputFiles` looks up files, so that planning itself reads none.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _Entry = TypeVar("_Entry")
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that a song names: where it is, the digest of its bytes, and whether it holds an image.
+    """A file that a song names: its path, the digest of its bytes, and whether it is an image.
 
-    Without a look at its bytes (`is_image` None) its name tells.
+    If its bytes were not examined, `is_image` is None and the file's suffix decides.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class InputFiles(Protocol):
 
 @dataclass(frozen=True)
 class SectionSettings:
-    """What all clips of a section have in common."""
+    """The settings that all clips of a section share."""
 
     negative_prompt: str
     num_inference_steps: int
@@ -60,10 +60,10 @@ class SectionSettings:
 
 @dataclass(frozen=True)
 class SectionSettingsMaker:
-    """Makes the voices of a song's sections.
+    """Makes the settings of a song's sections.
 
     Attributes:
-        draft: About half the steps.
+        draft: Whether to take about half the steps.
     """
 
     song: ResolvedSong
@@ -74,10 +74,10 @@ class SectionSettingsMaker:
     draft: bool
 
     def of(self, section: ResolvedSection, walk: Walk) -> SectionSettings:
-        """The voice of a section.
+        """Returns the settings of a section.
 
         Raises:
-            SongError: It names a loop, mask or file that is not there.
+            SongError: The section names a loop, mask or file that does not exist.
         """
         steps = section.num_inference_steps or self.profile.num_inference_steps
         loras = [(lora, self.files(lora.path, "lora", section.where("lora"))) for lora in section.loras]
@@ -127,13 +127,13 @@ class SectionSettingsMaker:
 
 
 def between(leaving: SectionSettings, entering: SectionSettings, alpha: float) -> SectionSettings:
-    """The voice of a bridge's clip: of the section it is nearer to, with a loop if either has one."""
+    """Returns the settings of a bridge's clip: the nearer section's, with a loop if either has one."""
     near, far = (leaving, entering) if alpha < 0.5 else (entering, leaving)
     return near if near.init is not None or far.init is None else replace(near, init=far.init)
 
 
 def draft_steps(steps: int, walk: Walk) -> int:
-    """About half the steps, but at least two that are run at every point that runs any."""
+    """Returns about half the steps, so that every point that runs any step still runs at least two."""
     fewer = (steps + 1) // 2
     strengths = [rounded(point.strength) for point in walk.points]
     while fewer < steps and any(
@@ -144,10 +144,10 @@ def draft_steps(steps: int, walk: Walk) -> int:
 
 
 def _named(name: str, entries: Mapping[str, _Entry], what: str, where: NodePath) -> _Entry:
-    """An entry of the catalogue.
+    """Returns an entry of the catalogue.
 
     Raises:
-        SongError: There is none of that name.
+        SongError: The catalogue has no entry of that name.
     """
     if name in entries:
         return entries[name]

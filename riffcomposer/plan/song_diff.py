@@ -1,8 +1,8 @@
-"""What changed between two versions of a song, in musical terms.
+"""Finds what changed between two versions of a song, in musical terms.
 
-Sections are matched by name; one whose name is gone is matched with a new one that plays the same
-(it was renamed). A section has *moved* if it does not keep its order among those that both
-versions have: as few as possible are said to.
+Sections are matched by name. A section whose name is gone is matched with a new one that plays the
+same: it was renamed. A section has *moved* if its order among the sections of both versions is
+different; as few sections as possible are reported as moved.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk"}
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field that differs, its values as text."""
+    """One field that differs, with both values as text."""
 
     field: str
     old: str
@@ -36,13 +36,13 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class SectionChange:
-    """What happened to one section.
+    """What changed about one section.
 
     Attributes:
-        name: Its name in the new version (in the old one if it was removed).
+        name: The section's name in the new version (in the old one if it was removed).
         kinds: `added`, `removed`, or any of `renamed`, `moved`, `changed`.
-        old_name: Before it was renamed.
-        old_place, new_place: Position in the list, counted from 1; None where it is not there.
+        old_name: The name before a renaming.
+        old_place, new_place: Position in the list, counted from 1; None in a version without the section.
     """
 
     name: str
@@ -55,7 +55,7 @@ class SectionChange:
 
 @dataclass(frozen=True)
 class SongDiff:
-    """Fields of the song itself, and its sections in the order of the new version, removed ones last."""
+    """Changes of the song itself, and of sections in the order of the new version, removed ones last."""
 
     changes: tuple[FieldChange, ...]
     sections: tuple[SectionChange, ...]
@@ -66,7 +66,7 @@ class SongDiff:
 
 
 def diff_songs(old: ResolvedSong, new: ResolvedSong) -> SongDiff:
-    """Compares two versions of a song, defaults and `use` applied."""
+    """Compares two versions of a song after `defaults` and `use` are applied."""
     pairs = _matched(old.sections, new.sections)
     moved = _moved([pairs[index] for index in sorted(pairs)])
     sections: list[SectionChange] = []
@@ -98,7 +98,7 @@ def diff_songs(old: ResolvedSong, new: ResolvedSong) -> SongDiff:
 
 
 def _matched(old: Sequence[ResolvedSection], new: Sequence[ResolvedSection]) -> dict[int, int]:
-    """new index -> old index: by name, then by what they play, then by their prompts."""
+    """Maps new indices to old ones: by name, then by what the sections play, then by their prompts."""
     pairs: dict[int, int] = {}
     free = set(range(len(old)))
     keys = (
@@ -107,7 +107,7 @@ def _matched(old: Sequence[ResolvedSection], new: Sequence[ResolvedSection]) -> 
         lambda section: tuple(point.prompt for point in section.points),
     )
     for key in keys:
-        # Names match wherever they stand; equal music matches in order.
+        # Names match at any position; equal music matches in order.
         waiting: dict[Any, list[int]] = {}
         for place in sorted(free, reverse=True):
             waiting.setdefault(key(old[place]), []).append(place)
@@ -119,7 +119,7 @@ def _matched(old: Sequence[ResolvedSection], new: Sequence[ResolvedSection]) -> 
 
 
 def _moved(places: Sequence[int]) -> set[int]:
-    """Those that do not belong to a longest rising run (patience sorting with links back)."""
+    """Returns the sections outside a longest increasing subsequence (patience sorting with back links)."""
     ends: list[int] = []
     before: dict[int, int | None] = {}
     for place in places:
@@ -154,7 +154,7 @@ def _song_values(song: ResolvedSong) -> dict[str, str]:
 
 
 def _section_values(section: ResolvedSection) -> dict[str, str]:
-    """Everything that is heard of a section, by field, as text."""
+    """Returns everything that is heard of a section, by field, as text."""
     values: dict[str, str] = {}
     for number, point in enumerate(section.points, start=1):
         prefix = "" if section.is_seed_walk else f"point {number} "

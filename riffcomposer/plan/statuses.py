@@ -1,8 +1,8 @@
-"""Why a clip will be rendered: what the store has, and what changed since the lock was written.
+"""The status of each clip: whether the store has it, or what changed since the lock was written.
 
-A clip's *position* is its section's name, its kind and its number within that kind: what the lock
-recorded there is compared with what the plan wants there. The recorded fields explain; they decide
-nothing.
+A clip's *position* is its section's name, its kind and its number within that kind. The plan's clip
+is compared with the one that the lock recorded at that position. The recorded fields only explain a
+change; keys alone decide what is rendered.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from riffcomposer.plan.keys import job_fields, rounded
 from riffcomposer.plan.types import JobStatus, Plan, PlannedClip
 
 Position = tuple[str, str, int]
-"""Section name, kind, number within the kind."""
+"""A section's name, the clip's kind, and its number within that kind."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a lock says of a position: the clip's key and the fields that decided it."""
+    """What a lock records at a position: the clip's key and the fields that decided it."""
 
     key: str
     fields: Mapping[str, Any]
 
 
 def positions(plan: Plan) -> Iterator[tuple[Position, PlannedClip]]:
-    """Every clip of the plan with its position, in order."""
+    """Yields every clip of the plan with its position, in order."""
     counts: dict[tuple[int, str], int] = {}
     for clip in plan.clips:
         number = counts.get((clip.section, clip.kind), 0)
@@ -36,7 +36,7 @@ def positions(plan: Plan) -> Iterator[tuple[Position, PlannedClip]]:
 
 
 def names_of_files(plan: Plan) -> dict[str, str]:
-    """Digest -> the name by which the song calls the file."""
+    """Maps the digest of each file to the song's name for it."""
     names: dict[str, str] = {}
     for job in plan.jobs.values():
         for file in (job.init, job.mask, *job.loras):
@@ -51,13 +51,13 @@ def job_states(
     recorded: Mapping[Position, Recorded] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> dict[str, JobStatus]:
-    """The state of each job of a plan, by key.
+    """Returns the status of each job of a plan, by key.
 
     Args:
         plan: The plan.
-        has: Whether the store has a clip of this key.
-        recorded: What the lock says, by position.
-        names: Names that the lock has for digests of files, for the explanation.
+        has: A function that tells whether the store has a clip of a key.
+        recorded: What the lock records, by position.
+        names: The lock's names for digests of files, for the explanation.
     """
     recorded = recorded or {}
     known = {**(names or {}), **names_of_files(plan)}
@@ -80,10 +80,10 @@ def job_states(
 def explain(
     old: Mapping[str, Any], new: Mapping[str, Any], names: Mapping[str, str] | None = None
 ) -> tuple[tuple[str, str, str], ...]:
-    """(field, old, new) of each deciding field that differs, as text.
+    """Returns (field, old, new) of each deciding field that differs, as text.
 
-    The points of a walk are kept in a canonical order, so a new prompt may swap them: whichever
-    order of the old ones gives the shorter account is told. Two equal points are told as one.
+    The points of a walk have a canonical order, so a new prompt may swap them: the order of the old
+    points that gives fewer differences is used. Two equal points are shown as one.
     """
     swapped = dict(old)
     for field in ("prompt", "seed"):

@@ -1,4 +1,4 @@
-"""The value objects of a plan: what will be rendered, where it goes, and why.
+"""The value objects of a plan: what is rendered, at which position, and why.
 
 A plan is pure arithmetic over a song, the loop catalogue, file digests and a model profile; it
 holds no audio and needs no heavy library. Positions are absolute: samples at `sample_rate`
@@ -20,18 +20,18 @@ from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 @dataclass(frozen=True)
 class InitClip:
-    """The loop a render starts from, and how it is laid on the song's grid.
+    """The loop a render starts from, and how it is fitted to the song's grid.
 
-    The renderer makes the seed's level image, reads it cyclically from `start_seconds` over
+    The renderer makes the loop's level image, reads it cyclically from `start_seconds` over
     `loop_quarters` quarter notes, and resizes it along time from `tempo` to the song's tempo.
 
     Attributes:
         kind: `catalogue` (a shipped mel image), `audio` or `image` (a user's file).
-        name: What the song calls it; for messages, not in the key.
-        path: Where it lies; for reading, not in the key.
+        name: The song's name for it; for messages, not in the key.
+        path: The file; for reading, not in the key.
         sha256: Digest of the file's bytes.
-        tempo: The seed's own tempo in BPM.
-        loop_quarters: Length of its loop in quarter notes.
+        tempo: The loop's own tempo in BPM.
+        loop_quarters: Length of the loop in quarter notes.
         start_seconds: Where in the file the loop starts.
     """
 
@@ -45,11 +45,11 @@ class InitClip:
 
     @property
     def loop_seconds(self) -> Fraction:
-        """Length of the loop at the seed's own tempo."""
+        """Length of the loop in seconds at its own tempo."""
         return self.loop_quarters * 60 / self.tempo
 
     def read_range(self, params: SpectrogramParameters) -> tuple[Fraction, Fraction]:
-        """Which part of a sound is read for the loop: its first second and its length in seconds.
+        """Returns which part of a sound is read for the loop: start and length in seconds.
 
         A little of the music before and after the loop is read too, so that the first and last
         frames' windows see it.
@@ -104,17 +104,17 @@ class Place:
 
     @property
     def strength(self) -> float:
-        """Mixed linearly."""
+        """Strength at this place, linear between the points."""
         return self.a.strength + (self.b.strength - self.a.strength) * self.alpha
 
     @property
     def guidance_scale(self) -> float:
-        """Mixed linearly."""
+        """Guidance scale at this place, linear between the points."""
         return self.a.guidance_scale + (self.b.guidance_scale - self.a.guidance_scale) * self.alpha
 
     @property
     def label(self) -> str:
-        """In words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`."""
+        """The place in words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`."""
         if self.alpha in (0.0, 1.0) or self.a == self.b:
             point = self.b if self.alpha == 1.0 else self.a
             return f"seed {point.seed}" if self.a.prompt == self.b.prompt else f'"{_short(point.prompt)}"'
@@ -127,9 +127,9 @@ class Place:
         return f"{ends}, {self.alpha:.3g}"
 
     def nearest(self) -> Point:
-        """The end it is nearer to (the later one in the middle), at this place's strength and guidance.
+        """Returns the nearer point (the later one in the middle), at this place's strength and guidance.
 
-        A bridge needs one prompt and one seed to leave from; the rest of the way is not heard.
+        A bridge needs one prompt and one seed to start from.
         """
         point = self.a if self.alpha < 0.5 else self.b
         return replace(point, strength=self.strength, guidance_scale=self.guidance_scale)
@@ -153,9 +153,9 @@ class ClipJob:
         width_frames: Width of the render in frames (columns), a multiple of the model's step.
         frames_per_quarter: Length of a quarter note in frames, exact.
         clip_quarters: Length of the clip's slot in quarter notes.
-        place: Where it is on its walk: prompts, seeds, strength, guidance.
+        place: The clip's place on its walk: prompts, seeds, strength, guidance.
         num_inference_steps: Steps of the whole schedule; `int(steps * strength)` are run.
-        scheduler: Name as in the profile, `ddim` for instance.
+        scheduler: Name of the scheduler as in the profile, `ddim` for instance.
     """
 
     model_digest: str
@@ -173,12 +173,12 @@ class ClipJob:
 
     @property
     def strength(self) -> float:
-        """Denoising strength, 0..1."""
+        """Denoising strength of the clip's place, 0..1."""
         return self.place.strength
 
     @property
     def guidance_scale(self) -> float:
-        """Classifier-free guidance scale; 1 is none."""
+        """Classifier-free guidance scale of the clip's place; 1 is no guidance."""
         return self.place.guidance_scale
 
 
@@ -187,11 +187,11 @@ Status = Literal["cached", "new", "changed"]
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What `plan` found out about a job.
+    """Whether a job must be rendered, and why.
 
     Attributes:
-        status: `cached` (the store has it), `new`, or `changed` (the lock had another key here).
-        changes: For `changed`: (field, old, new), as text.
+        status: `cached` (the store has it), `new`, or `changed` (the lock has another key at its position).
+        changes: The fields that differ as (field, old, new), as text; empty unless `changed`.
     """
 
     status: Status
@@ -207,10 +207,10 @@ class PlannedClip:
         index: Position within the section, counting bridge clips first, then body, then tail.
         kind: `bridge` (leads into the section), `body`, or `tail` (sounds only in the next
             section's crossfade).
-        start_sample: Where its first frame's centre stands, absolute.
+        start_sample: Absolute sample at the centre of its first frame.
         slot_samples: Distance to the next clip's start (the grid; the render is wider).
         key: Digest of its job; the job is `Plan.jobs[key]`.
-        label: Where it stands in words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`.
+        label: Its place on the walk in words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`.
     """
 
     section: int
@@ -240,14 +240,14 @@ class PlannedSection:
     """One section of the track, `use` and `length` already expanded.
 
     Attributes:
-        name: Unique in the plan (`verse`, `verse (2)`).
+        name: A name that is unique in the plan (`verse`, `verse (2)`).
         source: Index of the section in the resolved song (its gain, chain and fades).
-        start_sample: Where it begins, bridge clips included.
-        body_start_sample: Where the bridge ends and its own bars begin.
-        end_sample: Where the next one begins (absolute; the end of the track for the last).
+        start_sample: Absolute sample at which the section, with its bridge, begins.
+        body_start_sample: Absolute sample at which the bridge ends and the section's own bars begin.
+        end_sample: Absolute sample at which the next section begins, or the track ends.
         bar: First bar of the section, counted from 0.
         bars: Length in bars, bridge included.
-        fade_in_samples, fade_out_samples: 0 for none.
+        fade_in_samples, fade_out_samples: Lengths of the fades; 0 for none.
     """
 
     name: str
@@ -270,11 +270,11 @@ class Passage:
     Attributes:
         sections: First and one-past-last index into `Plan.sections`.
         clips: First and one-past-last index into `Plan.clips`.
-        start_sample: Absolute start.
+        start_sample: Absolute sample at which the passage starts.
         body_samples: Distance to the next passage's start (or the end of the track).
-        tail_samples: How much sounds on after that, for the next passage's crossfade (or, in a
+        tail_samples: Length that sounds after the body, for the next passage's crossfade (or, in a
             loop, for the first one's).
-        wraps: The passage is the whole of a looping track and runs from its end into its start.
+        wraps: Whether the passage is the whole of a looping track and its end runs into its start.
     """
 
     sections: tuple[int, int]
@@ -290,13 +290,13 @@ class Grid:
     """The grid of the track.
 
     Attributes:
-        tempo: BPM, exact.
+        tempo: Tempo in BPM, exact.
         clip_bars: Whole bars in a clip's slot.
-        samples_per_bar: Exact.
+        samples_per_bar: Samples in a bar, exact.
         width_frames: Width of every render in frames.
         overlap_frames: Surplus of a render over its slot (the smallest over the track; slots differ by
             up to a frame).
-        join_samples: How much of the surplus is crossfaded with the next clip, at least.
+        join_samples: Shortest crossfade with the next clip; it uses the surplus.
     """
 
     tempo: Fraction
@@ -312,13 +312,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything `render` needs to know, in order. Complete and immutable.
+    """Everything that a render needs to know, in order. It is complete and immutable.
 
-    What a store has of it, and what the rest costs, is an `Assessment` beside it.
+    An `Assessment` says which of its clips a store has, and what the others cost.
 
     Attributes:
-        model: What the song calls its checkpoint; for messages and the lock.
-        jobs: By key, each once, in the order in which they are first heard.
+        model: The song's name for its checkpoint; for messages and the lock.
+        jobs: Every job once, by key, in the order in which they are first heard.
     """
 
     song_path: Path
@@ -335,15 +335,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a plan costs, roughly.
+    """An estimate of what a plan costs.
 
     Attributes:
-        clips: Different clips on the grid.
-        clips_to_render: Of these, how many the store does not have.
+        clips: Number of different clips on the grid.
+        clips_to_render: Number of these that the store does not have.
         minutes: Length of the track.
-        disk_bytes: What the render writes.
-        memory_bytes: What it holds at once.
-        estimated_seconds: How long it takes.
+        disk_bytes: Bytes that the render writes.
+        memory_bytes: Memory that the render needs at once.
+        estimated_seconds: Duration of the render.
     """
 
     clips: int
@@ -359,8 +359,8 @@ class Assessment:
     """A plan compared with a store and a lock.
 
     Attributes:
-        states: Of each job, by key.
-        budget: What rendering the rest costs.
+        states: The status of each job, by key.
+        budget: The cost of rendering the clips that the store does not have.
     """
 
     states: Mapping[str, JobStatus]

@@ -1,9 +1,9 @@
-"""Walks: where on its way through prompts and seeds each clip of a section stands.
+"""Walks: the place of each clip of a section between the prompts and seeds of its walk.
 
-A *seed walk* goes seed, seed + 1, seed + 2, ... under one prompt; clip i is on leg i // steps at
-alpha (i % steps) / steps. An *explicit walk* goes through its key points, (points - 1) * steps + 1
-clips; a section that is longer goes back the way it came. A section that states a length and no
-`interpolation_steps` spreads the walk evenly over that length.
+A *seed walk* has the seeds seed, seed + 1, seed + 2, ... under one prompt; clip i is on leg
+i // steps at alpha (i % steps) / steps. An *explicit walk* visits its key points in
+(points - 1) * steps + 1 clips; in a longer section it then runs backwards. A section that states a
+length and no `interpolation_steps` spreads the walk evenly over that length.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from riffcomposer.plan.types import Place, Point
 from riffcomposer.song.resolved import ResolvedSection
 
 SEEDS = 2**63
-"""Seeds are 0 to 2^63 - 1; a walk past the last goes on at 0."""
+"""Number of seeds, which are 0 to 2^63 - 1; a walk past the last continues at 0."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Walk:
     """The walk of one section.
 
     Attributes:
-        points: One for a seed walk, else two or more.
-        clips_per_leg: Exact; a fraction where a walk is spread over a length.
+        points: The key points: one for a seed walk, else two or more.
+        clips_per_leg: Clips from one point to the next, exact; a fraction if the walk is spread.
     """
 
     points: tuple[Point, ...]
@@ -35,14 +35,14 @@ class Walk:
     power: float
 
     def place(self, index: int, seed_shift: int = 0) -> Place:
-        """Where clip `index` stands.
+        """Returns the place of clip `index`.
 
         Args:
-            index: Counted from the start of the walk, 0 or more, without end.
-            seed_shift: Added to the seeds of an explicit walk (a later round of a song that fills a
-                `length`).
+            index: The clip's number from the start of the walk, 0 or more, without upper limit.
+            seed_shift: Number to add to the seeds of an explicit walk (in a later round of a song that
+                fills a `length`).
         """
-        # In integers: a leg is `whole` long and the clip stands at `done`.
+        # In integers: a leg is `whole` long and the clip is at `done`.
         whole, done = self.clips_per_leg.numerator, index * self.clips_per_leg.denominator
         legs = len(self.points) - 1
         if not whole:
@@ -71,7 +71,7 @@ def _shifted(point: Point, by: int) -> Point:
 
 
 def natural_clips(section: ResolvedSection) -> int:
-    """How many clips an explicit walk has by itself: each key point once."""
+    """Returns how many clips an explicit walk takes to visit each key point once."""
     return (len(section.points) - 1) * section.interpolation_steps + 1
 
 
@@ -82,7 +82,7 @@ def is_spread(section: ResolvedSection) -> bool:
 
 
 def make_walk(section: ResolvedSection, clips: int, profile: ModelProfile) -> Walk:
-    """The walk of a section that lasts `clips` clips, the model's defaults filled in."""
+    """Makes the walk of a section of `clips` clips, with the model's defaults filled in."""
     points = tuple(
         Point(
             prompt=point.prompt,
@@ -105,9 +105,9 @@ def make_walk(section: ResolvedSection, clips: int, profile: ModelProfile) -> Wa
 
 
 def bridge(origin: Point, target: Point, clips: int) -> list[Place]:
-    """The places of a bridge's clips: evenly between two points, neither of which is repeated.
+    """Returns the places of a bridge's clips, spread evenly between two points that are not repeated.
 
-    A point without a prompt (a section that plays its loop as it is) takes the other's.
+    A point without a prompt (of a section that plays the loop itself) takes the other's.
     """
     origin = origin if origin.prompt else replace(origin, prompt=target.prompt)
     target = target if target.prompt else replace(target, prompt=origin.prompt)

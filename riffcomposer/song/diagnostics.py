@@ -1,7 +1,7 @@
 """What is wrong with a song, where, and what to do: one diagnostic for each fault.
 
 Conventions: lines and columns count from 1, columns in characters; `end_column` is one past the
-last character of the token. Line 0 stands for a fault of the whole file. Text that comes from a
+last character of the token. Line 0 means the whole file. Text that comes from a
 song is made printable here, so that no terminal sequence in it ever reaches a terminal.
 """
 
@@ -19,7 +19,7 @@ from riffcomposer.errors import SongError
 Severity = Literal["error", "warning"]
 
 MAX_DIAGNOSTICS = 200
-"""More faults than this in one song are counted, not listed."""
+"""Faults of one song that are listed; the rest are only counted."""
 
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -43,9 +43,9 @@ class Diagnostic:
     Attributes:
         code: Short and stable, `unknown-key` for instance.
         message: One sentence, without position.
-        file: The song as the user named it.
-        source: The line it is on, as in the file.
-        hint: What to do, if there is something to say; else empty.
+        file: The song's name as the user gave it.
+        source: The text of the line that the fault is on.
+        hint: What to do about the fault; may be empty.
     """
 
     severity: Severity
@@ -60,7 +60,7 @@ class Diagnostic:
 
     @property
     def sentence(self) -> str:
-        """The message with its hint, printable."""
+        """Message and hint as one printable sentence."""
         return printable(f"{self.message}; {self.hint}" if self.hint else self.message)
 
     @property
@@ -69,12 +69,12 @@ class Diagnostic:
 
 
 def printable(text: str) -> str:
-    """The text with each tab as a blank and each control character as U+FFFD, columns kept."""
+    """Replaces each tab by a space and each control character by U+FFFD, so that columns stay the same."""
     return _UNPRINTABLE.sub("�", text.replace("\t", " "))
 
 
 def shorten(value: object, limit: int = 40) -> str:
-    """A value for a message: text in quotes, everything cut to `limit` characters."""
+    """Shows a value in a message: text is quoted, and everything is cut to `limit` characters."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
@@ -87,7 +87,7 @@ def shorten(value: object, limit: int = 40) -> str:
 
 
 def nearest(word: object, candidates: Iterable[str]) -> str:
-    """The candidate most like `word`; an empty string if none is near."""
+    """Returns the candidate most similar to `word`, or an empty string if none is similar."""
     if not isinstance(word, str) or len(word) > 64:
         return ""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
@@ -96,24 +96,24 @@ def nearest(word: object, candidates: Iterable[str]) -> str:
 
 
 def did_you_mean(word: object, candidates: Iterable[str]) -> str:
-    """`did you mean 'strength'?`, or an empty string if nothing is near."""
+    """Returns `did you mean 'strength'?`, or an empty string if no candidate is similar."""
     near = nearest(word, candidates)
     return f"did you mean '{near}'?" if near else ""
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by position, each once."""
+    """Sorts diagnostics by position and drops repeated ones."""
     return sorted(dict.fromkeys(diagnostics), key=lambda diagnostic: diagnostic.sort_key)
 
 
 def _width(text: str) -> int:
-    """Columns a terminal needs for `text`."""
+    """Returns how many terminal columns `text` takes."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
 
 
 def _excerpt(diagnostic: Diagnostic) -> list[str]:
-    """The source line and a caret line, cut around the token if the line is long."""
+    """Returns the source line and a line of carets; a long line is cut around the token."""
     source, start = diagnostic.source, diagnostic.column - 1
     end = max(min(diagnostic.end_column - 1, len(source)), start + 1)
     if len(source) > _SHOWN_WIDTH:
@@ -129,7 +129,7 @@ def _excerpt(diagnostic: Diagnostic) -> list[str]:
 
 
 def format_text(diagnostics: Sequence[Diagnostic]) -> str:
-    """For people: position, sentence, source line, caret."""
+    """Formats diagnostics for people: position, sentence, source line, caret."""
     lines: list[str] = []
     for diagnostic in diagnostics:
         where = printable(diagnostic.file)
@@ -142,7 +142,7 @@ def format_text(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """For programs: the fields as they are, text made printable."""
+    """Formats diagnostics for programs: every field, with text made printable."""
     return {
         key: printable(value) if isinstance(value, str) else value
         for key, value in asdict(diagnostic).items()
@@ -156,7 +156,7 @@ def _escape(text: str, more: str = "") -> str:
 
 
 def format_github(diagnostics: Sequence[Diagnostic]) -> str:
-    """For GitHub Actions: workflow commands (docs.github.com, "Workflow commands", `::error`)."""
+    """Formats diagnostics as GitHub workflow commands (docs.github.com, "Workflow commands", `::error`)."""
     lines = []
     for diagnostic in diagnostics:
         properties = {"file": diagnostic.file}
@@ -174,7 +174,7 @@ def format_github(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def song_error(file: str, diagnostics: Sequence[Diagnostic]) -> SongError:
-    """The error that carries `diagnostics`; its message is their text form."""
+    """Makes the error that carries `diagnostics`; its message is their text form."""
     ordered = in_order(diagnostics)
     if len(ordered) > MAX_DIAGNOSTICS:
         rest = len(ordered) - MAX_DIAGNOSTICS

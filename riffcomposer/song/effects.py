@@ -1,8 +1,7 @@
 """The effects a song may put into a chain: an explicit map from name to parameters.
 
-Parameter names, meanings and defaults are pedalboard's own, so that what is documented there
-holds here. Nothing outside this map can be named from a song: there is no look-up by attribute
-and no plugin path.
+Parameter names, meanings and defaults are pedalboard's, so its documentation applies here too. A
+song can name nothing outside this map: there is no look-up by attribute and no plugin path.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from riffcomposer.song.fields import StrictModel
 
 @dataclass(frozen=True)
 class Effect:
-    """One effect of a chain, every parameter stated.
+    """One effect of a chain with a value for every parameter.
 
     Attributes:
         name: A key of `EFFECTS`.
@@ -28,7 +27,7 @@ class Effect:
     parameters: tuple[tuple[str, float | str], ...]
 
     def as_dict(self) -> dict[str, float | str]:
-        """The parameters by name, as pedalboard's constructors take them."""
+        """Returns the parameters by name, as pedalboard's constructors take them."""
         return dict(self.parameters)
 
 
@@ -51,17 +50,19 @@ def _band_gain() -> Any:
 
 
 def _mix(default: float = 0.5) -> Any:
-    return _number(default, 0, 1, "Share of the effect in the sum: 0 is dry, 1 the effect alone.", 0.3)
+    return _number(
+        default, 0, 1, "Share of the effect in the output: 0 is the dry sound, 1 the effect alone.", 0.3
+    )
 
 
 class Highpass(StrictModel):
-    """Takes away what is below the corner frequency (6 dB an octave)."""
+    """Attenuates what is below the corner frequency, by 6 dB per octave."""
 
     cutoff_frequency_hz: float = _cutoff(50, 30)
 
 
 class Lowpass(StrictModel):
-    """Takes away what is above the corner frequency (6 dB an octave)."""
+    """Attenuates what is above the corner frequency, by 6 dB per octave."""
 
     cutoff_frequency_hz: float = _cutoff(50, 6000)
 
@@ -91,42 +92,44 @@ class HighShelf(StrictModel):
 
 
 class Compressor(StrictModel):
-    """Turns down what is louder than the threshold."""
+    """Turns the sound down where it is louder than the threshold."""
 
-    threshold_db: float = _number(0, -80, 0, "Level above which it works, in dBFS.", -18)
-    ratio: float = _number(1, 1, 100, "Decibels in for one decibel out above the threshold.", 2)
-    attack_ms: float = _number(1, 0.01, 2000, "How fast it takes hold, in milliseconds.", 10)
-    release_ms: float = _number(100, 0.1, 10000, "How fast it lets go, in milliseconds.", 150)
+    threshold_db: float = _number(0, -80, 0, "Level above which the sound is turned down, in dBFS.", -18)
+    ratio: float = _number(1, 1, 100, "Decibels of input per decibel of output above the threshold.", 2)
+    attack_ms: float = _number(1, 0.01, 2000, "Time until the sound is turned down, in milliseconds.", 10)
+    release_ms: float = _number(
+        100, 0.1, 10000, "Time until the sound has its own level again, in milliseconds.", 150
+    )
 
 
 class NoiseGate(StrictModel):
-    """Turns down what is softer than the threshold."""
+    """Turns the sound down where it is softer than the threshold."""
 
-    threshold_db: float = _number(-100, -120, 0, "Level below which it works, in dBFS.", -60)
-    ratio: float = _number(10, 1, 100, "How strongly it turns down.", 4)
-    attack_ms: float = _number(1, 0.01, 2000, "How fast it opens, in milliseconds.", 2)
-    release_ms: float = _number(100, 0.1, 10000, "How fast it closes, in milliseconds.", 200)
+    threshold_db: float = _number(-100, -120, 0, "Level below which the sound is turned down, in dBFS.", -60)
+    ratio: float = _number(10, 1, 100, "How strongly the sound is turned down.", 4)
+    attack_ms: float = _number(1, 0.01, 2000, "Time until the gate opens, in milliseconds.", 2)
+    release_ms: float = _number(100, 0.1, 10000, "Time until the gate closes, in milliseconds.", 200)
 
 
 class Gain(StrictModel):
-    """Louder or softer."""
+    """Makes the sound louder or softer."""
 
     gain_db: float = _number(1, -60, 36, "Gain in dB.", -2)
 
 
 class Reverb(StrictModel):
-    """A room around the sound."""
+    """Adds the reverberation of a room."""
 
     room_size: float = _number(0.5, 0, 1, "Size of the room.", 0.2)
-    damping: float = _number(0.5, 0, 1, "How much the walls swallow the treble.", 0.6)
+    damping: float = _number(0.5, 0, 1, "How much treble the walls absorb.", 0.6)
     wet_level: float = _number(0.33, 0, 1, "Level of the room.", 0.08)
-    dry_level: float = _number(0.4, 0, 1, "Level of the direct sound; 0.5 leaves it as it came.", 0.5)
+    dry_level: float = _number(0.4, 0, 1, "Level of the direct sound; 0.5 keeps it unchanged.", 0.5)
     width: float = _number(1, 0, 1, "Stereo width of the room.", 1)
-    freeze_mode: float = _number(0, 0, 1, "From 0.5 the room holds its sound for ever.", 0)
+    freeze_mode: float = _number(0, 0, 1, "From 0.5 up, the reverberation never decays.", 0)
 
 
 class Chorus(StrictModel):
-    """Several slightly detuned copies."""
+    """Adds slightly detuned copies of the sound."""
 
     rate_hz: float = _number(1, 0, 99, "Speed of the modulation in Hz.", 0.6)
     depth: float = _number(0.25, 0, 1, "Depth of the modulation.", 0.2)
@@ -136,49 +139,49 @@ class Chorus(StrictModel):
 
 
 class Phaser(StrictModel):
-    """Notches that sweep through the spectrum."""
+    """Sweeps notches through the spectrum."""
 
     rate_hz: float = _number(1, 0, 99, "Speed of the sweep in Hz.", 0.2)
     depth: float = _number(0.5, 0, 1, "Depth of the sweep.", 0.4)
-    centre_frequency_hz: float = _number(1300, 20, 20000, "Middle of the sweep in Hz.", 1000)
+    centre_frequency_hz: float = _number(1300, 20, 20000, "Centre of the sweep in Hz.", 1000)
     feedback: float = _number(0, -0.95, 0.95, "How much comes round again.", 0.2)
     mix: float = _mix()
 
 
 class Delay(StrictModel):
-    """An echo."""
+    """Adds an echo."""
 
     delay_seconds: float = _number(0.5, 0, 10, "Time to the first echo in seconds.", 0.48)
-    feedback: float = _number(0, 0, 0.95, "How much of an echo comes round again.", 0.35)
+    feedback: float = _number(0, 0, 0.95, "Share of an echo that is fed back.", 0.35)
     mix: float = _mix()
 
 
 class Distortion(StrictModel):
-    """Tanh distortion."""
+    """Distorts the sound by a tanh curve."""
 
-    drive_db: float = _number(25, 0, 60, "Gain into the curve in dB.", 6)
+    drive_db: float = _number(25, 0, 60, "Gain before the curve in dB.", 6)
 
 
 class Clipping(StrictModel):
-    """Cuts off hard at a level."""
+    """Clips the sound hard at a level."""
 
-    threshold_db: float = _number(-6, -60, 0, "Level of the cut in dBFS.", -3)
+    threshold_db: float = _number(-6, -60, 0, "Level at which the sound is clipped, in dBFS.", -3)
 
 
 class Bitcrush(StrictModel):
-    """Fewer bits a sample."""
+    """Reduces the bits per sample."""
 
-    bit_depth: float = _number(8, 1, 32, "Bits that are left.", 12)
+    bit_depth: float = _number(8, 1, 32, "Bits per sample that remain.", 12)
 
 
 class LadderFilter(StrictModel):
-    """A filter in the manner of the analogue ladder, with resonance and drive."""
+    """Filters like an analogue ladder filter, with resonance and drive."""
 
     mode: Literal["LPF12", "HPF12", "BPF12", "LPF24", "HPF24", "BPF24"] = Field(
-        "LPF12", description="Low-, high- or band-pass, 12 or 24 dB an octave.", examples=["LPF24"]
+        "LPF12", description="Low-, high- or band-pass, 12 or 24 dB per octave.", examples=["LPF24"]
     )
     cutoff_hz: float = _number(200, 10, 20000, "Corner frequency in Hz.", 1200)
-    resonance: float = _number(0, 0, 1, "Peak at the corner; 1 sings by itself.", 0.2)
+    resonance: float = _number(0, 0, 1, "Peak at the corner; at 1 the filter oscillates by itself.", 0.2)
     drive: float = _number(1, 1, 20, "Saturation; 1 is clean.", 1.5)
 
 
@@ -223,7 +226,7 @@ class ChainEntry(StrictModel):
     )
 
     def effect(self) -> Effect:
-        """The one effect that is stated, with its defaults filled in."""
+        """Returns the one effect that is stated, with its defaults filled in."""
         (name,) = self.model_fields_set
         model: StrictModel = getattr(self, name)
         return Effect(name, tuple(model.model_dump().items()))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 EMPHASIS = 1.1
 MAX_WEIGHT = 10.0
-"""What weighs more is far outside of what a model has seen; `riffcompose check` refuses it."""
+"""Largest weight. Models have seen nothing beyond it; `riffcompose check` refuses more."""
 
 _FINITE = 1e9
 _TOKEN = re.compile(r"\\[()\[\]\\]|[()\[\]]|[^\\()\[\]]+|\\")
@@ -28,9 +28,10 @@ class Bracket:
     """A pair of brackets in a prompt.
 
     Attributes:
-        text: As written, both brackets included.
-        words: What is between them, without the weight.
-        weight: Of the pair itself, and `total` together with the pairs around it, before `MAX_WEIGHT`.
+        text: The part of the prompt as written, both brackets included.
+        words: The words between the brackets, without the weight.
+        weight, total: The weight of the pair itself, and its product with the weights of the pairs around
+            it; neither is limited to `MAX_WEIGHT`.
         is_explicit: The weight is written as a number.
     """
 
@@ -71,7 +72,7 @@ def parse_emphasis(prompt: str) -> list[tuple[str, float]]:
 
 
 def brackets(prompt: str) -> Iterator[Bracket]:
-    """The pairs of brackets in a prompt, outer ones first."""
+    """Returns the pairs of brackets in a prompt, outer ones first."""
     tokens = _TOKEN.findall(prompt)
     partner = _partners(tokens)
     around: list[tuple[int, float]] = []
@@ -89,7 +90,7 @@ def brackets(prompt: str) -> Iterator[Bracket]:
 
 
 def lone_brackets(prompt: str) -> str:
-    """The brackets of a prompt that have no partner, in order: `)(`."""
+    """Returns the brackets of a prompt that have no partner, in order: `)(`."""
     tokens = _TOKEN.findall(prompt)
     partner = _partners(tokens)
     paired = {*partner, *partner.values()}
@@ -99,7 +100,7 @@ def lone_brackets(prompt: str) -> str:
 
 
 def _own_weight(tokens: Sequence[str], start: int, end: int) -> tuple[str | None, float, bool]:
-    """The last token between two brackets without its weight (None if it has none), and the weight."""
+    """Returns the last token between two brackets without its weight (None without one), and the weight."""
     explicit = _WEIGHT.fullmatch(tokens[end - 1]) if tokens[start] == "(" and end - 1 > start else None
     if explicit:
         return explicit[1], min(float(explicit[2]), _FINITE), True
@@ -107,7 +108,7 @@ def _own_weight(tokens: Sequence[str], start: int, end: int) -> tuple[str | None
 
 
 def _partners(tokens: Sequence[str]) -> dict[int, int]:
-    """Which opening bracket is closed by which closing one, by index; crossing ones have no partner."""
+    """Maps each opening bracket's index to that of its closing one; crossing brackets have no partner."""
     partner: dict[int, int] = {}
     waiting: list[int] = []
     for index, token in enumerate(tokens):

@@ -32,7 +32,7 @@ SYNONYMS = {
     "lufs": "integrated_lufs",
     "repeat": "use",
 }
-"""Words that people know from elsewhere, and what this language calls them."""
+"""Words of other programs, and what this language calls them."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Fault:
     """One fault found by a check of values.
 
     Attributes:
-        path: Where in the song.
+        path: Where in the song the fault is.
         at_key: The key is at fault, not its value.
-        missing: For `missing-key`: keys of the mapping at `path` of which one would put it right.
-        meant: For `unknown-key`: the key that was meant, if that can be told.
+        missing: For `missing-key`: keys of the mapping at `path`, any one of which removes the fault.
+        meant: For `unknown-key`: the key that was probably meant, if any is similar.
     """
 
     path: NodePath
@@ -64,7 +64,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def model_at(path: NodePath) -> type[BaseModel]:
-    """The model of the mapping at `path`, as far as the path is known."""
+    """Returns the model of the mapping at `path`, as far as the path is known."""
     model: type[BaseModel] = Song
     for part in path:
         if isinstance(part, str) and part in model.model_fields:
@@ -73,7 +73,7 @@ def model_at(path: NodePath) -> type[BaseModel]:
 
 
 def label(path: NodePath) -> str:
-    """How a message names the value at `path`: its key, or `item 2 of lora`."""
+    """Returns how a message names the value at `path`: its key, or `item 2 of lora`."""
     if path and isinstance(path[-1], int):
         over = next((part for part in reversed(path) if isinstance(part, str)), "the list")
         return f"item {path[-1] + 1} of {over}"
@@ -91,7 +91,7 @@ def _unknown_key(path: NodePath, look: bool) -> Fault:
     if meant not in known:
         meant = "" if home or not look else nearest(key, known)
     if (part := key_in_text(key)) is not None:
-        hint = f"write a blank after {part}:"
+        hint = f"write a space after {part}:"
     elif meant:
         hint = f"did you mean '{meant}'?"
     else:
@@ -142,7 +142,7 @@ def _type_hint(kind: str, value: object, path: NodePath) -> str:
     ):
         return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
     if kind in ("model_type", "dict_type", "list_type") and isinstance(value, str) and key_in_text(value):
-        return f"write a blank after {key_in_text(value)}:"
+        return f"write a space after {key_in_text(value)}:"
     if kind == "model_type" and isinstance(value, str) and any(mark in value for mark in "\uff1a\uff5b"):
         return "write : and { of half width"
     if kind == "model_type" and isinstance(value, str) and "chain" in path:
@@ -190,7 +190,7 @@ def _fault(error: dict[str, Any], look: bool) -> Fault:
 
 
 def faults_of(error: ValidationError) -> list[Fault]:
-    """One fault for each of pydantic's errors; of very many, the later ones without a suggestion."""
+    """Makes one fault from each of pydantic's errors; after many, later ones get no suggestion."""
     entries = error.errors(include_url=False)
     return [_fault(dict(entry), number < MAX_DIAGNOSTICS) for number, entry in enumerate(entries)]
 

@@ -1,4 +1,4 @@
-"""What every part of the language is built from: the strict base model and the texts with units.
+"""The strict base model of the language, and its texts with units.
 
 Conventions: a song's numbers are plain YAML numbers, its lengths are texts with a unit
 (`2 bars`, `20s`). Models are strict: a text never becomes a number in silence, unknown keys are
@@ -26,7 +26,7 @@ _MOST = {"seconds": MAX_LENGTH_SECONDS, "bars": MAX_LENGTH_BARS, "beats": MAX_LE
 
 
 class StrictModel(BaseModel):
-    """A mapping of the song language: no conversions, no unknown keys, never changed."""
+    """The base of every mapping of the song language: no conversions, no unknown keys, immutable."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True, defer_build=True
@@ -52,7 +52,7 @@ def _length(value: object) -> Length:
 def _positive_length(value: object) -> Length:
     length = _length(value)
     if length.value == 0:
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be longer than 0")
     return length
 
 
@@ -65,10 +65,10 @@ def _meter(value: object) -> Meter:
 
 
 LengthText = Annotated[Length, PlainValidator(_length), WithJsonSchema(_LENGTH_SCHEMA)]
-"""`2 bars`, `3 beats`, `250ms`, `20s`, `3min`, `1h`; from nothing to 24 hours."""
+"""A length such as `2 bars`, `3 beats`, `250ms`, `20s`, `3min` or `1h`, from 0 to 24 hours."""
 
 PositiveLengthText = Annotated[Length, PlainValidator(_positive_length), WithJsonSchema(_LENGTH_SCHEMA)]
-"""A `LengthText` longer than nothing."""
+"""A `LengthText` longer than 0."""
 
 MeterText = Annotated[
     Meter,
@@ -79,7 +79,7 @@ MeterText = Annotated[
 
 
 def short_form(key: str) -> BeforeValidator:
-    """Lets a plain text stand for a mapping with only `key`: `cut` for `{type: cut}`."""
+    """Lets a plain text replace a mapping with only `key`: `cut` means `{type: cut}`."""
 
     def expand(value: object) -> object:
         return {key: value} if isinstance(value, str) else value

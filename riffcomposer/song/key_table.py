@@ -57,7 +57,7 @@ def _rows(properties: dict[str, Any], leave_out: set[str]) -> list[str]:
 
 
 def key_table() -> str:
-    """Markdown: a table for each part of the language, and one line for each effect."""
+    """Returns Markdown with a table for each part of the language and a row for each effect."""
     schema = song_schema()
     lines: list[str] = []
     for name, title, leave_out in _PARTS:
@@ -73,7 +73,7 @@ def key_table() -> str:
 
 
 def with_table(text: str) -> str:
-    """The README's text with the table brought up to date between its marks."""
+    """Returns the README's text with the table between its marks replaced by the current one."""
     head, _, rest = text.partition(_START)
     _, _, tail = rest.partition(_END)
     return f"{head}{_START}\n{key_table()}{_END}{tail}"

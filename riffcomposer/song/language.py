@@ -1,9 +1,9 @@
-"""The song language: what may stand in a song file, with bounds, defaults and examples.
+"""The song language: the keys that a song file may contain, with bounds, defaults and examples.
 
-These models check each value by itself. What needs two values at once (`bars` with `clips`, a
-`use` of a missing section) is checked in `riffcomposer.song.rules`, which can point at both; the
-song with everything filled in is made by `riffcomposer.song.resolve`. The JSON Schema for
-editors is generated from here (`riffcomposer.song.schema`).
+These models check each value by itself. Rules about several values (`bars` with `clips`, a `use`
+of a missing section) are in `riffcomposer.song.rules`; `riffcomposer.song.resolve` fills in what a
+song leaves out. The JSON Schema for editors is generated from these models
+(`riffcomposer.song.schema`).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ PathText = Annotated[str, Field(min_length=1, max_length=500)]
 Tempo = Annotated[float, Field(ge=20, le=400)]
 
 _PROMPT = (
-    "What to play, in words. `(word:1.3)` weighs a word more, `[word]` less. Needed unless strength is "
-    "0 or every point of the walk has its own. 1 to 2000 characters."
+    "What to play, in words. `(word:1.3)` gives a word more weight, `[word]` less. Required unless strength "
+    "is 0 or every point of the walk has its own. 1 to 2000 characters."
 )
 _STRENGTH = (
     "How far the render moves away from the loop (denoising strength): 0 is the loop itself, "
-    "1 leaves nothing of it; up to about 0.75 the beat holds. 0 to 1. Default: the model's own."
+    "1 keeps nothing of it; up to about 0.75 its beat remains. 0 to 1. Default: the model's own."
 )
 _GUIDANCE = "How strictly the prompt is followed. 0 to 50. Default: the model's own."
 _INIT_EXAMPLES = [
@@ -49,7 +49,7 @@ _INIT_EXAMPLES = [
 
 
 class Init(StrictModel):
-    """A loop from the user's own file, with its place in the file and its tempo."""
+    """A loop from the user's own file, with its position in the file and its tempo."""
 
     path: PathText = Field(
         description="A catalogue name, or a path under the song's folder "
@@ -57,7 +57,7 @@ class Init(StrictModel):
         examples=["clips/guitar.wav"],
     )
     start: LengthText | None = Field(
-        None, description="Where in the file the clip starts. Default: its beginning.", examples=["12.8s"]
+        None, description="Where in the file the loop starts. Default: at its beginning.", examples=["12.8s"]
     )
     tempo: Tempo | None = Field(
         None, description="The file's own tempo in BPM, 20 to 400. Default: the song's.", examples=[120]
@@ -66,19 +66,19 @@ class Init(StrictModel):
         None,
         gt=0,
         le=64,
-        description="Length of the clip in bars, above 0, at most 64. Default: as many as one clip of "
+        description="Length of the loop in bars, above 0, at most 64. Default: as many as one clip of "
         "the song holds.",
         examples=[2],
     )
 
 
 class Transition(StrictModel):
-    """How a section is entered from the one before."""
+    """How the music moves from the previous section into this one."""
 
     type: Literal["cut", "crossfade", "bridge"] = Field(
         "crossfade",
-        description="`cut`: at once; `crossfade`: both sound for a moment; `bridge`: clips that walk "
-        "from the end of the section before to the start of this one.",
+        description="`cut`: at once; `crossfade`: both sections overlap; `bridge`: extra clips that lead "
+        "from the end of the previous section to the start of this one.",
         examples=["bridge"],
     )
     length: PositiveLengthText | None = Field(
@@ -90,12 +90,14 @@ class Transition(StrictModel):
 
 
 class Lora(StrictModel):
-    """A LoRA: a small change to the model, learnt from other music."""
+    """A LoRA: a small change to the model, trained on other music."""
 
     path: PathText = Field(
         description="A .safetensors file under the song's folder.", examples=["loras/tape.safetensors"]
     )
-    weight: float = Field(1.0, ge=-4, le=4, description="How strongly it acts, -4 to 4.", examples=[0.8])
+    weight: float = Field(
+        1.0, ge=-4, le=4, description="How strongly the LoRA acts, -4 to 4.", examples=[0.8]
+    )
 
 
 InitField = Annotated[Init, short_form("path")]
@@ -104,7 +106,7 @@ LoraField = Annotated[Lora, short_form("path")]
 
 
 class Settings(StrictModel):
-    """What `defaults` and a section both may say."""
+    """Keys that both `defaults` and a section may have."""
 
     init: InitField | None = Field(
         None,
@@ -116,7 +118,9 @@ class Settings(StrictModel):
     )
     strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.55])
     denoising: Strength | None = Field(
-        None, description="Riffusion's word for `strength`; only one of the two. 0 to 1.", examples=[0.55]
+        None,
+        description="Riffusion's name for `strength`; a song uses one of the two. 0 to 1.",
+        examples=[0.55],
     )
     guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[6])
     num_inference_steps: int | None = Field(
@@ -131,7 +135,7 @@ class Settings(StrictModel):
         None,
         min_length=1,
         max_length=50,
-        description="Sampling method; the model's profile lists what it allows. Default: the model's own.",
+        description="Sampling method, one of those in the model's profile. Default: the model's own.",
         examples=["ddim"],
     )
     negative_prompt: str | None = Field(
@@ -139,7 +143,7 @@ class Settings(StrictModel):
     )
     mask: PathText | None = Field(
         None,
-        description="Repaint only the white part of this image: a catalogue name, a .png under the "
+        description="Render only the white part of this image anew: a catalogue name, a .png under the "
         "song's folder, or `none`. Default: none.",
         examples=["beats-80"],
     )
@@ -173,7 +177,7 @@ class Settings(StrictModel):
     )
     overlap: LengthText | None = Field(
         None,
-        description="At least so much of each clip is crossfaded with the next. Default: half a beat.",
+        description="Shortest crossfade of each clip with the next. Default: half a beat.",
         examples=["1 beat"],
     )
     transition: TransitionField | None = Field(
@@ -184,7 +188,7 @@ class Settings(StrictModel):
 
 
 class Point(StrictModel):
-    """One point of a walk; what it leaves out is the section's."""
+    """One point of a walk; keys that it leaves out come from the section."""
 
     prompt: Prompt | None = Field(None, description=_PROMPT, examples=["church bells on sunday"])
     seed: Seed | None = Field(
@@ -195,16 +199,16 @@ class Point(StrictModel):
 
 
 class Section(Settings):
-    """A part of the song. Without `walk` it plays one prompt and walks over seeds."""
+    """A part of the song. Without `walk` it has one prompt and walks over seeds."""
 
     name: Name | None = Field(
         None,
-        description="A name of its own, for `use` and for messages. Default: by its place.",
+        description="Unique name, for `use` and for messages. Default: a name by position.",
         examples=["verse"],
     )
     use: Name | None = Field(
         None,
-        description="Play the section of this name again; any field stated here replaces the one there. "
+        description="Play the section of this name again; each key stated here replaces that section's. "
         "Default: nothing.",
         examples=["verse"],
     )
@@ -246,7 +250,7 @@ class Section(Settings):
         None,
         ge=-60,
         le=24,
-        description="Louder or softer by so many dB, -60 (silent) to 24. Default: 0.",
+        description="Gain of the section in dB, -60 (silent) to 24. Default: 0.",
         examples=[-2],
     )
     chain: list[ChainEntry] | None = Field(
@@ -258,7 +262,7 @@ class Section(Settings):
 
 
 class Master(StrictModel):
-    """The last stage: an effect chain, a loudness target and a ceiling."""
+    """The last stage: an effect chain, a loudness target and a true-peak ceiling."""
 
     chain: list[ChainEntry] = Field(
         [],
@@ -281,7 +285,7 @@ class Master(StrictModel):
 
 
 class Output(StrictModel):
-    """Which files come out, and how they are decoded."""
+    """The files to write, and how the sound is decoded."""
 
     formats: list[Literal["wav", "flac", "mp3", "ogg"]] = Field(
         ["flac"],
@@ -295,7 +299,9 @@ class Output(StrictModel):
         0.3, ge=0, le=1, description="Width of the stereo picture: 0 is mono, 1 very wide.", examples=[0.4]
     )
     decoder: Literal["fast", "default", "best"] = Field(
-        "default", description="How much work goes into finding the phase of the sound.", examples=["best"]
+        "default",
+        description="Effort of finding the sound's phase: `fast`, `default` or `best`.",
+        examples=["best"],
     )
 
 
@@ -311,7 +317,7 @@ class Song(StrictModel):
     )
     tempo: Tempo = Field(
         93.75,
-        description="Quarter notes a minute (BPM), 20 to 400. Loops are fitted to it, their pitch stays.",
+        description="Quarter notes per minute (BPM), 20 to 400. Loops are fitted to it and keep their pitch.",
         examples=[93.75],
     )
     meter: MeterText = Field("4/4", description="Time signature.", examples=["3/4"])  # type: ignore[assignment]
@@ -328,7 +334,7 @@ class Song(StrictModel):
     )
     defaults: Settings = Field(
         default_factory=Settings.model_construct,
-        description="What holds for every section that does not say otherwise.",
+        description="Settings for every section that does not state its own.",
         examples=[{"init": "lofi-keys", "strength": 0.55}],
     )
     sections: list[Section] = Field(
@@ -344,17 +350,17 @@ class Song(StrictModel):
     )
     output: Output = Field(
         default_factory=Output.model_construct,
-        description="Which files come out.",
+        description="The files to write.",
         examples=[{"formats": ["flac", "mp3"]}],
     )
     loop: bool = Field(
         False,
-        description="The end of the track meets its start, so that it can play round and round.",
+        description="Join the end of the track to its start, so that it repeats without a gap.",
         examples=[True],
     )
     length: PositiveLengthText | None = Field(
         None,
-        description="Fill this time by repeating the sections, their seeds walking on; at most 24h. "
+        description="Fill this time by repeating the sections with further seeds; at most 24h. "
         "Default: once through.",
         examples=["1h"],
     )

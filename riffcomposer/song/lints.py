@@ -1,7 +1,7 @@
-"""What a song's author should know that needs the model's profile, the catalogue or the song's files.
+"""Errors and warnings that need the model's profile, the catalogue or the song's files.
 
-An error here is a song that cannot be rendered as it stands; a warning one that can, but is
-probably not what was meant. Lints that need the plan live in `riffcomposer.plan.plan_lints`.
+An error means that the song cannot be rendered; a warning, that it can, but is probably not what
+was meant. Lints that need the plan are in `riffcomposer.plan.plan_lints`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from riffcomposer.units import Timebase, exact
 SILENT_DB = -60
 MAX_STEPS = 1000
 TEMPO_RATIO = 1.5
-"""A loop stretched by more than this sounds smeared."""
+"""Stretch from which a loop sounds smeared."""
 FEW_STEPS = 10
-"""A model that needs fewer steps than this is made for few: one effective step is fine with it."""
+"""A model whose default is below this many steps is made for few: with it one effective step is enough."""
 
 _CURLY = re.compile(
     "[\u2018\u201a][^\u2018\u201a]*[\u2018\u2019]|[\u201c\u201e\u00ab][^\u201c\u201e\u00ab]*[\u201c\u201d\u00bb]"
@@ -35,12 +35,12 @@ _Lint = Iterator[Diagnostic]
 
 
 def effective_steps(num_inference_steps: int, strength: float) -> int:
-    """Denoising steps that are really run, as Riffusion counts them."""
+    """Returns the number of denoising steps that are run, as Riffusion counts them."""
     return int(num_inference_steps * strength)
 
 
 def _point_path(section: ResolvedSection, index: int, key: str) -> NodePath:
-    """Where `key` of a key point is written: at the point, or at the section, or where that has it from."""
+    """Returns where `key` of a key point is written: at the point, at the section, or at what it inherits."""
     if section.is_seed_walk or "walk" not in section.origins:
         return _origin(section, key)
     return (*section.origins["walk"], index, key)
@@ -53,7 +53,7 @@ def _origin(section: ResolvedSection, key: str) -> NodePath:
 
 
 def _written(song: LoadedSong, section: ResolvedSection, index: int, key: str) -> NodePath:
-    """Like `_point_path`, but the section's own where the point does not state it."""
+    """Returns the same as `_point_path`, but the section's own value where the point does not state it."""
     path = _point_path(section, index, key)
     if song.position(path) == song.position(path[:-1]):
         return _origin(section, key)
@@ -71,7 +71,7 @@ def _steps(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) ->
             path = section.where("num_inference_steps")
         effective = effective_steps(steps, strength)
         if strength > 0 and effective == 0:
-            message = f"strength {strength:g} of {steps} steps leaves none to run"
+            message = f"strength {strength:g} of {steps} steps leaves no step to run"
             least = -(-1 // exact(strength))
             more = f"write num_inference_steps: {least}, " if least <= MAX_STEPS else "write "
             hint = f"{more}a higher strength, or strength: 0 for the loop"
@@ -98,7 +98,7 @@ def _walk(song: LoadedSong, section: ResolvedSection) -> _Lint:
     for index, (left, right) in enumerate(zip(section.points, section.points[1:], strict=False)):
         path = (*section.where("walk"), index + 1)
         if left.prompt != right.prompt and left.seed != right.seed:
-            message = "prompt and seed both change over this leg, which tends to wander"
+            message = "prompt and seed both change over this leg, so the music may lose its thread"
             yield song.diagnostic("warning", "wandering-leg", message, path, "change one of them at a time")
         elif left == right:
             message = "this point is the same as the one before: nothing changes over the leg"
@@ -106,7 +106,7 @@ def _walk(song: LoadedSong, section: ResolvedSection) -> _Lint:
 
 
 def _prompts(song: LoadedSong, section: ResolvedSection) -> list[tuple[str, NodePath]]:
-    """The texts that a model reads, and where they are written."""
+    """Yields the texts that a model reads, and where they are written."""
     prompts = [
         (point.prompt, _written(song, section, index, "prompt")) for index, point in enumerate(section.points)
     ]
@@ -148,9 +148,9 @@ def _fades(song: LoadedSong, section: ResolvedSection) -> _Lint:
 
 
 def _formats(song: LoadedSong) -> _Lint:
-    """A loop that is written as MP3 alone: its encoder puts silence before and behind the music."""
+    """Warns of a loop that is written as MP3 alone: MP3 has silence before and after the music."""
     if song.resolved.loop and set(song.resolved.output.formats) == {"mp3"}:
-        message = "most players leave a gap at the seam of an MP3, so that this loop does not join"
+        message = "most players leave a gap where an MP3 repeats, so this loop is not seamless"
         hint = "add wav, flac or ogg to the formats"
         yield song.diagnostic("warning", "loop-as-mp3", message, ("output", "formats"), hint)
 
@@ -158,7 +158,7 @@ def _formats(song: LoadedSong) -> _Lint:
 def _named(
     song: LoadedSong, name: str, known: dict[str, Path], path: NodePath, kind: str, folders: tuple[Path, ...]
 ) -> _Lint:
-    """A catalogue name that must exist, or a file that must be there."""
+    """Reports a catalogue name or a file that does not exist."""
     if is_path(name):
         try:
             resolve_inside(song.folder, name, allowed=folders)
@@ -200,7 +200,7 @@ def _files(
 
 
 def _curly_quotes(song: LoadedSong) -> _Lint:
-    """Texts in quotes that YAML does not take for quotes: they become a part of the text."""
+    """Warns of curly quotes, which YAML reads as a part of the text."""
     waiting: list[tuple[Node, NodePath]] = [(song.source.root, ())]
     while waiting:
         node, path = waiting.pop()
@@ -226,17 +226,18 @@ def lint(
     allowed_folders: tuple[Path, ...] = (),
     model_folder: Path | None = None,
 ) -> list[Diagnostic]:
-    """Everything there is to say about a song without planning it.
+    """Finds errors and warnings that need no plan.
 
     Args:
         song: A song without faults of its own.
-        profile: Of its model; None if the model is not on this disk: what needs it is left out.
-        catalogue: The loops and masks that it may name.
-        allowed_folders: Folders beside the song's own in which its files may lie.
-        model_folder: Of its checkpoint, whose headers LoRA files are compared with.
+        profile: The model's profile. None if the model is not on this disk; lints that need it are
+            then left out.
+        catalogue: The loops and masks that the song may name.
+        allowed_folders: Folders besides the song's own that its files may be in.
+        model_folder: The checkpoint's folder; LoRA files are compared with its headers.
 
     Returns:
-        Errors and warnings by position. What several sections inherit is said once.
+        Errors and warnings by position. What several sections inherit is reported once.
     """
     found: list[Diagnostic] = [*_formats(song), *_curly_quotes(song)]
     if any(section.loras for section in song.resolved.sections):

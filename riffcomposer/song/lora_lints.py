@@ -1,4 +1,4 @@
-"""What there is to say about the LoRA files of a song before anything is loaded."""
+"""Errors and warnings about the LoRA files of a song, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _Finding = tuple[Severity, str, str, str]
 def lint_loras(
     song: LoadedSong, model_folder: Path | None, allowed: tuple[Path, ...] = ()
 ) -> Iterator[Diagnostic]:
-    """Errors for files that do not fit the model, and a warning where a part of one is left out.
+    """Reports files that do not fit the model, and warns where a part of a file is left out.
 
     Args:
-        model_folder: The checkpoint's; None if it is not on this disk.
-        allowed: Folders beside the song's own in which its files may lie.
+        model_folder: The checkpoint's folder; None if the checkpoint is not on this disk.
+        allowed: Folders besides the song's own that its files may be in.
     """
     layers = _layers(model_folder)
     looked: dict[str, _Finding | None] = {}
@@ -43,7 +43,7 @@ def lint_loras(
 
 
 def _layers(folder: Path | None) -> Layers | None:
-    """The model's layers; None if it has no weights on this disk or they are damaged (said elsewhere)."""
+    """Returns the model's layers; None if its weights are missing or damaged, which is reported elsewhere."""
     if folder is None:
         return None
     try:
@@ -53,7 +53,7 @@ def _layers(folder: Path | None) -> Layers | None:
 
 
 def _finding(file: Path, layers: Layers | None) -> _Finding | None:
-    """What there is to say about one file."""
+    """Returns the finding about one file, if any."""
     try:
         fit = fit_lora(file, layers)
         acts = check_values(file, fit)
@@ -67,5 +67,5 @@ def _finding(file: Path, layers: Layers | None) -> _Finding | None:
     if fit.left_out:
         first, total = fit.left_out[0][:120], len(fit.left_out) + len(fit.used)
         message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"
-        return "warning", "lora-in-part", message, "the others act as they should"
+        return "warning", "lora-in-part", message, "the other tensors act as usual"
     return None

@@ -1,7 +1,7 @@
-"""What holds for a section once `defaults` and `use` are applied.
+"""Merges `defaults` and `use` into a section's own values.
 
-Works on plain mappings, before and after validation: `rules` asks it of a song that may be full
-of faults, `resolve` of one without.
+It works on plain mappings, before and after validation: `rules` uses it on songs that may be full
+of faults, `resolve` on valid ones.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 from riffcomposer.song.resolved import NodePath
 
 EXCLUSIVE = (("bars", "clips", "duration"), ("strength", "denoising"))
-"""Keys of which a section states one; stating one replaces the inherited other."""
+"""Keys of which a section has one; stating one replaces an inherited other."""
 
 MAX_USE_DEPTH = 16
-"""So many sections may build on one another."""
+"""Most sections that may build on one another."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Merged:
     """A section's fields, its own and inherited.
 
     Attributes:
-        values: By key, `name` and `use` being its own.
-        origins: Where each stands in the file.
+        values: The values by key; `name` and `use` are never inherited.
+        origins: Where each value is written.
     """
 
     values: dict[str, Any]
@@ -33,12 +33,12 @@ class Merged:
 
     @property
     def strength(self) -> Any:
-        """Under either of its names; None if not stated."""
+        """The value of `strength` or `denoising`; None if neither is stated."""
         return self.values.get("strength", self.values.get("denoising"))
 
 
 def by_name(sections: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The first section of each name."""
+    """Returns the first section of each name."""
     found: dict[str, int] = {}
     for index, section in enumerate(sections):
         name = section.get("name")
@@ -53,9 +53,9 @@ def _target(sections: Sequence[Mapping[str, Any]], index: int, names: Mapping[st
 
 
 def use_chain(sections: Sequence[Mapping[str, Any]], index: int, names: Mapping[str, int]) -> list[int]:
-    """The sections that `index` builds on, the deepest first and itself last.
+    """Returns the sections that `index` builds on, the deepest first and itself last.
 
-    Cut where it goes round, and at one more than `MAX_USE_DEPTH`.
+    The chain ends where it would repeat, and after `MAX_USE_DEPTH` + 1 sections.
     """
     chain = [index]
     while (target := _target(sections, chain[-1], names)) is not None:
@@ -66,7 +66,7 @@ def use_chain(sections: Sequence[Mapping[str, Any]], index: int, names: Mapping[
 
 
 def use_circle(sections: Sequence[Mapping[str, Any]], index: int, names: Mapping[str, int]) -> list[int]:
-    """The sections of the circle that `index` is part of; empty if it is in none."""
+    """Returns the sections of the circle of `use` that `index` is in, or an empty list."""
     chain = use_chain(sections, index, names)
     return chain if _target(sections, chain[0], names) == index else []
 
@@ -74,7 +74,7 @@ def use_circle(sections: Sequence[Mapping[str, Any]], index: int, names: Mapping
 def merge_section(
     defaults: Mapping[str, Any], sections: Sequence[Mapping[str, Any]], index: int, names: Mapping[str, int]
 ) -> Merged:
-    """Lays `defaults`, the used sections and the section itself over one another."""
+    """Merges `defaults`, the used sections and the section itself; later values replace earlier ones."""
     chain = use_chain(sections, index, names)
     layers: list[tuple[NodePath, Mapping[str, Any]]] = [(("defaults",), defaults)]
     layers += [(("sections", place), sections[place]) for place in chain]

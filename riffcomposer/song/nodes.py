@@ -1,4 +1,4 @@
-"""A YAML document as a tree in which every key and value knows where it stands."""
+"""A YAML document as a tree in which every key and value has its position in the file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PlainScalar = str | int | float | bool | None
 
 @dataclass
 class Node:
-    """A value and its place.
+    """A value and its position in the file.
 
     Attributes:
-        size: Nodes in the tree below, itself included, aliases counted in full.
-        height: Levels in the tree below, itself included.
-        invalid: The reader has already complained about this value; nobody else should.
+        size: Number of nodes in this subtree, with aliases counted in full.
+        height: Number of levels in this subtree.
+        invalid: The reader has already reported this value, so later checks leave it out.
     """
 
     span: Span
@@ -42,13 +42,13 @@ class Sequence(Node):
 
 @dataclass
 class Mapping(Node):
-    """Keys in the file's order, each with the place of the key."""
+    """Keys in the file's order, each with the key's position."""
 
     entries: dict[str, tuple[Span, Node]] = field(default_factory=dict)
 
 
 def child(node: Node, part: str | int) -> tuple[Span, Node] | None:
-    """The place of the key (of the item, in a list) and the value under it; None if not there."""
+    """Returns the position of the key (in a list, of the item) and its value, or None if there is none."""
     if isinstance(node, Mapping) and isinstance(part, str):
         return node.entries.get(part)
     if isinstance(node, Sequence) and isinstance(part, int) and 0 <= part < len(node.items):
@@ -58,10 +58,10 @@ def child(node: Node, part: str | int) -> tuple[Span, Node] | None:
 
 
 def position(root: Node, path: NodePath, *, key: bool = False) -> Span:
-    """Where the value (or, with `key`, the key) at `path` stands.
+    """Returns the position of the value (or, with `key`, of the key) at `path`.
 
-    What is not in the file stands where its nearest ancestor does: a missing key of a section is
-    at the section's first key.
+    A path that is not in the file has the position of its nearest ancestor: a missing key of a
+    section is reported at the section's first key.
     """
     node, span = root, root.span
     for part in path:
@@ -73,7 +73,7 @@ def position(root: Node, path: NodePath, *, key: bool = False) -> Span:
 
 
 def is_invalid(root: Node, path: NodePath) -> bool:
-    """Whether the value at `path`, or one above it, has already been complained about."""
+    """Whether the value at `path`, or one above it, has already been reported."""
     node = root
     for part in path:
         found = child(node, part)

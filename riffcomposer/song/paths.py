@@ -1,7 +1,7 @@
-"""Files that a song names: found strictly under the song's folder.
+"""Finds the files that a song names, strictly under the song's folder.
 
-A song may come from a stranger. Its paths are relative, go down only, and name regular files of
-bounded size; a link is fine while it stays inside. Nothing here opens a file.
+A song may come from a stranger. Its paths are relative, have no `..`, and name regular files of
+bounded size; a link may not lead outside the folder. Nothing here opens a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,11}$")
 
 
 class PathError(ValueError):
-    """A path that a song may not name, or that leads nowhere. The message is one sentence."""
+    """A path that a song may not name, or that does not exist. The message is one sentence."""
 
 
 def is_path(text: str) -> bool:
@@ -38,7 +38,7 @@ def is_path(text: str) -> bool:
 
 
 def path_fault(text: str) -> str | None:
-    """What is wrong with the form of a path, in a sentence; None if nothing is."""
+    """Returns what is wrong with the form of a path, as a sentence, or None."""
     shown = shorten(text)
     if text[:1] in _CURLY_QUOTES and text[-1:] in _CURLY_QUOTES:
         return f"{shown} has curly quotes as a part of the name; write \" or '"
@@ -48,7 +48,7 @@ def path_fault(text: str) -> str | None:
         forward = text.replace("\\", "/")
         return f"{shown} is not a path with forward slashes; write {shorten(forward)}"
     if _ADDRESS.match(text):
-        return f"{shown} is an address; download the file and name it under the song's folder"
+        return f"{shown} is a web address; download the file and name it under the song's folder"
     if text.startswith(("/", "~")):
         return f"{shown} is not under the song's folder; write a relative path"
     if ".." in text.split("/"):
@@ -62,30 +62,31 @@ def path_fault(text: str) -> str | None:
 
 
 def same_name(text: str) -> str:
-    """What two forms of one name have in common: macOS takes names apart (NFD), others do not (NFC)."""
+    """Returns the composed form (NFC) of a name; macOS may store the decomposed one (NFD)."""
     return unicodedata.normalize("NFC", text)
 
 
 def existing(path: Path) -> Path:
-    """The path as it is on disk, where a part of it has the other Unicode form; else the path itself."""
+    """Returns the path in the Unicode form that it has on disk, or unchanged if there is no such file."""
     if str(path).isascii() or os.path.lexists(path):
         return path
     found = Path(path.anchor)
     for part in path.parts[1:] if path.anchor else path.parts:
+        name = part
         if not part.isascii() and not os.path.lexists(found / part):
             try:
-                names = [name for name in os.listdir(found) if same_name(name) == same_name(part)]
+                names = [entry for entry in os.listdir(found) if same_name(entry) == same_name(part)]
             except (OSError, ValueError):
                 names = []
             if len(names) != 1:
                 return path
-            part = names[0]
-        found /= part
+            name = names[0]
+        found /= name
     return found
 
 
 def _not_there(folder: Path, text: str) -> str:
-    """What to say of a file that is not there, with a name like it that is."""
+    """Returns the message for a file that does not exist, with a similar name that does."""
     shown = shorten(text)
     said = f"there is no file {shown} in the song's folder"
     parent, _, name = text.rpartition("/")

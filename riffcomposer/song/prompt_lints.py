@@ -1,6 +1,6 @@
-"""What a prompt that was written for another program means here: mostly, nothing but its letters.
+"""Warns of prompt notation of other programs, which is read here as plain words.
 
-Each rule names the program's notation, says what it is here, and what to write instead.
+Each rule recognises a notation, says what it means here, and what to write instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_LINES = 100
 
 @dataclass(frozen=True)
 class _Remark:
-    """One thing to say about a prompt, and the part of it that it is about."""
+    """One remark about a prompt, and the part of the prompt that it is about."""
 
     text: str
     code: str
@@ -74,7 +74,9 @@ _RULES = (
         "{0} is not replaced by anything here",
         "write the words out",
     ),
-    _Rule(r"\b__[\w/*-]+__", "{0} is no wildcard here, its letters are read as words", "write the words out"),
+    _Rule(
+        r"\b__[\w/*-]+__", "{0} is not a wildcard here, its letters are read as words", "write the words out"
+    ),
     _Rule(
         r"(?<!\\)\[[^\[\]|]*\|[^\[\]]*\]",
         "{0} does not alternate here, it only weighs all of its words less",
@@ -87,39 +89,39 @@ _RULES = (
     ),
     _Rule(
         rf"(?i)(?<!\\)\[\s*(?:{_SECTIONS})(?:\s*\d+)?(?:\s*[:-][^\[\]]*)?\s*\]",
-        "{0} starts no part of the song here, it is a word that weighs less",
+        "{0} does not start a part of the song here, it is a word that weighs less",
         "give each part a section of its own",
     ),
     _Rule(
         r"\{[^{}|]*\}",
-        "{0} weighs nothing here, its brackets are read as they are",
+        "{0} is not a weight here, its brackets are ordinary characters",
         "write (words) or (words:1.3)",
     ),
     _Rule(
         r"[\uff08\uff09\uff3b\uff3d\u3010\u3011\uff1a]",
-        "the wide {0} is an ordinary character here and weighs nothing",
+        "the full-width {0} is an ordinary character here, not a weight",
         "write ( ) [ ] : for weights",
     ),
     _Rule(
         r"(?:\b\w{1,60}|\))\s*::\s*-?[\d.]*",
-        "{0} does not part or weigh prompts here, it is read as it is",
+        "{0} does not separate or weigh prompts here, it is an ordinary character",
         "write (words:1.3) for a weight, or a walk for several prompts",
     ),
-    _Rule(r"(?:\b\w{1,60}|\))(?:\+{2,}|-{2,})(?=[\s,.]|$)", "{0} weighs nothing here", "write (words:1.1)"),
+    _Rule(r"(?:\b\w{1,60}|\))(?:\+{2,}|-{2,})(?=[\s,.]|$)", "{0} is not a weight here", "write (words:1.1)"),
     _Rule(
         r"\b[A-Za-z]\w{0,60}:\d\.\d+\b(?!\s*\\?[)\]])|\)\s?\d\.\d+\b",
-        "{0} weighs nothing here, the weight belongs into the brackets",
+        "{0} is not a weight here, the weight belongs inside the brackets",
         "write (words:1.3)",
     ),
-    _Rule(r"^\s*/imagine\b(?: prompt:)?", "{0} is no command here, it is read as words", "take it out"),
+    _Rule(r"^\s*/imagine\b(?: prompt:)?", "{0} is not a command here, it is read as words", "take it out"),
     _Rule(
         r"\)\.(?:and|blend|swap)\(",
-        "{0} joins no prompts here, its letters are read as words",
+        "{0} does not join prompts here, its letters are read as words",
         "write a walk from one prompt to the other",
     ),
     _Rule(
         r"(?i)\bnegative prompt:",
-        "{0} does not start a negative prompt here, what follows is asked for",
+        "{0} does not start a negative prompt here, the words after it are played",
         "move it to the key negative_prompt",
     ),
     _Rule(
@@ -129,17 +131,17 @@ _RULES = (
     ),
 )
 _MARK = re.compile(r"[<{\[)|:$%/\uff08\uff09\uff3b\uff3d\u3010\u3011\uff1a]|__|--|\+\+|AND|BREAK")
-"""What each of the notations has in it; most prompts have nothing of the kind."""
+"""Characters of which every notation contains one; a prompt without them is not searched further."""
 _OPTION = re.compile(r"(?<!\S)--(\w+)")
 _CAPITALS = {
-    "AND": ("joins no two prompts here", "write a walk from one prompt to the other"),
-    "BREAK": ("starts no new chunk here (long prompts are parted by themselves)", "take it out"),
+    "AND": ("does not join prompts here", "write a walk from one prompt to the other"),
+    "BREAK": ("does not start a new chunk here (long prompts are split automatically)", "take it out"),
 }
 _ODD_WEIGHT = re.compile(r"(?s).*:\s*([+-]?[\d.,]*\d[\d.,]*\s*%?)\s*")
 
 
 def _weights(prompt: str) -> Iterator[_Remark]:
-    """Brackets without words or partner, and weights that are none or too large."""
+    """Finds brackets without words or partner, and weights that are not numbers or too large."""
     if lone := lone_brackets(prompt):
         message = f"{shorten(lone)} has no partner, so it weighs no words"
         yield _Remark(lone[0], "brackets", message, f"write \\{lone[0]} for the character itself")
@@ -166,7 +168,7 @@ def _weights(prompt: str) -> Iterator[_Remark]:
 
 
 def _foreign(prompt: str) -> Iterator[_Remark]:
-    """Notations of other programs, each once."""
+    """Finds notations of other programs, each once."""
     if not _MARK.search(prompt):
         return
     rest = prompt
@@ -182,7 +184,7 @@ def _foreign(prompt: str) -> Iterator[_Remark]:
     if option := _OPTION.search(prompt):
         key = _OPTIONS.get(option[1].lower())
         hint = f"use the key {key}" if key else "take it out"
-        message = f"{shorten(option[0])} is no option here, it and what follows are read as words"
+        message = f"{shorten(option[0])} is not an option here, it and what follows are read as words"
         yield _Remark(option[0], "foreign-prompt", message, hint)
     if any(character.islower() for character in prompt):
         for word, (message, hint) in _CAPITALS.items():
@@ -191,10 +193,10 @@ def _foreign(prompt: str) -> Iterator[_Remark]:
 
 
 def lint_prompts(song: LoadedSong, prompts: Iterable[tuple[str, NodePath]]) -> Iterator[Diagnostic]:
-    """Everything to say about prompts, each remark at the words that it is about.
+    """Warns about prompts, each remark at the words that it is about.
 
     Args:
-        prompts: The texts, and where in the song each is written.
+        prompts: The prompts, each with where it is written in the song.
     """
     for prompt, path in prompts:
         for remark in (*_weights(prompt), *_foreign(prompt)):
@@ -203,9 +205,9 @@ def lint_prompts(song: LoadedSong, prompts: Iterable[tuple[str, NodePath]]) -> I
 
 
 def _narrowed(song: LoadedSong, found: Diagnostic, text: str, prompt: str) -> Diagnostic:
-    """The diagnostic at `text` itself, where that stands in the file as it is in the prompt.
+    """Moves a diagnostic to `text` itself, if the file contains it as the prompt does.
 
-    A prompt may go over several lines: each of them is a part of it.
+    A prompt may have several lines; each of them is searched.
     """
     lines = song.source.lines
     for number in range(found.line, min(found.line + _MAX_LINES, len(lines) + 1)):

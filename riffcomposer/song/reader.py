@@ -1,7 +1,7 @@
 """Reads a song file: bytes -> bounded YAML -> plain values -> models -> resolved song.
 
-Every fault that can be found is found in one go; the `SongError` carries one diagnostic for
-each, in the order of the file.
+One run finds every fault that can be found; the `SongError` carries one diagnostic for each, in
+the order of the file.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from riffcomposer.song.yaml_text import MAX_BYTES, UnreadableYaml, decode, split
 
 @dataclass(frozen=True)
 class LoadedSong:
-    """A song without faults, and where everything in it stands.
+    """A song without faults, and the position of everything in it.
 
     Attributes:
-        path: The file.
-        resolved: What a planner reads.
-        source: Its text and tree.
+        path: The song's file.
+        resolved: The song with everything filled in, as a planner reads it.
+        source: The file's text and tree.
     """
 
     path: Path
@@ -42,16 +42,16 @@ class LoadedSong:
 
     @property
     def folder(self) -> Path:
-        """Where the song's own files lie."""
+        """The folder of the song's own files."""
         return self.path.parent
 
     @property
     def content(self) -> object:
-        """The song as plain values, as its author wrote it, without comments and `x-` keys."""
+        """Returns the song as plain values, as its author wrote it, without comments and `x-` keys."""
         return _plain(self.source.root, (), [])
 
     def position(self, path: NodePath, *, key: bool = False) -> Span:
-        """Where the value (or the key) at `path` stands: `song.position(("sections", 2, "strength"))`."""
+        """Returns the position of a value or its key: `song.position(("sections", 2, "strength"))`."""
         return self.source.position(path, key=key)
 
     def diagnostic(
@@ -64,12 +64,12 @@ class LoadedSong:
         *,
         key: bool = False,
     ) -> Diagnostic:
-        """A diagnostic at the value (or the key) at `path`."""
+        """Makes a diagnostic at the value (or the key) at `path`."""
         return self.source.diagnostic(severity, code, message, path, hint, key=key)
 
 
 def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
-    """The tree as plain values, `x-` keys taken out; a key without a value is a fault."""
+    """Returns the tree as plain values without `x-` keys; a key without a value is a fault."""
     if isinstance(node, Scalar):
         return node.value
     if isinstance(node, Sequence):
@@ -88,13 +88,13 @@ def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
         if values[key] is None and not value.invalid:
             value.invalid = True
             word = key_in_text(key)
-            hint = f"write a blank after {word}:" if word else "write one, or take the line out"
+            hint = f"write a space after {word}:" if word else "write one, or take the line out"
             faults.append(Fault((*path, key), "missing-value", f"{key} has no value", hint, at_key=True))
     return values
 
 
 def _validated(root: Node, faults: list[Fault]) -> language.Song | None:
-    """Runs every check of values; gives the song if none of them found a fault."""
+    """Runs every check of values; returns the song if none finds a fault."""
     plain = _plain(root, (), faults)
     song = None
     if not isinstance(plain, dict):
@@ -116,8 +116,8 @@ def parse_song(content: bytes, path: Path, file: str | None = None) -> LoadedSon
 
     Args:
         content: The file's content.
-        path: Where it lies, or would lie: its folder is where its own files are.
-        file: How messages name it; by default `path`.
+        path: The song's file, which need not exist; the song's own files are in its folder.
+        file: The name of the file in messages; `path` by default.
 
     Raises:
         SongError: The song has faults; one diagnostic for each.
@@ -138,7 +138,7 @@ def parse_song(content: bytes, path: Path, file: str | None = None) -> LoadedSon
         report(fault.span, fault.code, fault.message, fault.hint)
         raise song_error(source.file, diagnostics) from None
     if any(diagnostic.code == "odd-blank" for diagnostic in diagnostics):
-        # Keys with such a character in them are other keys: what else there is to say would mislead.
+        # Keys with such a character in them are other keys, so further faults would mislead.
         raise song_error(source.file, diagnostics)
     if root is None or (isinstance(root, Scalar) and root.value is None and not root.invalid):
         report(Span(1, 1, 2), "empty", "the song is empty", "`riffcompose new` writes one to start from")
@@ -159,7 +159,7 @@ def load_song(path: Path | str) -> LoadedSong:
     """Reads a song file.
 
     Raises:
-        SongError: It is not there, cannot be read, or has faults; one diagnostic for each.
+        SongError: The file does not exist, cannot be read, or has faults; one diagnostic for each.
     """
     path = existing(Path(path))
     name = str(path)

@@ -1,6 +1,6 @@
-"""Fills in a valid song: `defaults` and `use` applied, short forms spelt out.
+"""Fills in a valid song: applies `defaults` and `use`, and expands short forms.
 
-Expects what `riffcomposer.song.rules` found to be without faults.
+It expects a song in which `riffcomposer.song.rules` finds no fault.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DEFAULT_BRIDGE_CLIPS = 4
 
 
 def _stated(model: StrictModel) -> dict[str, Any]:
-    """The fields that the song states, as they are."""
+    """Returns the fields that the song states, unchanged."""
     return {name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set}
 
 
@@ -77,7 +77,7 @@ def _points(merged: Merged, song_seed: int) -> tuple[KeyPoint, ...]:
 
 
 def _names(sections: list[Section]) -> list[str]:
-    """A name for each section, unique: its own, `verse (2)` for a bare use, or `section 3`."""
+    """Returns a unique name for each section: its own, `verse (2)` for a bare `use`, or `section 3`."""
     taken = {section.name for section in sections if section.name is not None}
     names: list[str] = []
     for index, section in enumerate(sections):
@@ -129,7 +129,7 @@ def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSecti
 
 
 def resolve(song: Song) -> ResolvedSong:
-    """The song that a planner reads."""
+    """Returns the song with everything filled in, as a planner reads it."""
     defaults = _stated(song.defaults)
     sections = [_stated(section) for section in song.sections]
     places = by_name(sections)

@@ -1,8 +1,8 @@
-"""A song with everything filled in: what a planner reads.
+"""The value objects of a song with everything filled in, as a planner reads it.
 
 Defaults and `use` are applied, lengths carry their units, files are named but not yet read.
-None means "the model's own" where it says so. Each section remembers where its fields were
-written, so that a later stage can point at the token.
+Where an attribute says so, None means the model's own default. Each section remembers where its
+fields are written, so that a later stage can point at the token.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from riffcomposer.song.effects import Effect
 from riffcomposer.units import Length, Meter
 
 NodePath = tuple[str | int, ...]
-"""Where a value stands in the song: ("sections", 2, "strength")."""
+"""The keys and indices that lead to a value of the song: ("sections", 2, "strength")."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class KeyPoint:
     """One point of a walk.
 
     Attributes:
-        prompt: Never None; empty only in a section with strength 0.
-        strength, guidance_scale: The point's, else the section's, else None: the model's default.
+        prompt: The words to play; empty only in a section with strength 0.
+        strength, guidance_scale: The point's value, else the section's, else None for the model's default.
     """
 
     prompt: str
@@ -39,11 +39,11 @@ class InitSpec:
     """The loop a section starts from.
 
     Attributes:
-        kind: `catalogue`: `name` is an entry of the shipped catalogue; `file`: a path as written.
-        start: Where in the file the loop starts; None for its beginning. Bars and beats count in
-            the clip's own tempo.
-        tempo: The file's own tempo in BPM; None: the song's.
-        bars: Length of the loop in bars of the song's meter; None: one clip of the song's grid.
+        kind: `catalogue` if `name` is an entry of the shipped catalogue, `file` if it is a path as written.
+        start: Where in the file the loop starts; None for its beginning. Bars and beats are counted
+            in the file's own tempo.
+        tempo: The file's own tempo in BPM; None for the song's.
+        bars: Length of the loop in bars of the song's meter; None for one clip of the song's grid.
     """
 
     kind: Literal["catalogue", "file"]
@@ -66,8 +66,8 @@ class TransitionSpec:
     """How a section is entered.
 
     Attributes:
-        length: Of a crossfade; None otherwise.
-        clips: Of a bridge; None otherwise.
+        length: Length of a crossfade; None for a cut or a bridge.
+        clips: Number of clips of a bridge; None for a cut or a crossfade.
     """
 
     type: Literal["cut", "crossfade", "bridge"]
@@ -82,17 +82,17 @@ class ResolvedSection:
     Exactly one of `bars`, `clips` and `duration` is stated.
 
     Attributes:
-        name: Unique in the song, also where the file gives none.
-        points: One for a seed walk, else two or more.
-        is_seed_walk: One prompt that walks over seed, seed + 1, seed + 2, ...
+        name: A name that is unique in the song; made up where the file has none.
+        points: The points of the walk: one for a seed walk, else two or more.
+        is_seed_walk: Whether one prompt walks over seed, seed + 1, seed + 2, ...
         interpolation_steps: Clips for each leg of the walk.
-        alpha_curve: How alpha rises over a leg; `power` has `alpha_power` as its exponent.
-        num_inference_steps, scheduler: None: the model's default.
-        init: None: rendered from noise alone.
+        alpha_curve: How alpha rises over a leg; `alpha_power` is the exponent of `power`.
+        num_inference_steps, scheduler: Settings of the sampler; None for the model's default.
+        init: The loop that clips start from; None for noise alone.
         mask: A catalogue name or a path (see `riffcomposer.song.paths.is_path`).
-        overlap: At least so much of each clip is crossfaded with the next.
-        path: Where the section stands in the file: ("sections", 2).
-        origins: Where a field was written, by its name, if at all; through `use` and `defaults`.
+        overlap: Shortest crossfade of each clip with the next.
+        path: Where the section is written: ("sections", 2).
+        origins: Where each stated field is written, by its name; `use` and `defaults` are followed.
     """
 
     name: str
@@ -120,7 +120,7 @@ class ResolvedSection:
     origins: Mapping[str, NodePath] = field(default_factory=dict, compare=False, repr=False)
 
     def where(self, name: str) -> NodePath:
-        """Where the field `name` was written; the section itself if it was not."""
+        """Returns where the field `name` is written, or the section's path if it is not stated."""
         return self.origins.get(name, self.path)
 
 
@@ -135,11 +135,11 @@ class ResolvedMaster:
 
 @dataclass(frozen=True)
 class ResolvedOutput:
-    """What files come out.
+    """The files to write, and how the sound is decoded.
 
     Attributes:
-        stereo_width: 0 is mono.
-        decoder: Preset of the phase retrieval.
+        stereo_width: Width of the stereo picture; 0 is mono.
+        decoder: Name of the decoder's preset.
     """
 
     formats: tuple[Literal["wav", "flac", "mp3", "ogg"], ...]
@@ -153,8 +153,8 @@ class ResolvedSong:
 
     Attributes:
         model: `default`, `org/name@<40 hex>` or `./folder`.
-        loop: The end of the track meets its start.
-        length: Fill this time: the list of sections is repeated, seeds walking on. None: once.
+        loop: Whether the end of the track joins its start.
+        length: Time to fill by repeating the list of sections with further seeds; None to play it once.
     """
 
     title: str

@@ -1,7 +1,7 @@
-"""Checks that need more than one value: keys that exclude one another, names, what does not apply.
+"""Checks of several values together: keys that exclude one another, names, keys that do not apply.
 
-They work on the plain tree, so that a song with faults of other kinds still gets all of these.
-Each looks only at values whose type is right; a wrong type is pydantic's to report.
+They work on the plain tree, so that a song with other faults is still checked. Each check looks
+only at values of the right type; pydantic reports wrong types.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Plain = Mapping[str, Any]
 
 
 MAX_HINTS = 20
-"""Looking for the nearest of many names is slow: a song with more unknown ones has other troubles."""
+"""Unknown names for which a similar one is searched; the search is slow among many names."""
 
 
 def _as(kind: type, value: object) -> Any:
-    """The value, or an empty one if it is of another type."""
+    """Returns the value, or an empty one if it has another type."""
     return value if isinstance(value, kind) else kind()
 
 
@@ -41,7 +41,7 @@ def _exclusive(section: Plain, path: NodePath) -> Iterator[Fault]:
     for group in EXCLUSIVE:
         stated = [key for key in section if key in group]
         for key in stated[1:]:
-            message = f"{key} and {stated[0]} exclude one another"
+            message = f"{key} and {stated[0]} cannot be used together"
             yield Fault((*path, key), "exclusive-keys", message, "keep one of them", at_key=True)
 
 
@@ -68,7 +68,7 @@ def _transition(transition: object, path: NodePath) -> Iterator[Fault]:
 def _file(
     value: object, path: NodePath, suffixes: Sequence[str], *, catalogue: bool = True
 ) -> Iterator[Fault]:
-    """A path's text: its form and its suffix; nothing is opened."""
+    """Checks the form and suffix of a path; nothing is opened."""
     if not isinstance(value, str) or not value or (catalogue and not is_path(value)):
         return
     message = path_fault(value)
@@ -101,7 +101,7 @@ def _files(settings: Plain, path: NodePath) -> Iterator[Fault]:
 
 
 def _settings(settings: Plain, path: NodePath) -> Iterator[Fault]:
-    """What `defaults` and sections have in common."""
+    """Checks the keys that `defaults` and sections have in common."""
     yield from _exclusive(settings, path)
     yield from _transition(settings.get("transition"), (*path, "transition"))
     yield from _files(settings, path)
@@ -113,7 +113,9 @@ def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Faul
         name, used = section.get("name"), section.get("use")
         if isinstance(name, str) and names[name] != index:
             message = f"the name {shorten(name)} is already taken by section {names[name] + 1}"
-            yield Fault(("sections", index, "name"), "duplicate-name", message, "names are unique")
+            yield Fault(
+                ("sections", index, "name"), "duplicate-name", message, "give each section a name of its own"
+            )
         if not isinstance(used, str):
             continue
         where = ("sections", index, "use")
@@ -133,7 +135,7 @@ def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Faul
 
 
 def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
-    """Prompts and seeds: something must be there, and nothing stated must be without effect."""
+    """Checks that a section has a prompt or a walk, and that every stated prompt and seed has an effect."""
     walk = merged.values.get("walk")
     has_prompt = "prompt" in merged.values
     own_walk = "walk" in section
@@ -168,7 +170,7 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
 
 def _has_init(merged: Merged) -> bool:
     init = merged.values.get("init")
-    return init is not None and init != "none" and init != {"path": "none"}
+    return init is not None and init not in ("none", {"path": "none"})
 
 
 def _section(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
@@ -214,7 +216,7 @@ def _first_transition(song: Plain, sections: Sequence[Plain]) -> Iterator[Fault]
 
 
 def check(song: object) -> list[Fault]:
-    """Every fault of these kinds in a plain song (`x-` keys taken out)."""
+    """Finds every fault of these kinds in a plain song without `x-` keys."""
     if not isinstance(song, dict):
         return []
     faults: list[Fault] = []
@@ -229,7 +231,7 @@ def check(song: object) -> list[Fault]:
         path: NodePath = ("sections", index)
         faults += _settings(section, path)
         faults += _chain(section.get("chain"), (*path, "chain"))
-        # A section that builds on one that is not there, or on itself, has its fault already.
+        # A section that builds on a missing one, or on itself, is already reported.
         base = sections[use_chain(sections, index, names)[0]]
         if isinstance(listed[index], dict) and "use" not in base:
             merged = merge_section(defaults, sections, index, names)

@@ -39,31 +39,31 @@ _DEFAULTS: dict[str, Any] = {
     "master": {},
     "output": {},
 }
-"""What holds if nobody states a key: filled in when a song is resolved, so unknown to the models."""
+"""Defaults that the models do not have, because they are filled in when a song is resolved."""
 
 _SHORT_FORMS: dict[str, dict[str, Any]] = {
     "Init": {"type": "string", "minLength": 1, "maxLength": 500},
     "Transition": {"enum": ["cut", "crossfade", "bridge"]},
     "Lora": {"type": "string", "minLength": 1, "maxLength": 500},
 }
-"""Mappings that a plain text may stand for."""
+"""Mappings that a plain text may replace, and the schema of that text."""
 
 _OWN_KEYS = {"^x-": {"description": "Your own notes; riffcomposer does not read them."}}
 
 
 class _Generator(GenerateJsonSchema):
-    """Keeps field descriptions and leaves out what pydantic would only make up: titles."""
+    """Keeps field descriptions, and leaves out the titles that pydantic makes up."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         return False
 
-    def sort(self, value: Any, parent_key: str | None = None) -> Any:
-        """Keys stay in the order of the models."""
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:  # noqa: ARG002 - pydantic's signature
+        """Keeps keys in the order of the models."""
         return value
 
 
 def _reference(schema: dict[str, Any]) -> dict[str, Any]:
-    """A reference with its short form; in draft-07 nothing may stand beside `$ref`."""
+    """Returns a reference with its short form; draft-07 allows no other key beside `$ref`."""
     name = schema["$ref"].rsplit("/", 1)[-1]
     rest = {key: value for key, value in schema.items() if key != "$ref"}
     reference = {"$ref": schema["$ref"]}
@@ -73,7 +73,7 @@ def _reference(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tidy(schema: Any) -> Any:
-    """Makes pydantic's schema what an editor should see: no nulls, short forms, `x-` keys."""
+    """Adapts pydantic's schema for editors: without nulls, with short forms and `x-` keys."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):
@@ -99,7 +99,7 @@ def _tidy(schema: Any) -> Any:
 
 
 def song_schema(model: type[BaseModel] = Song) -> dict[str, Any]:
-    """The schema as a document."""
+    """Returns the schema as a document."""
     raw = model.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Generator)
     definitions = raw.pop("$defs")
     tidy = _tidy(raw)
@@ -112,7 +112,7 @@ def song_schema(model: type[BaseModel] = Song) -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as it stands in its file."""
+    """Returns the schema as the text of its file."""
     return json.dumps(song_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -20,9 +20,9 @@ class Source:
     """A song's file.
 
     Attributes:
-        file: Its name as the user gave it, for messages.
-        lines: Its lines as YAML counts them.
-        root: Its tree.
+        file: The file's name as the user gave it, for messages.
+        lines: The file's lines as YAML counts them.
+        root: The tree of the document.
     """
 
     file: str
@@ -30,11 +30,11 @@ class Source:
     root: Node = field(default_factory=lambda: Scalar(Span(1, 1, 2)))
 
     def position(self, path: NodePath, *, key: bool = False) -> Span:
-        """Where the value (or the key) at `path` stands; its nearest ancestor if it is not there."""
+        """Returns the position of the value (or the key) at `path`, or of its nearest ancestor."""
         return nodes.position(self.root, path, key=key)
 
     def at(self, span: Span, severity: Severity, code: str, message: str, hint: str = "") -> Diagnostic:
-        """A diagnostic at a span."""
+        """Makes a diagnostic at a span."""
         source = self.lines[span.line - 1] if 0 < span.line <= len(self.lines) else ""
         if code in _CUT_BY_A_COMMENT and _COMMENT.match(source, span.end_column - 1):
             hint = "' #' begins a comment: if it is a part of the name, put the name in quotes"
@@ -54,5 +54,5 @@ class Source:
         *,
         key: bool = False,
     ) -> Diagnostic:
-        """A diagnostic at the value (or the key) at `path`."""
+        """Makes a diagnostic at the value (or the key) at `path`."""
         return self.at(self.position(path, key=key), severity, code, message, hint)

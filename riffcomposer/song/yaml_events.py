@@ -4,7 +4,7 @@ The rules are those of YAML 1.2's core schema (yaml.org/spec/1.2.2, section 10.3
 1.1: `no` is text, `012` is twelve, `12:30:45` is text, `1e3` is a number. Refused: duplicate
 keys, tags, merge keys, NaN and infinity, several documents, cycles, and anything past the
 limits below, which are checked on events, before a tree is built: PyYAML's C composer crashes
-on deep nesting, and a few aliases can stand for billions of nodes.
+on deep nesting, and a few aliases can expand to billions of nodes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _DASHES = re.compile(rf"(?:[-?][ \t]+){{{MAX_DEPTH + 1},}}")
 _FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Report = Callable[[Span, str, str, str], None]
-"""Takes span, code, message and hint of a fault that does not stop the reading."""
+"""Receives span, code, message and hint of a fault that does not stop the reading."""
 
 
 class _Composer:
@@ -64,7 +64,7 @@ class _Composer:
         self.root: Node | None = None
 
     def span(self, event: Any) -> Span:
-        """The event's place; cut to its first line."""
+        """Returns the event's position, cut to its first line."""
         start, end = event.start_mark, event.end_mark
         line = self.lines[start.line] if start.line < len(self.lines) else ""
         last = end.column if end.line == start.line else len(line)
@@ -80,7 +80,7 @@ class _Composer:
             raise UnreadableYaml(span, "too-deep", f"a song may be nested {MAX_DEPTH} levels deep at most")
 
     def scalar(self, event: Any, span: Span) -> Scalar:
-        """The scalar's value by the core schema."""
+        """Returns the scalar's value by the core schema."""
         text: str = event.value
         if event.style or not event.implicit[0]:
             return Scalar(span, value=text)
@@ -102,7 +102,7 @@ class _Composer:
         return node
 
     def has_odd_blank(self, text: str, span: Span, *, anywhere: bool) -> bool:
-        """Reports a character in place of a blank, or one that cannot be seen, in an unquoted scalar."""
+        """Reports an odd kind of space, or an invisible character, in an unquoted scalar."""
         index = odd_blank_in(text, anywhere=anywhere)
         if index is None or (self.own and self.own[-1]):
             return False
@@ -177,7 +177,7 @@ class _Composer:
             self.report(span, "tag", f"tags ({tag[:40]}) are not allowed", "write the value without it")
         if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
             raise UnreadableYaml(
-                span, "yaml-syntax", "an escape stands for half a character", "write the character itself"
+                span, "yaml-syntax", "an escape is half of a character", "write the character itself"
             )
         if self.expects_key():
             if not isinstance(event, yaml.ScalarEvent):
@@ -213,7 +213,7 @@ class _Composer:
             if mark.line + 1 == span.line:
                 node.span = dataclasses.replace(span, end_column=mark.column + 1)
         elif isinstance(node, Mapping) and node.entries:
-            # A mapping in block style has no token of its own: its first key stands for it.
+            # A mapping in block style has no token of its own, so its first key is its position.
             node.span = next(iter(node.entries.values()))[0]
         else:
             node.span = Span(span.line, span.column, span.column + 1)
@@ -233,7 +233,7 @@ class _Composer:
                 "put a text that begins with * in quotes",
             )
         if any(node is target for node, _ in self.stack):
-            raise UnreadableYaml(span, "cycle", f"the alias {name} stands inside what it stands for")
+            raise UnreadableYaml(span, "cycle", f"the alias {name} is inside the value that it repeats")
         self.count(target.size, span)
         self.check_depth(target.height, span)
         if self.expects_key():
@@ -245,7 +245,7 @@ class _Composer:
 
 
 def core_value(text: str) -> PlainScalar:
-    """The value of a plain scalar by YAML 1.2's core schema, NaN and infinity left out.
+    """Returns the value of a plain scalar by YAML 1.2's core schema, without NaN and infinity.
 
     >>> [core_value(text) for text in ("no", "012", "1e3", "12:30:45", "~", "0x1F")]
     ['no', 12, 1000.0, '12:30:45', None, 31]
@@ -264,7 +264,7 @@ def core_value(text: str) -> PlainScalar:
 
 
 def _loader_for(lines: list[str]) -> Any:
-    """The parser for a text: PyYAML's C parser, or its slow one where the C parser may read too far ahead.
+    """Returns PyYAML's C parser, or its slow one for texts in which the C parser may read too far ahead.
 
     The C parser has limits of its own on nesting, which differ between versions, and it reads on
     to the end of a line before it gives the first event of that line. So it never sees a line that
@@ -287,14 +287,14 @@ def compose(text: str, report: Report) -> Node | None:
     """Builds the tree of a document.
 
     Args:
-        text: What `riffcomposer.song.yaml_text.decode` gave.
-        report: Called once for each fault that leaves the rest readable.
+        text: The text that `riffcomposer.song.yaml_text.decode` returns.
+        report: A function that is called once for each fault that leaves the rest readable.
 
     Returns:
         The root, or None for an empty file.
 
     Raises:
-        UnreadableYaml: There is no tree.
+        UnreadableYaml: The text is not YAML, or exceeds a limit.
     """
     composer = _Composer(text, report)
     other = another_kind(composer.lines)

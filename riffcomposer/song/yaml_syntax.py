@@ -1,7 +1,7 @@
-"""What is wrong with a text that is not YAML, said in words of our own.
+"""Explains what is wrong with a text that is not YAML.
 
-PyYAML's two parsers word their problems differently, and other versions of them may do so again.
-The line itself is looked at first for what people do; PyYAML's words are the last resort.
+PyYAML's two parsers word their problems differently, and so may other versions of them. So the
+line itself is searched for common mistakes first; PyYAML's words are the last resort.
 """
 
 from __future__ import annotations
@@ -37,15 +37,19 @@ _BEGINNINGS = (
     (r"!", "{0} begins a tag here, not a text", _IN_QUOTES),
     (
         r"[|>](?![-+0-9]*(?:[ \t]+#.*|[ \t]*)$)",
-        "{0} begins a block: its text goes on the next line",
+        "{0} begins a block: its text belongs on the next line",
         _IN_QUOTES,
     ),
-    (r"\[[^\[\]]*\][ \t]*[^\s,#\]}]", "text goes on after this list", _IN_QUOTES),
-    (r"\{[^{}]*\}[ \t]*[^\s,#\]}]", "text goes on after this mapping", _IN_QUOTES),
-    (r"'(?:[^']|'')*'[ \t]*[^\s,#\]}'\"]", "text goes on after the closing quote", "write '' for a ' within"),
+    (r"\[[^\[\]]*\][ \t]*[^\s,#\]}]", "there is text after the end of this list", _IN_QUOTES),
+    (r"\{[^{}]*\}[ \t]*[^\s,#\]}]", "there is text after the end of this mapping", _IN_QUOTES),
+    (
+        r"'(?:[^']|'')*'[ \t]*[^\s,#\]}'\"]",
+        "there is text after the closing quote",
+        "write '' for a ' within",
+    ),
     (
         r"\"(?:[^\"\\]|\\.)*\"[ \t]*[^\s,#\]}\"]",
-        "text goes on after the closing quote",
+        "there is text after the closing quote",
         'write \\" for a " within',
     ),
 )
@@ -86,15 +90,15 @@ _WORDS = (
     ),
 )
 _FAR = 3
-"""Lines above the parser's mark in which the status is looked for."""
+"""Lines above the parser's mark in which the mistake is looked for."""
 
 
 def syntax_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYaml:
-    """What to say of an error of PyYAML's parsers.
+    """Returns position, code, message and hint for an error of PyYAML's parsers.
 
     Args:
         error: The error.
-        lines: The text's lines.
+        lines: The lines of the text.
     """
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark is not None else (0, 0)
@@ -103,7 +107,7 @@ def syntax_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYam
     text = lines[line]
     if "\t" in text[: column + 1] and not text[: column + 1].strip(" \t-"):
         span = Span(line + 1, text.index("\t") + 1, text.index("\t") + 2)
-        return UnreadableYaml(span, CODE, "a tab cannot indent YAML", "use blanks")
+        return UnreadableYaml(span, CODE, "a tab cannot indent YAML", "use spaces")
     first = line if error.context_mark is None else min(line, error.context_mark.line)
     for index in range(line, max(-1, min(first, line) - _FAR), -1):
         found = _seen_in(lines[index], index + 1)
@@ -112,7 +116,7 @@ def syntax_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYam
     key = _KEY.match(text)
     if key is not None and key.end() == column and text[column : column + 1] == ":":
         span = Span(line + 1, key.end() + 1, key.end() + 2)
-        hint = "check the indentation, or put a text that goes on here in quotes"
+        hint = "check the indentation, or put a text of several lines in quotes"
         return UnreadableYaml(span, CODE, "this key cannot be here", hint)
     problem = error.problem or "no reason given"
     span = Span(line + 1, column + 1, column + 2)
@@ -123,7 +127,7 @@ def syntax_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYam
 
 
 def _seen_in(line: str, number: int) -> UnreadableYaml | None:
-    """A well-known mistake in a line near a syntax error."""
+    """Finds a common mistake in a line near a syntax error."""
     index = odd_blank_between(line)
     if index is not None:
         return odd_blank(number, index, line[index])
@@ -134,11 +138,11 @@ def _seen_in(line: str, number: int) -> UnreadableYaml | None:
     if match := _BULLET.match(line):
         place = match.start("bullet")
         message = f"{match['bullet']} begins no list item in YAML"
-        return UnreadableYaml(Span(number, place + 1, place + 2), CODE, message, "write - and a blank")
+        return UnreadableYaml(Span(number, place + 1, place + 2), CODE, message, "write - and a space")
     if match := _FULL_WIDTH_COLON.match(line):
         place = match.start("colon")
         message = f"{match['colon']} (U+{ord(match['colon']):04X}) is not YAML's colon"
-        return UnreadableYaml(Span(number, place + 1, place + 2), CODE, message, "write : and a blank")
+        return UnreadableYaml(Span(number, place + 1, place + 2), CODE, message, "write : and a space")
     if match := _NO_BLANK.match(line):
         return no_blank(number, match.start("key"), match["key"])
     if match := _UNKNOWN_ESCAPE.match(line):
@@ -160,17 +164,17 @@ def _seen_in(line: str, number: int) -> UnreadableYaml | None:
 
 
 def no_blank(line_number: int, index: int, key: str) -> UnreadableYaml:
-    """The fault of `key:value`, which is one word to YAML."""
+    """Returns message and hint for `key:value`, which is one word to YAML."""
     return UnreadableYaml(
         Span(line_number, index + 1, index + len(key) + 2),
         CODE,
-        f"a blank is missing after {key}:",
+        f"a space is missing after {key}:",
         f"write `{key}: ...`, or put a text with a colon in quotes",
     )
 
 
 def key_in_text(text: str) -> str | None:
-    """`name` for `name:x`, a text that was probably meant as a key with its value.
+    """Returns `name` for `name:x`, a text that was probably meant as a key with its value.
 
     >>> key_in_text("name:x"), key_in_text("clips/take:1.wav"), key_in_text("12:30")
     ('name', None, None)

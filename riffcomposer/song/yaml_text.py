@@ -1,7 +1,7 @@
-"""A song file's bytes as text, and what is wrong with the text before it is read as YAML.
+"""Decodes a song file, and finds what is wrong with the text before it is read as YAML.
 
-Files come out of editors, web pages and merges: another encoding, blanks that are none, markers of
-a merge that nobody resolved. Each is named by its own name, with its place.
+Files come from editors, web pages and merges, and may have another encoding, odd kinds of space,
+or conflict markers of an unresolved merge. Each is reported with its position.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _NOT_QUOTED = re.compile("[^#\"']*")
 
 
 class UnreadableYaml(Exception):
-    """Not YAML, or past a limit: there is no tree.
+    """The text is not YAML, or exceeds a limit, so there is no tree.
 
     Attributes:
-        span, code, message, hint: As for `riffcomposer.song.yaml_events.Report`.
+        span, code, message, hint: The fault, as in `riffcomposer.song.yaml_events.Report`.
     """
 
     def __init__(self, span: Span, code: str, message: str, hint: str = "") -> None:
@@ -43,12 +43,12 @@ class UnreadableYaml(Exception):
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text as PyYAML counts them."""
+    """Splits a text into lines as PyYAML counts them."""
     return _LINE_BREAK.split(text)
 
 
 def character_name(character: str) -> str:
-    """`no-break space (U+00A0)`; a control character has no name of its own.
+    """Returns a character's name, as `no-break space (U+00A0)`; control characters share one.
 
     >>> character_name("\\u00a0"), character_name("\\x07")
     ('no-break space (U+00A0)', 'control character (U+0007)')
@@ -58,10 +58,10 @@ def character_name(character: str) -> str:
 
 
 def decode(content: bytes) -> str:
-    """UTF-8, with or without a byte order mark, without control characters.
+    """Decodes UTF-8, with or without a byte order mark, and refuses control characters.
 
     Raises:
-        UnreadableYaml: Too long, another encoding, or not a text.
+        UnreadableYaml: The file is too long, has another encoding, or is not a text.
     """
     if len(content) > MAX_BYTES:
         raise UnreadableYaml(
@@ -79,34 +79,34 @@ def decode(content: bytes) -> str:
         raise UnreadableYaml(
             _after(text[: found.start()]),
             "control-character",
-            f"a {character_name(found[0])} may not stand in a song",
+            f"a song may not contain a {character_name(found[0])}",
             "save it as UTF-8" if found[0] == "\0" else "take it out",
         )
     return text
 
 
 def _after(text: str) -> Span:
-    """The place of the character that follows `text`."""
+    """Returns the position of the character that follows `text`."""
     before = split_lines(text)
     return Span(len(before), len(before[-1]) + 1, len(before[-1]) + 2)
 
 
 def another_kind(lines: list[str]) -> UnreadableYaml | None:
-    """What a file is that was fetched in place of a song: a web page, or a pointer of git-lfs."""
+    """Recognises a web page or a git-lfs pointer that was fetched instead of a song."""
     span = Span(1, 1, len(lines[0]) + 1)
     if _WEB_PAGE.match(lines[0]):
         hint = "fetch the file itself, not the page that shows it"
         return UnreadableYaml(span, "not-a-song", "this is a web page, not a song", hint)
     if lines[0].startswith(_LFS_POINTER):
-        message = "this is a pointer of git-lfs, not the song itself"
+        message = "this is a git-lfs pointer, not the song itself"
         return UnreadableYaml(span, "not-a-song", message, "`git lfs pull` fetches the song")
     return None
 
 
 def merge_conflicts(lines: list[str]) -> list[UnreadableYaml]:
-    """The conflicts that a merge left in a file, each at its first line.
+    """Finds the conflicts that a merge left in a file, each at its first line.
 
-    No song has such a line otherwise: at the first column there are only keys, `-`, `#` and marks.
+    Other lines of a song cannot look like a marker: they start with a key, `-`, `#` or a document mark.
     """
     found: list[UnreadableYaml] = []
     inside = False
@@ -124,42 +124,42 @@ def merge_conflicts(lines: list[str]) -> list[UnreadableYaml]:
 
 
 def odd_blank_between(line: str) -> int | None:
-    """The index of a character in place of a blank where YAML needs one; None if there is none."""
+    """Returns the index of an odd kind of space where YAML needs a plain one, or None."""
     head = _NOT_QUOTED.match(line)
     found = _ODD_IN_FRONT.match(line) or (head and _ODD_AFTER_MARK.search(head[0]))
     return found.start("odd") if found else None
 
 
 def odd_blank_in(scalar: str, *, anywhere: bool) -> int | None:
-    """The index of a blank that is none, or of something invisible, in a scalar without quotes.
+    """Returns the index of an odd kind of space or an invisible character in an unquoted scalar, or None.
 
     Args:
-        scalar: Its text.
-        anywhere: Also within it, not only at its ends.
+        scalar: The scalar's text.
+        anywhere: Whether to search the whole text, not only its ends.
     """
     found = (_ODD_ANYWHERE if anywhere else _ODD_AT_ENDS).search(scalar)
     return None if found is None else found.start()
 
 
 def without_odd_blanks(scalar: str) -> str:
-    """The scalar without all blanks that are none and everything invisible."""
+    """Returns the scalar without odd kinds of space and invisible characters."""
     return _ODD_ANYWHERE.sub("", scalar)
 
 
 def odd_blank(line_number: int, index: int, character: str) -> UnreadableYaml:
-    """The fault of such a character.
+    """Returns the fault of an odd kind of space or an invisible character.
 
     Args:
-        line_number: Its line, from 1.
-        index: Its place in the line, from 0.
+        line_number: The line, from 1.
+        index: The character's index in the line, from 0.
         character: The character.
     """
     blank = re.match(f"[{_BLANKS}]", character)
     return UnreadableYaml(
         Span(line_number, index + 1, index + 2),
         "odd-blank",
-        f"{character_name(character)} in place of a blank" if blank else character_name(character),
-        "write an ordinary blank; text from web pages and word processors has others"
+        f"{character_name(character)} instead of a space" if blank else character_name(character),
+        "write an ordinary space; text from web pages and word processors may have others"
         if blank
         else "take it out: it cannot be seen, and text from web pages may have some",
     )

@@ -1,4 +1,4 @@
-"""What lies in a store: entries and what is said of them, and the walk over its folders."""
+"""Entries of a store, reports about them, and the walk over its folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from riffcomposer.errors import StoreError
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry on disk, as found by walking the store; not verified."""
+    """One entry on disk, as found by a walk over the store; not verified."""
 
     kind: str
     key: str
@@ -25,12 +25,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What lies in the store: counts and bytes.
+    """Counts and sizes of the store's contents.
 
     Attributes:
-        entries: kind -> (count, bytes).
-        trash: What `gc` collected and has not yet removed.
-        bad: Entries set aside.
+        entries: Count and bytes of each kind of entry.
+        trash: Count and bytes of what `gc` collected and has not yet removed.
+        bad: Count and bytes of entries that were set aside.
     """
 
     root: Path
@@ -41,13 +41,13 @@ class StoreInfo:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of all entries; the cap is compared with this."""
+        """Bytes of all entries, which the cap limits."""
         return sum(size for _, size in self.entries.values())
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found: how much it read, and (path, reason) of each entry that was bad."""
+    """The result of `verify`: how much it read, and (path, reason) of each bad entry."""
 
     checked: int
     checked_bytes: int
@@ -56,13 +56,13 @@ class Verification:
 
 @dataclass(frozen=True)
 class Collected:
-    """What `gc` did, or would do.
+    """The result of `gc`, done or only planned.
 
     Attributes:
         trashed: Entries moved to the trash, least recently used first.
-        kept_bytes: What stays.
-        named_bytes: How much of that stays because a lock names it.
-        removed: Count and bytes of what left the disk for good: old trash and old bad entries.
+        kept_bytes: Bytes that stay in the store.
+        named_bytes: Bytes that stay because a lock names them.
+        removed: Count and bytes of what is removed for good: old trash and old bad entries.
     """
 
     trashed: tuple[Entry, ...]
@@ -72,7 +72,7 @@ class Collected:
 
 
 def listed(folder: Path) -> list[Path]:
-    """What lies in a real folder, in order; nothing where there is none."""
+    """Lists a folder in order; the list is empty if there is no folder, or only a link."""
     try:
         return [] if folder.is_symlink() else sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -82,7 +82,7 @@ def listed(folder: Path) -> list[Path]:
 
 
 def walk(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below `folder` with a wanted name that is a file, or a folder set aside."""
+    """Yields everything below `folder` with a wanted name that is a file, or a folder that was set aside."""
     for parent, folders, names in os.walk(folder):
         for name in sorted(names) + [name for name in folders if name.endswith(".bad")]:
             if wanted(name) and not name.startswith(".tmp-"):
@@ -93,7 +93,7 @@ def walk(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, os
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a folder; one that is gone already is no matter."""
+    """Removes a file or a folder, if it still exists."""
     with suppress(FileNotFoundError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -1,9 +1,8 @@
 """Sealed files: a payload followed by 48 bytes that say what it is.
 
 The *seal* is the mark `RIFFSEAL`, the payload's length (8 bytes, little endian) and the SHA-256
-of `kind`, `key` and payload. The payload stands first, so that a `.npy` payload is opened or
-mapped by numpy as it is. A file that was truncated, changed, or stands under another's key does
-not match its seal.
+of `kind`, `key` and payload. The payload comes first, so that numpy opens or maps a `.npy` payload
+directly. A file that was truncated, changed, or renamed to another key does not match its seal.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _CHUNK = 1 << 20
 
 SEAL_BYTES = _SEAL.size
 Identity = tuple[int, int, int, int]
-"""Which file it is and when it was last written: device, inode, size, modification time in ns."""
+"""Identity of a file and its last change: device, inode, size, modification time in ns."""
 
 DAMAGE = {
     errno.EIO,
@@ -33,15 +32,15 @@ DAMAGE = {
     errno.ENXIO,
     errno.EUCLEAN if hasattr(errno, "EUCLEAN") else errno.EIO,
 }
-"""What the file system says of an entry that is not worth keeping, rather than of our right to read."""
+"""System errors that mean a damaged entry, not a lack of permission to read it."""
 
 
 class Damaged(Exception):
-    """A file that is no sealed file, or not the one that was asked for; says why."""
+    """A file is not sealed, or not the one asked for; the message says why."""
 
 
 def seal_of(payload: bytes, kind: str, key: str) -> bytes:
-    """The seal of a payload in memory."""
+    """Returns the seal of a payload in memory."""
     digest = _hasher(kind, key)
     digest.update(payload)
     return _SEAL.pack(_MARK, len(payload), digest.digest())
@@ -65,14 +64,14 @@ def stamp(path: Path) -> None:
     the fraction, so that it shows in the file's identity even within the same tick.
 
     Raises:
-        OSError: It cannot be set.
+        OSError: The time cannot be set.
     """
     now = time.time_ns() // 1_000_000 * 1_000_000 + secrets.randbelow(1_000_000)
     os.utime(path, ns=(now, now))
 
 
 def identity_of(status: os.stat_result) -> Identity:
-    """The identity of a file; what changes the content changes it too."""
+    """Returns the identity of a file, which changes whenever its content does."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -92,7 +91,7 @@ def read_sealed(
     """Verifies a sealed file.
 
     Args:
-        load: Give the payload; else nothing of it.
+        load: Whether to return the payload; otherwise it is empty.
         verified: The file's identity when it was found to match its seal. While that is still its
             identity, the payload is not hashed again.
 
@@ -100,8 +99,8 @@ def read_sealed(
         The payload, and the identity of the file that it came from.
 
     Raises:
-        Damaged: It does not match its seal, or is not a regular file.
-        OSError: It is not there or cannot be read.
+        Damaged: The file does not match its seal, or is not a regular file.
+        OSError: The file does not exist or cannot be read.
     """
     with _open_regular(path) as handle:
         identity = identity_of(os.fstat(handle.fileno()))
@@ -128,7 +127,7 @@ def _hasher(kind: str, key: str) -> hashlib._Hash:
 
 
 def _open_regular(path: Path | str) -> BinaryIO:
-    """Opens without following a link and without waiting for the other end of a pipe."""
+    """Opens a file without following a link and without waiting for the other end of a pipe."""
     flags = (
         os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     )

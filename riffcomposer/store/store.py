@@ -1,18 +1,18 @@
-"""The store: rendered clips and decoded passages on disk, by the key of what decided them.
+"""The store: rendered clips and decoded passages on disk, by key.
 
 Layout: `ROOT/kind/ab/cdef....npy`, `abcdef...` being the key; each file is sealed (see
 `riffcomposer.store.sealed_file`). An entry that does not match its seal is set aside as `*.bad`,
-warned of once, and made again. Existence alone means nothing.
+reported once, and made again. That a file exists proves nothing.
 
-There are no locks: an entry comes into being by one `os.replace`, two runs that make the same
-one make it alike, and the worst case is work done twice. What `gc` collects goes to `ROOT/trash`
-first, where a run that still wants it finds it.
+There are no locks: one `os.replace` creates an entry, two runs that make the same entry make equal
+ones, and at worst work is done twice. `gc` moves entries to `ROOT/trash` first, where a run that
+still needs one finds it.
 
-The time of last use is the entry's modification time; where it cannot be set (a read-only store)
-nothing is lost but the order in which entries are collected.
+The time of last use is the entry's modification time. Where it cannot be set (in a read-only
+store), only the order of collection is lost.
 
 A `Store` hashes each payload once: it remembers which file it has written or verified, and hashes
-again as soon as that file's size or time of modification is another.
+again when that file's size or time of modification changes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _log(sentence: str) -> None:
 
 
 def default_root() -> Path:
-    """Where the store is: `$RIFFCOMPOSER_STORE`, else in the user's cache folder."""
+    """Returns the store's folder: `$RIFFCOMPOSER_STORE`, else one in the user's cache folder."""
     if chosen := os.environ.get("RIFFCOMPOSER_STORE"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -74,12 +74,12 @@ def default_root() -> Path:
 
 
 class Store:
-    """A folder of sealed entries. Making one touches nothing on disk.
+    """A folder of sealed entries. A new `Store` object touches nothing on disk.
 
     Args:
-        root: The folder; made by the first `put`.
-        size_cap_bytes: What `gc` brings the store down to.
-        warn: Called once for each bad entry, with a sentence. By default it is logged.
+        root: The folder, which the first `put` makes.
+        size_cap_bytes: The size to which `gc` reduces the store.
+        warn: A function that is called with a sentence once per bad entry; by default it logs.
     """
 
     def __init__(
@@ -98,27 +98,27 @@ class Store:
     # Reading ------------------------------------------------------------------------------
 
     def get(self, kind: str, key: str) -> bytes | None:
-        """The payload, verified; None where there is none that can be used.
+        """Returns the verified payload, or None if there is no usable entry.
 
         Raises:
-            StoreError: The store refuses to be read (permissions, too many open files).
+            StoreError: The store cannot be read (permissions, too many open files).
         """
         found = self._find(kind, key, load=True)
         return None if found is None else found[1]
 
     def path(self, kind: str, key: str) -> Path | None:
-        """The entry's file, verified, to be mapped into memory: `numpy.load(path, mmap_mode="r")`.
+        """Returns the verified entry's file, for `numpy.load(path, mmap_mode="r")`.
 
-        The payload starts at byte 0 and is followed by the seal. None where there is none that
-        can be used. Raises as `get` does.
+        The payload starts at byte 0 and is followed by the seal. None if there is no usable entry.
+        Raises the same errors as `get`.
         """
         found = self._find(kind, key, load=False)
         return None if found is None else found[0]
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether a plausible entry is there: what `plan` asks. `get` and `path` look closer.
+        """Whether a plausible entry exists, as `plan` asks; only `get` and `path` verify it.
 
-        Changes nothing on disk, not even for a bad entry.
+        It changes nothing on disk, not even for a bad entry.
         """
         # Texts, not paths: `plan` asks for thousands.
         name = self._name(kind, key)
@@ -128,11 +128,11 @@ class Store:
     # Writing ------------------------------------------------------------------------------
 
     def put(self, kind: str, key: str, payload: bytes) -> None:
-        """Stores a payload; replaces what is there.
+        """Stores a payload and replaces an existing entry.
 
         Raises:
-            DiskFullError: No space left. Finished entries are unharmed.
-            StoreError: Any other failure of the file system.
+            DiskFullError: No space is left. Finished entries are unharmed.
+            StoreError: The file system fails in any other way.
         """
         path = self._place(kind, key)
         self._make_way(path)
@@ -145,12 +145,12 @@ class Store:
 
     @contextmanager
     def put_file(self, kind: str, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
-        """Stores what the caller writes to the path it is given: for payloads too large for memory.
+        """Stores what the caller writes to the given path, for payloads too large for memory.
 
             with store.put_file("passage", key) as temporary:
                 audio = numpy.lib.format.open_memmap(temporary, "w+", numpy.float32, shape=(2, samples))
 
-        Nothing is stored if the block raises. Raises as `put` does.
+        Nothing is stored if the block raises. Raises the same errors as `put`.
         """
         path = self._place(kind, key)
         self._make_way(path)
@@ -167,11 +167,11 @@ class Store:
         return 0
 
     def remember_lock(self, lock_path: Path, keys: Mapping[str, Collection[str]] | None = None) -> None:
-        """Notes that the song of `lock_path` is rendered from this store: `gc` keeps what it needs.
+        """Records that the song of `lock_path` is rendered from this store, so `gc` keeps its entries.
 
         Args:
-            lock_path: The lock beside a song; forgotten by `gc` once it is gone.
-            keys: kind -> keys to keep for it besides the clips that the lock names (passages).
+            lock_path: The lock beside a song; `gc` forgets it once it no longer exists.
+            keys: Keys to keep besides the clips that the lock names (passages), by kind.
         """
         place = os.path.abspath(lock_path)
         lines = [
@@ -186,7 +186,7 @@ class Store:
         write_bytes(path, content, durable=False)
 
     def remembered_locks(self) -> dict[Path, dict[str, set[str]]]:
-        """Locks that used this store and still exist, each with the keys noted for it."""
+        """Returns the locks that used this store and still exist, each with the keys recorded for it."""
         locks: dict[Path, dict[str, set[str]]] = {}
         for note in listed(self.root / "locks"):
             with suppress(OSError):
@@ -198,11 +198,11 @@ class Store:
         return locks
 
     def remember_backend(self, basis: str, backend: str) -> None:
-        """Notes which class of device torch really found where the guess rests on `basis`."""
+        """Records which class of device torch found, for later guesses from the same `basis`."""
         write_bytes(self._device_note(basis), backend.encode(), durable=False)
 
     def known_backend(self, basis: str) -> str | None:
-        """The class of device that a render noted for `basis`; None where none did."""
+        """Returns the class of device that a render recorded for `basis`, or None."""
         with suppress(OSError, UnicodeDecodeError):
             return self._device_note(basis).read_text(encoding="ascii")
         return None
@@ -213,7 +213,7 @@ class Store:
     # Looking after it ---------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
-        """All entries, unverified, kind by kind."""
+        """Yields all entries, unverified, kind by kind."""
         for kind in listed(self.root):
             if _KIND.fullmatch(kind.name):
                 for item in (item for folder in listed(kind) for item in listed(folder)):
@@ -224,7 +224,7 @@ class Store:
                             yield Entry(kind.name, key, item, status.st_size, status.st_mtime)
 
     def info(self) -> StoreInfo:
-        """Counts and sizes. Reads no payload."""
+        """Returns counts and sizes without reading a payload."""
         totals: dict[str, tuple[int, int]] = {}
         for entry in self.entries():
             count, size = totals.get(entry.kind, (0, 0))
@@ -239,7 +239,7 @@ class Store:
         """Reads every entry and sets the bad ones aside.
 
         Raises:
-            StoreError: An entry refuses to be read.
+            StoreError: An entry cannot be read.
         """
         checked = checked_bytes = 0
         bad: list[tuple[Path, str]] = []
@@ -263,16 +263,16 @@ class Store:
         trash_days: float = DEFAULT_TRASH_DAYS,
         dry_run: bool = False,
     ) -> Collected:
-        """Brings the store down to its cap: the least recently used entries go to the trash.
+        """Reduces the store to its cap by moving the least recently used entries to the trash.
 
         What has been in the trash, or set aside as bad, for `trash_days` is then removed for
-        good. The trash is not counted: a cap is met on disk once the trash is emptied.
+        good. The cap does not count the trash, so the disk meets it once the trash is emptied.
 
         Args:
-            keep: kind -> keys that stay whatever the cap (those that locks name).
-            cap_bytes: Instead of the store's own cap; 0 collects all that is not in `keep`.
-            trash_days: 0 empties the trash at once.
-            dry_run: Change nothing, only say what would be done.
+            keep: Keys that stay whatever the cap is (those that locks name), by kind.
+            cap_bytes: A cap to use instead of the store's own; 0 collects all that is not in `keep`.
+            trash_days: Days that entries stay in the trash; 0 empties it at once.
+            dry_run: Whether to change nothing, and only return what would be done.
 
         Raises:
             StoreError: An entry cannot be moved or removed.
@@ -286,7 +286,7 @@ class Store:
         removed: list[int] = []
         path = self.root
         try:
-            # 1. Trash the least recently used until the cap is met.
+            # 1. Move the least recently used entries to the trash until the cap is met.
             for entry in entries:
                 if total <= cap:
                     break
@@ -337,24 +337,25 @@ class Store:
             except (OSError, Damaged) as problem:
                 self._set_aside(path, _damage(path, problem))
                 continue
+            found = path
             if path == trashed:
                 with suppress(OSError):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(trashed, place)
-                    path = place
+                    found = place
             self._remember(place, identity)
-            return path, payload
+            return found, payload
         return None
 
     def _remember(self, path: Path, identity: Identity | None) -> None:
-        """Notes which file at `path` need not be hashed again, if any."""
+        """Records which file at `path` need not be hashed again, if any."""
         if identity is None:
             self._verified.pop(path, None)
         else:
             self._verified[path] = identity
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        """Renames a bad entry to `*.bad` and warns of it once; on a read-only store only warns."""
+        """Renames a bad entry to `*.bad` and warns of it once; in a read-only store it only warns."""
         if path not in self._warned:
             self._warned.add(path)
             self._warn(f"{path}: a bad entry ({reason}); it is set aside and made again")
@@ -364,7 +365,7 @@ class Store:
             os.utime(bad, follow_symlinks=False)
 
     def _make_way(self, path: Path) -> None:
-        """Sets aside what stands where an entry should go and is no file: it could not be replaced."""
+        """Sets aside something at an entry's path that is not a file and so could not be replaced."""
         with suppress(OSError):
             if not stat.S_ISREG(path.lstat().st_mode):
                 self._set_aside(path, "it is not a regular file")
@@ -390,7 +391,7 @@ class Store:
 
 
 def _stamped(path: Path) -> Identity | None:
-    """The identity of a file just written, which no later change can keep; None where that fails."""
+    """Returns the identity of a file just written, which any later change alters, or None on failure."""
     with suppress(OSError):
         stamp(path)
         return identity_of(os.stat(path))
@@ -398,7 +399,7 @@ def _stamped(path: Path) -> Identity | None:
 
 
 def _touch(path: Path) -> None:
-    """Notes that an entry is used now; only now and then, since a write for each read would cost more."""
+    """Records that an entry is used now, at most once per interval, since a write per read would be slow."""
     with suppress(OSError):
         status = path.lstat()
         if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > _TOUCH_AFTER_S:
@@ -406,7 +407,7 @@ def _touch(path: Path) -> None:
 
 
 def _damage(path: Path, problem: OSError | Damaged) -> str:
-    """Why an entry is bad; an error that says nothing about the entry itself is raised."""
+    """Returns why an entry is bad; raises an error that is not about the entry itself."""
     if isinstance(problem, Damaged):
         return str(problem)
     if problem.errno in DAMAGE:

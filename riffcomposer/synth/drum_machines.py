@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal as signal
+from scipy import signal
 
 from riffcomposer.composer.theory import Note
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.signal as signal
+from scipy import signal
 
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 

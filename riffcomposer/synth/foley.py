@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal as signal
+from scipy import signal
 
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 

@@ -74,7 +74,7 @@ def _tape(mixed: Audio, generator: np.random.Generator) -> Audio:
     return effects.low_fidelity(mixed, generator)
 
 
-def _glue(mixed: Audio, generator: np.random.Generator) -> Audio:
+def _glue(mixed: Audio, _generator: np.random.Generator) -> Audio:
     return effects.saturate(mixed, 1.5)
 
 

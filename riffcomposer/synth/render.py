@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.signal as signal
+from scipy import signal
 
 from riffcomposer.composer.piece import Part, Piece
 from riffcomposer.synth.drum_machines import KITS, render_drums

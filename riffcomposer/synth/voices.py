@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal as signal
+from scipy import signal
 
 from riffcomposer.composer.theory import Note
 
@@ -106,7 +106,7 @@ def _reese(f: float, n: int, g: np.random.Generator) -> npt.NDArray[np.float64]:
     return np.tanh(_opening(total, f, 3, 18, sweep) * 0.8)
 
 
-def _sub(f: float, n: int, g: np.random.Generator) -> npt.NDArray[np.float64]:
+def _sub(f: float, n: int, _g: np.random.Generator) -> npt.NDArray[np.float64]:
     return np.tanh(1.6 * sine(f, n)) + 0.12 * sine(2 * f, n)
 
 
@@ -115,7 +115,7 @@ def _sawbass(f: float, n: int, g: np.random.Generator) -> npt.NDArray[np.float64
     return 0.6 * _opening(total, f, 3, 22, _decay(n, 0.5))
 
 
-def _fmbass(f: float, n: int, g: np.random.Generator) -> npt.NDArray[np.float64]:
+def _fmbass(f: float, n: int, _g: np.random.Generator) -> npt.NDArray[np.float64]:
     index = 2.6 * _decay(n, 0.7) + 0.5
     t = 2 * np.pi * f * np.arange(n) / SAMPLE_RATE
     return np.sin(t + index * np.sin(t)) * (0.35 + 0.65 * _decay(n, 1.6))
@@ -154,7 +154,7 @@ def _chip_vibrato(f: float, n: int) -> npt.NDArray[np.float64]:
     return f * (1 + 0.006 * np.sin(2 * np.pi * 6 * t) * np.clip((t - 0.18) / 0.1, 0, 1))
 
 
-def _triangle(f: float, n: int, g: np.random.Generator) -> npt.NDArray[np.float64]:
+def _triangle(f: float, n: int, _g: np.random.Generator) -> npt.NDArray[np.float64]:
     """A triangle in sixteen steps, as the old consoles had it."""
     return np.round((4 * np.abs(_phase(f, n, 0.25) - 0.5) - 1) * 7.5) / 7.5
 

@@ -209,7 +209,7 @@ def test_shards_that_are_not_all_there(
 def test_shards_and_a_whole_file(model: Path, tiny_checkpoint: Path) -> None:
     shard(model, "unet")
     shutil.copy(weights(tiny_checkpoint, "unet"), model / "unet")
-    assert "take one of them away" in refused(model.parent)
+    assert "remove one of the two" in refused(model.parent)
 
 
 @pytest.mark.parametrize("variant", ["fp16", "bf16", "fp32", "non_ema"])
@@ -285,7 +285,7 @@ def test_a_file_where_a_folder_is_wanted(tmp_path: Path, name: str) -> None:
     content, words = SINGLE_FILES[name]
     (tmp_path / name).write_bytes(content)
     sentence = refused(tmp_path, f"./{name}")
-    assert "is a file, and a folder is wanted" in sentence
+    assert "is a file, but a model is a folder" in sentence
     assert words in sentence
 
 

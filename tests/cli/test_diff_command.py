@@ -102,7 +102,7 @@ def test_nothing_changed_under_comments_and_key_order(capsys: pytest.CaptureFixt
     Path("song.yaml").write_text("# a note\n" + Path("song.yaml").read_text())
     assert run("diff", "HEAD", "song.yaml") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "no change that is heard",
+        "no audible change",
         "clips to render again: 0 of 2",
     ]
 

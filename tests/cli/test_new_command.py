@@ -36,7 +36,7 @@ CATALOGUE = Catalogue(
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.setattr("riffcomposer.render.prepare.catalogue", lambda: CATALOGUE)
+    monkeypatch.setattr(seeds, "catalogue", lambda: CATALOGUE)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:

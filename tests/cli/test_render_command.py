@@ -38,7 +38,12 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(folder, *arguments), env=environment(folder), capture_output=True, text=True, timeout=300
+        command(folder, *arguments),
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 

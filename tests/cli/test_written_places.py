@@ -63,6 +63,7 @@ def run(tmp_path: Path, empty: Path) -> Run:
     def python(*arguments: str | Path, codes: tuple[int, ...] = (0,)) -> None:
         done = subprocess.run(
             [sys.executable, *map(str, arguments)],
+            check=False,
             cwd=tmp_path,
             env=environment,
             capture_output=True,

@@ -96,8 +96,8 @@ def single_file(folder: Path) -> dict[str, torch.Tensor]:
         shaped = value[:, :, None, None] if "attentions" in name and value.ndim == 2 else value
         found[f"first_stage_model.{vae_name(name, blocks)}"] = shaped.contiguous()
     for name, value in weights_of(folder, "text_encoder").items():
-        name = name if name.startswith("text_model.") else f"text_model.{name}"
-        found[f"cond_stage_model.transformer.{name}"] = value
+        full_name = name if name.startswith("text_model.") else f"text_model.{name}"
+        found[f"cond_stage_model.transformer.{full_name}"] = value
     return found
 
 

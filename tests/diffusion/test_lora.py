@@ -145,7 +145,7 @@ def test_every_layer_acts_by_its_rank_and_alpha(
     own_engine._loras.apply(())
     with torch.no_grad():
         for weight, _, delta in deltas:
-            weight += delta
+            weight.add_(delta)
         own_engine._prompts._cache.clear()
         merged = render_one(own_engine, job)
         for weight, before, _ in deltas:

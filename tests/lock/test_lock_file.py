@@ -126,7 +126,8 @@ def merge(tmp_path: Path, base: str, ours: str, theirs: str) -> tuple[int, str]:
     paths = [tmp_path / name for name in ("ours", "base", "theirs")]
     for path, text in zip(paths, (ours, base, theirs), strict=True):
         path.write_text(text)
-    done = subprocess.run(["git", "merge-file", "-p", *map(str, paths)], capture_output=True, text=True)
+    command = ["git", "merge-file", "-p", *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
 

@@ -50,7 +50,7 @@ def test_a_style_is_found_however_it_is_written(style: str, capsys: pytest.Captu
 
 def test_unknown_names_get_near_ones(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run("--style", "polka") == 2
-    assert "there are lo-fi hip hop" in capsys.readouterr().err
+    assert "the styles are lo-fi hip hop" in capsys.readouterr().err
     assert run("write", "lofi-key", "--out", str(tmp_path / "x.wav")) == 2
     assert "did you mean lofi-keys" in capsys.readouterr().err
     assert run("write", "lofi-keys", "--out", str(tmp_path / "x.aiff")) == 2

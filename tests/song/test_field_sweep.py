@@ -153,8 +153,8 @@ def _faults(text: str) -> list[Diagnostic]:
     return []
 
 
-def _wrong(field: Field) -> Iterator[tuple[str, Any]]:
-    """Values that may not stand there, with a word for each."""
+def _wrong(field: Field) -> Iterator[tuple[str, Any]]:  # noqa: C901 - one branch per kind of value
+    """Values that the field refuses, with a word for each."""
     schema = field.schema
     kind = schema.get("type")
     if kind in ("number", "integer"):

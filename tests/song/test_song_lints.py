@@ -35,7 +35,7 @@ CASES = {
         "0.5",
         "error",
         "no-steps",
-        "none to run",
+        "no step to run",
     ),
     "init: lofi-keys, prompt: a, bars: 8, num_inference_steps: 1": (
         "1",

@@ -25,7 +25,7 @@ CASES = {
         2,
         "clips",
         "exclusive-keys",
-        "clips and bars exclude one another",
+        "clips and bars cannot be used together",
     ),
     "sections:\n  - {prompt: jazz, duration: 20s, bars: 8}\n": (
         2,
@@ -145,7 +145,7 @@ CASES = {
         1,
         "'https://example.org/keys.wav'",
         "bad-path",
-        "is an address",
+        "is a web address",
     ),
     "defaults: {init: 'a\\b.wav'}\n" + VERSE: (1, "'a\\b.wav'", "bad-path", "forward slashes"),
     "defaults: {init: keys.mid}\n" + VERSE: (1, "keys.mid", "bad-path", "not a file of the right kind"),

@@ -23,7 +23,7 @@ HEAD = "title: t\nsections:\n  - name: a\n"
 REST = "    bars: 2\n"
 DRY = "    strength: 0\n    bars: 2\n"
 NBSP, ZERO_WIDTH = "\u00a0", "\u200b"
-BLANK = "no-break space (U+00A0) in place of a blank"
+BLANK = "no-break space (U+00A0) instead of a space"
 
 
 @pytest.fixture(params=["fast", "slow"], autouse=True)
@@ -39,7 +39,7 @@ MISTAKES: dict[str, tuple[str, int, int, tuple[str, ...]]] = {
         f"title: t\nsections:\n{NBSP}{NBSP}- name: a\n",
         3,
         1,
-        (BLANK, "ordinary blank"),
+        (BLANK, "ordinary space"),
     ),
     "no-break blank after a colon": (f"{HEAD}    prompt:{NBSP}soft\n{REST}", 4, 12, (BLANK,)),
     "no-break blank after a dash": (f"title: t\nsections:\n  -{NBSP}name: a\n    bars: 2\n", 3, 4, (BLANK,)),
@@ -60,19 +60,19 @@ MISTAKES: dict[str, tuple[str, int, int, tuple[str, ...]]] = {
     "mark in the middle": (f"{HEAD}\ufeff    prompt: x\n{REST}", 4, 1, ("byte order mark (U+FEFF)",)),
     "line separator": (f"{HEAD}    prompt: x\u2028y\n{REST}", 4, 14, ("line separator (U+2028)",)),
     "full-width colon": (f"{HEAD}    prompt：jazz\n{REST}", 4, 11, ("U+FF1A", "write :")),
-    "colon without a blank": (f"{HEAD}    prompt:jazz\n{REST}", 4, 5, ("a blank is missing after prompt:",)),
+    "colon without a blank": (f"{HEAD}    prompt:jazz\n{REST}", 4, 5, ("a space is missing after prompt:",)),
     "colon without a blank, first": (f"title: t\nsections:\n  - name:a\n{REST}", 3, 5, ("name:",)),
     "colon without a blank in brackets": (
         "title: t\nsections: [{name:a, prompt: x, bars: 2}]\n",
         2,
         13,
-        ("write a blank after name:",),
+        ("write a space after name:",),
     ),
     "colon without a blank, alone": (
         "title: t\nsections:\n  - name:a\n",
         3,
         5,
-        ("write a blank after name:",),
+        ("write a space after name:",),
     ),
     "curly quotes": (f"{HEAD}    prompt: “soft: rhodes”\n{REST}", 4, 13, ("“ is not a quote in YAML",)),
     "at sign": (f"{HEAD}    prompt: @home\n{REST}", 4, 13, ("cannot begin with @", "in quotes")),
@@ -82,8 +82,18 @@ MISTAKES: dict[str, tuple[str, int, int, tuple[str, ...]]] = {
     "star": (f"{HEAD}    prompt: *loud*\n{REST}", 4, 13, ("in quotes",)),
     "star and blank": (f"{HEAD}    prompt: * loud\n{REST}", 4, 13, ("* begins an alias", "in quotes")),
     "pipe": (f"{HEAD}    prompt: | soft\n{REST}", 4, 13, ("next line", "in quotes")),
-    "list and text": (f"{HEAD}    prompt: [draft] soft\n{REST}", 4, 13, ("after this list", "in quotes")),
-    "mapping and text": (f"{HEAD}    prompt: {{a}} b\n{REST}", 4, 13, ("after this mapping", "in quotes")),
+    "list and text": (
+        f"{HEAD}    prompt: [draft] soft\n{REST}",
+        4,
+        13,
+        ("after the end of this list", "in quotes"),
+    ),
+    "mapping and text": (
+        f"{HEAD}    prompt: {{a}} b\n{REST}",
+        4,
+        13,
+        ("after the end of this mapping", "in quotes"),
+    ),
     "quote and text": (f'{HEAD}    prompt: "soft" rhodes\n{REST}', 4, 13, ("after the closing quote",)),
     "apostrophe": (f"{HEAD}    prompt: 'don't'\n{REST}", 4, 13, ("after the closing quote", "''")),
     "Windows path, escapes": (f'{HEAD}    init: "loops\\take.wav"\n{REST}', 4, 11, ("forward slashes",)),

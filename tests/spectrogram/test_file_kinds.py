@@ -107,7 +107,7 @@ def test_random_bytes_and_short_ones_are_no_kind() -> None:
 
 @pytest.mark.parametrize("suffix", AUDIO_SUFFIXES + IMAGE_SUFFIXES)
 def test_each_suffix_suits_a_kind_that_the_files_page_lists(suffix: str) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
     assert f"`{suffix}`" in page
     from riffcomposer.media import kinds
 

@@ -46,7 +46,8 @@ def test_pixels_are_laid_out_as_riffusion_does() -> None:
 
 def test_exif_holds_every_tag_of_riffusion(tmp_path: Path) -> None:
     write_image(tmp_path / "clip.png", _level(), PARAMS)
-    exif = dict(Image.open(tmp_path / "clip.png").getexif())
+    with Image.open(tmp_path / "clip.png") as picture:
+        exif = dict(picture.getexif())
     assert exif == {
         11000: 44100,
         11005: 0,

@@ -162,7 +162,7 @@ def _solo(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str
     )
 
 
-def _drums(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str:
+def _drums(piece: Piece, _parts: list[Part], words: list[str], rng: Random) -> str:
     word = words[0] if words else "drums"
     genre = rng.choice(DRUM_WORDS[piece.parts[0].pattern])
     return rng.choice(
@@ -181,7 +181,7 @@ def _drums(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> st
     )
 
 
-def _foley(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str:
+def _foley(_piece: Piece, _parts: list[Part], words: list[str], rng: Random) -> str:
     word = words[0]
     return rng.choice(
         [
