@@ -6,7 +6,7 @@ itself this errs by -42 to -45 dB and 0.3 of 255 in level at half a frame (four 
 -38 to -42 dB, 0.4; linear: -33 to -37 dB, 0.75).
 
 Where a clip meets the next one, its surplus is crossfaded with it in mel *power*, by weights that add
-up to one, band by band (`riffcomposer.mix.hand_over`): the power in the join is what lies between the
+up to one, band by band (`riffcomposer.mix.band_crossfade`): the power in the join is what lies between the
 two neighbours' powers, and the decoder makes one sound of it. Fading decoded sounds instead loses 2 dB
 where they are unrelated.
 
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffcomposer.errors import AudioError
-from riffcomposer.mix.hand_over import JOIN_FRAMES, HandOver, plan_hand_over
+from riffcomposer.mix.band_crossfade import JOIN_FRAMES, BandCrossfade, plan_band_crossfade
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 Mel = NDArray[np.float32]
@@ -101,7 +101,7 @@ class MelTimeline:
         self.frames = -(-self.samples // self._hop) + 1
         self._cache: OrderedDict[Hashable, Mel] = OrderedDict()
         self._widths: dict[Hashable, int] = {}
-        self._hand_overs: dict[int, HandOver] = {}
+        self._crossfades: dict[int, BandCrossfade] = {}
         self.channels = self._mel(0).shape[0]
 
     def read(self, start_frame: int, end_frame: int) -> Mel:
@@ -148,9 +148,9 @@ class MelTimeline:
         samples = np.arange(first, last) * self._hop - start
         added = np.square(mel)
         if (index > 0 or self._period) and samples[0] < self._overlap_into(index):
-            added *= self._hand_over_into(index).rise(samples).astype(np.float32)
+            added *= self._crossfade_into(index).rise(samples).astype(np.float32)
         if not is_last and samples[-1] >= slot:
-            added *= (1 - self._hand_over_into(following).rise(samples - slot)).astype(np.float32)
+            added *= (1 - self._crossfade_into(following).rise(samples - slot)).astype(np.float32)
         power[:, :, first - start_frame : last - start_frame] += added
 
     def _overlap_into(self, index: int) -> int:
@@ -164,16 +164,16 @@ class MelTimeline:
             )
         return max(0, min(surplus, self._join_samples, self._clips[index].slot_samples))
 
-    def _hand_over_into(self, index: int) -> HandOver:
+    def _crossfade_into(self, index: int) -> BandCrossfade:
         """How a clip takes over from the one before."""
-        if index not in self._hand_overs:
+        if index not in self._crossfades:
             length = self._overlap_into(index)
             frames = -(-length // self._hop)
             leaving = Fraction(self._clips[index - 1].slot_samples, self._hop)
             falling = read_between(self._mel(index - 1), leaving, frames)
             rising = self._mel(index)[:, :, :frames]
-            self._hand_overs[index] = plan_hand_over(falling, rising, length, self._hop)
-        return self._hand_overs[index]
+            self._crossfades[index] = plan_band_crossfade(falling, rising, length, self._hop)
+        return self._crossfades[index]
 
     def _width(self, index: int) -> int:
         key = self._clips[index].key

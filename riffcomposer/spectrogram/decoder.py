@@ -27,16 +27,16 @@ import torch
 
 from riffcomposer.errors import SpectrogramError
 from riffcomposer.plan.types import DECODER_VERSION
+from riffcomposer.spectrogram.extended_mel import ExtendedMel, MelReader
 from riffcomposer.spectrogram.griffin_lim import refine
+from riffcomposer.spectrogram.loop_phases import joined_phases
 from riffcomposer.spectrogram.mel import PCM_SCALE, hann
 from riffcomposer.spectrogram.mel_inversion import EDGE_HZ, FirstGuess, MelConstraint
-from riffcomposer.spectrogram.mel_song import MelReader, MelSong
 from riffcomposer.spectrogram.phase_gradient import peak_locked_phase
-from riffcomposer.spectrogram.phase_seam import joined_phases
 from riffcomposer.spectrogram.presets import PRESETS, stages_of
 from riffcomposer.spectrogram.resampling import delayed, resample
+from riffcomposer.spectrogram.stft import ShortTimeTransform, StftGrid
 from riffcomposer.spectrogram.threads import Spread, available_cores, one_thread, spread_over
-from riffcomposer.spectrogram.work_grid import ShortTimeTransform, WorkGrid
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 __all__ = ["DECODER_VERSION", "PRESETS", "Decoder", "MelReader"]
@@ -56,7 +56,7 @@ _SETTLED_FRAMES = 16
 class _Band:
     """One stage's tools."""
 
-    grid: WorkGrid
+    grid: StftGrid
     transform: ShortTimeTransform
     constraint: MelConstraint
     iterations: int
@@ -98,7 +98,7 @@ class Decoder:
     def _build(self, block_frames: int | None) -> None:
         """Makes the matrices of every stage."""
         for stage in stages_of(self.preset):
-            grid = WorkGrid.below(self.params, stage.top_share * self.params.max_frequency)
+            grid = StftGrid.below(self.params, stage.top_share * self.params.max_frequency)
             n_fft = stage.padding * grid.support
             top_hz = grid.top_hz(self.params)
             self._bands.append(
@@ -165,7 +165,7 @@ class Decoder:
         if frames < 1 or samples < 1:
             raise SpectrogramError(f"a song of {frames} frames and {samples} samples cannot be decoded")
         hop, work_hop = self.params.hop_length, self._whole.grid.hop
-        song = MelSong(read, frames, samples, wraps=wraps, params=self.params)
+        song = ExtendedMel(read, frames, samples, wraps=wraps, params=self.params)
         chunks = max(2 if wraps else 1, round(song.frames / CHUNK_FRAMES))
         borders = [song.frames * number // chunks for number in range(chunks + 1)]
         neighbours = _Neighbours()
@@ -309,7 +309,7 @@ class _Neighbours:
     beginning: torch.Tensor | None = None
     seam: float | None = None
 
-    def laid_on(self, frames: int, grid: WorkGrid) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def laid_on(self, frames: int, grid: StftGrid) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The known wave on a chunk of `frames` frames, and how firmly each sample of it is held."""
         parts = [
             part

@@ -14,8 +14,8 @@ from functools import partial
 import torch
 
 from riffcomposer.spectrogram.mel_inversion import MelConstraint
+from riffcomposer.spectrogram.stft import ShortTimeTransform
 from riffcomposer.spectrogram.threads import Spread
-from riffcomposer.spectrogram.work_grid import ShortTimeTransform
 
 MOMENTUM = 0.99
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 
 from riffcomposer.spectrogram.mel import mel_bank
-from riffcomposer.spectrogram.work_grid import WorkGrid
+from riffcomposer.spectrogram.stft import StftGrid
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 EDGE_HZ = 40.0
@@ -81,12 +81,12 @@ def _lines_between(fine_bins: int, bins: int, ratio: float) -> torch.Tensor:
     return weights
 
 
-def bin_ratio(params: SpectrogramParameters, grid: WorkGrid, n_fft: int) -> float:
+def bin_ratio(params: SpectrogramParameters, grid: StftGrid, n_fft: int) -> float:
     """Bins of the exact transform to one bin of a transform of `n_fft` at the work rate."""
     return params.n_fft * grid.hop / (params.hop_length * n_fft)
 
 
-def work_bank(params: SpectrogramParameters, grid: WorkGrid, n_fft: int) -> torch.Tensor:
+def work_bank(params: SpectrogramParameters, grid: StftGrid, n_fft: int) -> torch.Tensor:
     """The mel filters for the bins of a shorter transform, `[bands, n_fft // 2 + 1]`.
 
     Magnitudes between its bins are taken to lie on straight lines, so that every filter keeps its
@@ -117,7 +117,7 @@ class MelConstraint:
     def __init__(
         self,
         params: SpectrogramParameters,
-        grid: WorkGrid,
+        grid: StftGrid,
         n_fft: int,
         *,
         ridge: float = 1e-3,
@@ -146,7 +146,7 @@ class FirstGuess:
     """The minimum-norm magnitudes of a mel: found on the bins of the exact transform, read off at ours."""
 
     def __init__(
-        self, params: SpectrogramParameters, grid: WorkGrid, n_fft: int, *, device: torch.device | str = "cpu"
+        self, params: SpectrogramParameters, grid: StftGrid, n_fft: int, *, device: torch.device | str = "cpu"
     ) -> None:
         inverse = _pseudo_inverse(mel_bank(params), 1e-9)
         bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64)

@@ -19,14 +19,14 @@ import math
 
 import torch
 
-from riffcomposer.spectrogram.work_grid import WorkGrid
+from riffcomposer.spectrogram.stft import StftGrid
 
 HANN_GAMMA = 0.25645
 FLOOR = 1e-6
 """Magnitudes below this share of the loudest are taken as this: their gradients mean nothing."""
 
 
-def phase_gradients(magnitude: torch.Tensor, grid: WorkGrid, n_fft: int) -> tuple[torch.Tensor, torch.Tensor]:
+def phase_gradients(magnitude: torch.Tensor, grid: StftGrid, n_fft: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Phase steps along time (radians a frame) and along frequency (radians a bin).
 
     Args:
@@ -61,7 +61,7 @@ def nearest_peaks(magnitude: torch.Tensor) -> torch.Tensor:
 
 
 def peak_locked_phase(
-    magnitude: torch.Tensor, grid: WorkGrid, n_fft: int, start: torch.Tensor, *, backwards: bool = False
+    magnitude: torch.Tensor, grid: StftGrid, n_fft: int, start: torch.Tensor, *, backwards: bool = False
 ) -> torch.Tensor:
     """Phases for magnitudes, carried along peaks from the phases of frame 0.
 

@@ -29,8 +29,8 @@ from riffcomposer_training.schedule import (
     save_checkpoint,
     step_generator,
 )
-from riffcomposer_training.settings import Setting
 from riffcomposer_training.start_from import start_autoencoder
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 TYPICAL_WEIGHT = 0.03

@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from riffcomposer import files
-from riffcomposer.synth.render import render
-from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.piece_audio import render
+from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training.captions import caption, sounding
-from riffcomposer_training.clip_mel import PARAMETERS, mels_at
 from riffcomposer_training.collection import CollectionPiece, compose
+from riffcomposer_training.fast_mel import PARAMETERS, mels_at
 from riffcomposer_training.windows import WINDOW_S, on_grid, rendered_s
 
 CAPTIONS = 3
@@ -48,14 +48,14 @@ def levels_at(audio: Audio, starts: Sequence[int], device: str = "cpu") -> npt.N
     return np.asarray((mel / PARAMETERS.max_volume) ** PARAMETERS.power_for_image, np.float32)
 
 
-def clips_of(collected: CollectionPiece, sampler: Sampler, device: str = "cpu") -> list[Clip]:
+def clips_of(collected: CollectionPiece, player: SoundFontPlayer, device: str = "cpu") -> list[Clip]:
     """Renders a piece and cuts it into its clips; windows in which nothing sounds are left out.
 
     Args:
         device: Where the mel is taken.
     """
     piece, layout = collected.piece, collected.piece.layout
-    audio = render(piece, sampler, rendered_s(layout))
+    audio = render(piece, player, rendered_s(layout))
     starts = [round(layout.phrase_start_s(window) * SAMPLE_RATE) for window in range(layout.phrases)]
     levels = levels_at(audio, starts, device)
     rng = Random(f"captions {piece.seed}")
@@ -102,9 +102,9 @@ def write_shard(folder: Path, number: int, clips: Sequence[Clip]) -> None:
 
 
 @cache
-def _sampler(fonts: tuple[Path, ...]) -> Sampler:
+def _loaded_player(fonts: tuple[Path, ...]) -> SoundFontPlayer:
     """The fonts, loaded once in a process."""
-    return Sampler(fonts)
+    return SoundFontPlayer(fonts)
 
 
 def generate(
@@ -115,6 +115,6 @@ def generate(
     Args:
         device: Where the mel is taken.
     """
-    sampler = _sampler(tuple(fonts))
+    player = _loaded_player(tuple(fonts))
     for index in range(first, first + pieces):
-        yield from clips_of(compose(seed, index), sampler, device)
+        yield from clips_of(compose(seed, index), player, device)

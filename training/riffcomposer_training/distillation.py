@@ -18,11 +18,11 @@ from riffcomposer.diffusion.sampler import guidance_embedding
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
 from riffcomposer_training.averaged import AveragedTraining
-from riffcomposer_training.diffusion import choose_rows, flow_samples, weighted_error
-from riffcomposer_training.latents import LatentSet
+from riffcomposer_training.latent_set import LatentSet
 from riffcomposer_training.networks import GUIDANCE_WIDTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint, save_checkpoint, step_generator
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.train_unet import choose_rows, flow_samples, weighted_error
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 DISTILLED_STEPS = 6

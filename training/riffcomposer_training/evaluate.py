@@ -31,7 +31,7 @@ from riffcomposer.errors import RiffcomposerError
 from riffcomposer_training import measures
 from riffcomposer_training.evaluation_chain import Chain, clip_seconds
 from riffcomposer_training.evaluation_clips import EvaluationClips, coarse, read_evaluation_clips, style_of
-from riffcomposer_training.latents import captions_of, two_bars
+from riffcomposer_training.latent_set import captions_of, two_bars
 from riffcomposer_training.scorer import Scorer, reduced, sentence_embeddings, train_scorer
 
 log = logging.getLogger("riffcomposer_training")

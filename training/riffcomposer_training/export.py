@@ -21,8 +21,8 @@ from riffcomposer.errors import ModelError
 from riffcomposer_training.distillation import DISTILLED_STEPS
 from riffcomposer_training.networks import TEXT_LENGTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint
-from riffcomposer_training.settings import Setting
 from riffcomposer_training.text_states import save_encoder
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 LARGEST_FOLDER = 100_000_000

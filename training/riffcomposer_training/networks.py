@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 SCALING_FACTOR = 32.0
 TEXT_WIDTH = 384

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from riffcomposer import files
 from riffcomposer.errors import ModelError, RiffcomposerError, UsageError
-from riffcomposer_training.settings import SETTINGS, Setting
 from riffcomposer_training.stages import STAGES, Run, StageName
+from riffcomposer_training.training_settings import SETTINGS, Setting
 
 log = logging.getLogger("riffcomposer_training.run")
 

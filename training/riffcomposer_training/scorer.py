@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from riffcomposer_training.clip_shards import first_shards, held_out, read_shard
-from riffcomposer_training.latents import captions_of
+from riffcomposer_training.latent_set import captions_of
 from riffcomposer_training.schedule import Clock, learning_rate_share, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from riffcomposer import files
 from riffcomposer.errors import ModelError
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 LARGEST_INPUTS = 60 << 20
@@ -120,7 +120,7 @@ def _autoencoder(run: Run) -> None:
 def _latents(run: Run) -> None:
     """Encodes the clips that are not encoded yet."""
     from riffcomposer_training.autoencoder import load_autoencoder
-    from riffcomposer_training.latents import write_latents
+    from riffcomposer_training.latent_set import write_latents
 
     network = load_autoencoder(run.setting, run.out)
     made = write_latents(network, run.setting.patch, run.clips, run.latents, run.device)
@@ -137,7 +137,7 @@ def _text_encoder(run: Run) -> tuple[Any, Any]:
 
 
 def _reader(run: Run) -> Any:
-    from riffcomposer_training.latents import CaptionStates, read_latents
+    from riffcomposer_training.latent_set import CaptionStates, read_latents
 
     encoder, tokenizer = _text_encoder(run)
     captions = CaptionStates(encoder.to(run.device), tokenizer, run.latents)
@@ -156,9 +156,9 @@ def _deviations(run: Run) -> Any:
 def _diffusion(run: Run) -> None:
     """Trains the UNet; shards that appear meanwhile are encoded and taken in."""
     from riffcomposer_training.autoencoder import load_autoencoder
-    from riffcomposer_training.diffusion import train_diffusion
-    from riffcomposer_training.latents import write_latents
+    from riffcomposer_training.latent_set import write_latents
     from riffcomposer_training.start_from import start_unet
+    from riffcomposer_training.train_unet import train_diffusion
 
     network = load_autoencoder(run.setting, run.out)
     train_diffusion(

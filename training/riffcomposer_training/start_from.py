@@ -14,7 +14,7 @@ import torch
 from riffcomposer.checkpoints.profile import read_profile
 from riffcomposer.errors import ModelError
 from riffcomposer_training.networks import build_autoencoder, build_unet
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 
 def _weights(folder: Path, part: str, wanted: Any) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """Makes the loop catalogue: two-bar loops of every style as mel images, and masks.
 
-    python -m riffcomposer_training.seed_catalogue FONTS_FOLDER
+    python -m riffcomposer_training.loop_catalogue FONTS_FOLDER
 
 writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/loops/`. Each loop is composed for
 a chosen cast and played three times. The middle repeat is kept and made to close on itself; its mel is
@@ -28,11 +28,11 @@ from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import PITCH_NAMES
 from riffcomposer.loops.catalogue import FOLDER
 from riffcomposer.media.picture import exif_tags
-from riffcomposer.synth.render import LOUDNESS_DB, loudness_db, render
-from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.piece_audio import LOUDNESS_DB, loudness_db, render
+from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training import fonts
-from riffcomposer_training.clip_mel import FRAMES, MARGIN_FRAMES, PARAMETERS, mels_at
+from riffcomposer_training.fast_mel import FRAMES, MARGIN_FRAMES, PARAMETERS, mels_at
 from riffcomposer_training.windows import draw_layout, rendered_s
 
 LOOP_SAMPLES = FRAMES * PARAMETERS.hop_length
@@ -74,7 +74,7 @@ class Loop:
 
 
 def read_loops(path: Path) -> list[Loop]:
-    """Reads the list of loops (`seed_loops.json` beside this file)."""
+    """Reads the list of loops (`catalogue_loops.json` beside this file)."""
     return [Loop(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
@@ -100,7 +100,7 @@ def _scale(style: Style, mode: str) -> str:
     return mode if mode in style.scales else (fitting or list(style.scales))[0]
 
 
-def loop_audio(loop: Loop, sampler: Sampler) -> Audio:
+def loop_audio(loop: Loop, player: SoundFontPlayer) -> Audio:
     """Renders a loop.
 
     Returns:
@@ -122,7 +122,7 @@ def loop_audio(loop: Loop, sampler: Sampler) -> Audio:
         scale=_scale(style, mode),
         progression=loop.progression,
     )
-    closed = close_loop(render(replace(piece, font=loop.font), sampler, rendered_s(layout)))
+    closed = close_loop(render(replace(piece, font=loop.font), player, rendered_s(layout)))
     return closed * np.float32(10 ** ((LOOP_LOUDNESS_DB - loudness_db(closed)) / 20))
 
 
@@ -186,11 +186,11 @@ def masks() -> dict[str, tuple[str, npt.NDArray[np.uint8]]]:
     return {name: (text, np.rint(255 * shape).astype(np.uint8)) for name, (text, shape) in made.items()}
 
 
-def write_catalogue(folder: Path, loops: Sequence[Loop], sampler: Sampler) -> None:
+def write_catalogue(folder: Path, loops: Sequence[Loop], player: SoundFontPlayer) -> None:
     """Writes every loop, every mask and `catalogue.json` into `folder`."""
     clips = []
     for loop in loops:
-        level = circular_levels(loop_audio(loop, sampler))
+        level = circular_levels(loop_audio(loop, player))
         path = folder / "clips" / f"{loop.name}.png"
         digest = write_grey(path, np.rint(255 - 255 * level[::-1]).astype(np.uint8), tagged=True)
         tags = list(dict.fromkeys([*_tags(loop), *loop.tags]))
@@ -230,8 +230,8 @@ def _tags(loop: Loop) -> list[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Writes the shipped catalogue with the fonts of a folder."""
-    sampler = Sampler(fonts.find(Path(arguments[0]) if arguments else None))
-    write_catalogue(FOLDER, read_loops(Path(__file__).parent / "seed_loops.json"), sampler)
+    player = SoundFontPlayer(fonts.find(Path(arguments[0]) if arguments else None))
+    write_catalogue(FOLDER, read_loops(Path(__file__).parent / "catalogue_loops.json"), player)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def _is_smooth(number: int) -> bool:
 
 
 @dataclass(frozen=True)
-class WorkGrid:
+class StftGrid:
     """Hop and window at the work rate.
 
     Attributes:
@@ -47,7 +47,7 @@ class WorkGrid:
     scale: float
 
     @classmethod
-    def below(cls, params: SpectrogramParameters, top_hz: float | None = None) -> WorkGrid:
+    def below(cls, params: SpectrogramParameters, top_hz: float | None = None) -> StftGrid:
         """The grid at about the lowest rate that holds `top_hz` (by default all of the image)."""
         top_hz = params.max_frequency if top_hz is None else min(top_hz, params.max_frequency)
         hop = math.ceil(2 * top_hz * params.hop_length / params.sample_rate - 1e-9)
@@ -73,7 +73,7 @@ class ShortTimeTransform:
 
     def __init__(
         self,
-        grid: WorkGrid,
+        grid: StftGrid,
         n_fft: int,
         *,
         block_frames: int | None = None,

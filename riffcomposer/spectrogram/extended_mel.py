@@ -15,7 +15,7 @@ MelReader = Callable[[int, int], np.ndarray]
 """`read(first, count)` gives the mel of frames `first` to `first + count`, `[channels, n_mels, count]`."""
 
 
-class MelSong:
+class ExtendedMel:
     """Reads ranges of frames, also before the start and after the end.
 
     A song that is no loop goes on with its last frame. A loop goes on with its start: it is `samples`

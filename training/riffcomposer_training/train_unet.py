@@ -18,10 +18,10 @@ import torch
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
 from riffcomposer_training.averaged import AveragedTraining
-from riffcomposer_training.latents import LatentSet
+from riffcomposer_training.latent_set import LatentSet
 from riffcomposer_training.networks import build_unet
 from riffcomposer_training.schedule import finite, save_checkpoint, step_generator
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 FEWEST_HELD_OUT = 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from riffcomposer.spectrogram.quietest_path import quietest_path
+from riffcomposer.spectrogram.minimum_cost_path import minimum_cost_path
 
 
 def joined_phases(onward: torch.Tensor, backward: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:
@@ -28,6 +28,6 @@ def joined_phases(onward: torch.Tensor, backward: torch.Tensor, magnitude: torch
         cost = magnitude[channel] * (1.0 - torch.cos(backward[channel] - onward[channel]))
         # A frame's window reaches over its neighbours: what disagrees there is heard here.
         cost = torch.nn.functional.avg_pool1d(cost.T, 11, 1, 5, count_include_pad=False).T
-        path = torch.from_numpy(quietest_path(cost.cpu().numpy())).to(onward.device)
+        path = torch.from_numpy(minimum_cost_path(cost.cpu().numpy())).to(onward.device)
         joined[channel] = torch.where(times < path, onward[channel], backward[channel])
     return joined

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from riffcomposer.composer.piece import Part
-from riffcomposer.synth import effects
-from riffcomposer.synth.effects import Room
+from riffcomposer.synth import instrument_effects
+from riffcomposer.synth.instrument_effects import Room
 from riffcomposer.synth.voices import Audio
 
 _CHORDS = ("comp", "second", "pad")
@@ -42,44 +42,48 @@ def _pumping(depth: float) -> PartEffect:
     def process(track: Track) -> Audio:
         if track.part.role in ("drums", "foley"):
             return track.stem
-        return effects.pump(track.stem, track.seconds_per_beat, depth)
+        return instrument_effects.pump(track.stem, track.seconds_per_beat, depth)
 
     return process
 
 
 def _chorus_on_chords(track: Track) -> Audio:
-    return effects.chorus(track.stem, track.generator) if track.part.role in _CHORDS else track.stem
+    return (
+        instrument_effects.chorus(track.stem, track.generator) if track.part.role in _CHORDS else track.stem
+    )
 
 
 def _amplifier_on_guitars(track: Track) -> Audio:
     if track.part.instrument is None or track.part.instrument.family != "guitar":
         return track.stem
-    return effects.cabinet(effects.saturate(track.stem, track.generator.uniform(2.0, 5.0)))
+    return instrument_effects.cabinet(
+        instrument_effects.saturate(track.stem, track.generator.uniform(2.0, 5.0))
+    )
 
 
 def _dub_echoes(track: Track) -> Audio:
     if track.part.role not in ("comp", "lead", "second"):
         return track.stem
     feedback = track.generator.uniform(0.35, 0.6)
-    return track.stem + effects.tape_delay(track.stem, 0.75 * track.seconds_per_beat, feedback)
+    return track.stem + instrument_effects.tape_delay(track.stem, 0.75 * track.seconds_per_beat, feedback)
 
 
 def _echo_on_lead(track: Track) -> Audio:
     if track.part.role != "lead":
         return track.stem
-    return track.stem + effects.tape_delay(track.stem, 0.75 * track.seconds_per_beat, 0.35, 5000.0)
+    return track.stem + instrument_effects.tape_delay(track.stem, 0.75 * track.seconds_per_beat, 0.35, 5000.0)
 
 
 def _tape(mixed: Audio, generator: np.random.Generator) -> Audio:
-    return effects.low_fidelity(mixed, generator)
+    return instrument_effects.low_fidelity(mixed, generator)
 
 
 def _glue(mixed: Audio, generator: np.random.Generator) -> Audio:
-    return effects.saturate(mixed, 1.5)
+    return instrument_effects.saturate(mixed, 1.5)
 
 
 @dataclass(frozen=True)
-class Mix:
+class EffectChain:
     """An effect chain.
 
     Attributes:
@@ -93,17 +97,17 @@ class Mix:
     whole: MixEffect | None = None
 
 
-MIXES: dict[str, Mix] = {
-    "none": Mix(None),
-    "dry": Mix(Room(0.25, 7000.0, 0.10)),
-    "room": Mix(Room(0.55, 6500.0, 0.18)),
-    "plate": Mix(Room(1.4, 8000.0, 0.28), (_echo_on_lead,)),
-    "hall": Mix(Room(2.3, 5500.0, 0.38)),
-    "cathedral": Mix(Room(4.0, 4500.0, 0.6)),
-    "lofi": Mix(Room(0.7, 4500.0, 0.2), whole=_tape),
-    "pump": Mix(Room(0.9, 7000.0, 0.2), (_pumping(0.75), _echo_on_lead)),
-    "pump light": Mix(Room(1.1, 7000.0, 0.22), (_pumping(0.45),)),
-    "synthwave": Mix(Room(1.5, 7500.0, 0.3), (_chorus_on_chords, _echo_on_lead)),
-    "dub": Mix(Room(1.2, 4500.0, 0.25), (_dub_echoes,)),
-    "rock": Mix(Room(0.6, 7000.0, 0.16), (_amplifier_on_guitars,), _glue),
+EFFECT_CHAINS: dict[str, EffectChain] = {
+    "none": EffectChain(None),
+    "dry": EffectChain(Room(0.25, 7000.0, 0.10)),
+    "room": EffectChain(Room(0.55, 6500.0, 0.18)),
+    "plate": EffectChain(Room(1.4, 8000.0, 0.28), (_echo_on_lead,)),
+    "hall": EffectChain(Room(2.3, 5500.0, 0.38)),
+    "cathedral": EffectChain(Room(4.0, 4500.0, 0.6)),
+    "lofi": EffectChain(Room(0.7, 4500.0, 0.2), whole=_tape),
+    "pump": EffectChain(Room(0.9, 7000.0, 0.2), (_pumping(0.75), _echo_on_lead)),
+    "pump light": EffectChain(Room(1.1, 7000.0, 0.22), (_pumping(0.45),)),
+    "synthwave": EffectChain(Room(1.5, 7500.0, 0.3), (_chorus_on_chords, _echo_on_lead)),
+    "dub": EffectChain(Room(1.2, 4500.0, 0.25), (_dub_echoes,)),
+    "rock": EffectChain(Room(0.6, 7000.0, 0.16), (_amplifier_on_guitars,), _glue),
 }

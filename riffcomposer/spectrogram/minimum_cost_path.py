@@ -13,7 +13,7 @@ REACH_FRAMES_PER_BIN = 2
 """How many frames the path may move from one band to the next."""
 
 
-def quietest_path(cost: np.ndarray, reach: int = REACH_FRAMES_PER_BIN) -> np.ndarray:
+def minimum_cost_path(cost: np.ndarray, reach: int = REACH_FRAMES_PER_BIN) -> np.ndarray:
     """The path of least summed cost, one frame for each band (dynamic programming).
 
     Args:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riffcomposer.spectrogram.quietest_path import quietest_path
+from riffcomposer.spectrogram.minimum_cost_path import minimum_cost_path
 
 JOIN_FRAMES = 48
 """Length of a join in which hand-overs are looked for, if the clips overlap by so much."""
@@ -29,12 +29,12 @@ JOIN_FRAMES = 48
 FADE_FRAMES = 16
 """How long a band takes: half a cosine in power. 12 and 20 frames are 0.1 to 0.4 dB worse."""
 
-BANDS_A_STEP = 4
+BANDS_PER_STEP = 4
 """The path moves by at most a frame over so many bands."""
 
 
 @dataclass(frozen=True)
-class HandOver:
+class BandCrossfade:
     """One join.
 
     Attributes:
@@ -60,9 +60,9 @@ class HandOver:
         return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(apart / self.fade_samples + 0.5, 0, 1)))
 
 
-def plan_hand_over(
+def plan_band_crossfade(
     falling: NDArray[np.float32], rising: NDArray[np.float32], length_samples: int, hop_length: int
-) -> HandOver:
+) -> BandCrossfade:
     """Decides where in a join each band changes over.
 
     Args:
@@ -78,11 +78,11 @@ def plan_hand_over(
     first = FADE_FRAMES // 2
     places = length_samples // hop_length - 2 * first
     if places < 2:
-        return HandOver(np.full(bands, length_samples / 2), fade)
+        return BandCrossfade(np.full(bands, length_samples / 2), fade)
     both = np.minimum(falling, rising).max(axis=0).astype(np.float64)
     window = np.hanning(FADE_FRAMES + 2)[1:-1]
     overlap = np.stack([np.convolve(band, window, "same") for band in both])[:, first : first + places]
-    steps = np.arange(0, bands, BANDS_A_STEP)
-    path = first + quietest_path(np.add.reduceat(overlap, steps, axis=0).T, reach=1)
-    centres = np.interp(np.arange(bands), steps + (BANDS_A_STEP - 1) / 2, path)
-    return HandOver(centres * hop_length, fade)
+    steps = np.arange(0, bands, BANDS_PER_STEP)
+    path = first + minimum_cost_path(np.add.reduceat(overlap, steps, axis=0).T, reach=1)
+    centres = np.interp(np.arange(bands), steps + (BANDS_PER_STEP - 1) / 2, path)
+    return BandCrossfade(centres * hop_length, fade)

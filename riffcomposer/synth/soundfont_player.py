@@ -1,7 +1,6 @@
-"""Plays parts with sound fonts.
+"""Plays notes with SoundFont files (SF2 and SF3) by the library tinysoundfont.
 
-tinysoundfont does the work. It is no dependency of riffcomposer: nothing but `Sampler` needs it, and only
-when one is made.
+tinysoundfont is an optional library: only making a `SoundFontPlayer` needs it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _DRUM_CHANNEL, _CHANNEL = 9, 0
 _CENTRE, _BEND_RANGE = 8192, 2.0
 
 
-class Sampler:
+class SoundFontPlayer:
     """Sound fonts, loaded once.
 
     Args:
