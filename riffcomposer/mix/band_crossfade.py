@@ -1,17 +1,11 @@
-"""How one clip gives way to the next in their mel: each band at its own quietest moment.
+"""Crossfades two clips in the mel spectrogram, each band at its own time.
 
-Two unrelated spectrograms added together are no spectrogram of any sound: where both have a tone in one
-band, the sum would have to beat, and no phases can make it steady. With ten times the decoder's
-iterations the convergence in such a join improved by 0.2 dB, around it by up to 8 dB. So the two should
-sound together as little as possible, yet a hard edge is none of a sound's either. Here every band is
-handed over within `FADE_FRAMES`, at a moment of the join that is chosen, along a path that is smooth
-over the bands, where least of both clips sounds: in pauses, after decays, before onsets.
-
-Joins of eight different images, seven joins, `default` decoder, convergence in the join less that
-around it (mean, worst): all bands together over 32 frames +4.3, +10.3 dB; handed over within 16 of 48
-frames +0.9, +7.1 dB; of 32 frames +2.5; a path free to jump by 5 frames a band +4.3 (its edges are heard
-by the bands beside). The worst are steady chords that never pause; over the joins of real images it is
-+2.1 dB at worst and -1.2 dB in the mean. Geometric means and power means did worse at any length.
+The sum of two unrelated spectrograms is not the spectrogram of any sound: where both have a tone in one band,
+the sum would have to beat, and no phases make it steady. So the two clips should sound together for as short
+a time as possible, yet a hard edge is not found in real sounds either. Here each band is crossfaded within
+`FADE_FRAMES`, at the time in the join at which the two clips overlap least: in a pause, after a decay or
+before an onset. These times are a path over the bands (`riffcomposer.spectrogram.minimum_cost_path`), so
+neighbouring bands are crossfaded at nearly the same time. `docs/explanation/joins.md` has the figures.
 """
 
 from __future__ import annotations
@@ -24,29 +18,29 @@ from numpy.typing import NDArray
 from riffcomposer.spectrogram.minimum_cost_path import minimum_cost_path
 
 JOIN_FRAMES = 48
-"""Length of a join in which hand-overs are looked for, if the clips overlap by so much."""
+"""Frames of a join, if the clips overlap by that many."""
 
 FADE_FRAMES = 16
-"""How long a band takes: half a cosine in power. 12 and 20 frames are 0.1 to 0.4 dB worse."""
+"""Length of the crossfade of one band: half a period of a cosine in power."""
 
 BANDS_PER_STEP = 4
-"""The path moves by at most a frame over so many bands."""
+"""Number of bands over which the path moves by at most one frame."""
 
 
 @dataclass(frozen=True)
 class BandCrossfade:
-    """One join.
+    """The crossfades of one join.
 
     Attributes:
-        centres: The middle of each band's hand-over, in samples from the join's start, `[n_mels]`.
-        fade_samples: How long each takes; 0 is a switch.
+        centres: Middle of each band's crossfade, in samples from the join's start, `[n_mels]`.
+        fade_samples: Length of each crossfade in samples; 0 switches at once.
     """
 
     centres: NDArray[np.float64]
     fade_samples: int
 
     def rise(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The incoming clip's share of the power, 0 before its hand-over and 1 behind it.
+        """The incoming clip's share of the power: 0 before a band's crossfade and 1 after it.
 
         Args:
             samples: Positions, counted from the join's start, `[frames]`.
@@ -63,15 +57,16 @@ class BandCrossfade:
 def plan_band_crossfade(
     falling: NDArray[np.float32], rising: NDArray[np.float32], length_samples: int, hop_length: int
 ) -> BandCrossfade:
-    """Decides where in a join each band changes over.
+    """Decides when in a join each band is crossfaded.
 
     Args:
-        falling: The outgoing clip's mel from the join's start on, `[channels, n_mels, frames]`.
-        rising: The incoming clip's, of the same shape.
-        length_samples: Length of the join, at most `frames * hop_length`.
+        falling: Mel of the outgoing clip from the join's start on, `[channels, n_mels, frames]`.
+        rising: Mel of the incoming clip, of the same shape.
+        length_samples: Length of the join in samples, at most `frames * hop_length`.
+        hop_length: Samples from one frame to the next.
 
     Returns:
-        Hand-overs that lie within the join; one over all of it, for all bands, if it is short.
+        Crossfades within the join. In a join that is too short to choose, all bands share one.
     """
     bands = falling.shape[1]
     fade = min(FADE_FRAMES * hop_length, length_samples)

@@ -1,14 +1,11 @@
-"""Clips on the grid, joined as one mel: what the decoder reads, stretch by stretch.
+"""The mel spectrogram of a passage: clips placed on the beat grid and joined, read in ranges of frames.
 
-A clip stands at a sample, not at a frame. Where the two differ its mel is read between frames, by
-Lagrange interpolation over six frames of the *magnitude*: against the mel of the shifted sound
-itself this errs by -42 to -45 dB and 0.3 of 255 in level at half a frame (four frames of the level:
--38 to -42 dB, 0.4; linear: -33 to -37 dB, 0.75).
+A clip starts at a sample, which is not always a frame. Where it is not, its mel is read between frames, by
+Lagrange interpolation over six frames of the *magnitude*.
 
-Where a clip meets the next one, its surplus is crossfaded with it in mel *power*, by weights that add
-up to one, band by band (`riffcomposer.mix.band_crossfade`): the power in the join is what lies between the
-two neighbours' powers, and the decoder makes one sound of it. Fading decoded sounds instead loses 2 dB
-where they are unrelated.
+A clip is wider than its slot. Its surplus is crossfaded with the next clip in mel *power*, band by band, with
+weights that add up to one (`riffcomposer.mix.band_crossfade`). So the power in a join is between the powers
+of the two clips, and the decoder makes one sound of it. `docs/explanation/joins.md` says why, with figures.
 
 Conventions: frame `j` of the timeline is centred on sample `j * hop_length` after its start. Levels
 and mels as in `riffcomposer.spectrogram_parameters`.
@@ -34,7 +31,7 @@ from riffcomposer.spectrogram_parameters import SpectrogramParameters
 Mel = NDArray[np.float32]
 
 CACHED_CLIPS = 4
-"""Mels kept: neighbours in a join, and the last ones for a decoder that reads stretches that overlap."""
+"""Mels kept in memory: the clips of a join, and earlier ones for the decoder's overlapping ranges."""
 
 INTERPOLATION_FRAMES = 6
 
@@ -47,7 +44,7 @@ class MelClip:
         start_sample: Absolute position of its first frame's centre.
         slot_samples: Distance to the next clip's start.
         load: Gives its level, `[channels, n_mels, width]`, float16 or float32.
-        key: Equal for clips with equal levels: such are loaded once.
+        key: Key of the levels; clips with equal keys are loaded once.
     """
 
     start_sample: int
@@ -63,14 +60,14 @@ class MelTimeline:
         clips: In order; each starts where the one before it has its slot's end.
         start_sample: Absolute start of the passage.
         body_samples: Its length.
-        tail_samples: How much it sounds on.
+        tail_samples: Samples by which it continues after its body.
         params: The spectrogram's format (its hop, level and power).
         join_samples: Length of the joins where the surplus allows it; at least `JOIN_FRAMES` are used.
-        wraps: The passage is a loop of exactly `body_samples`: any frame can be read, also before
-            0 and behind the end, where the clips come round again.
+        wraps: Whether the passage is a loop of exactly `body_samples`. Then any frame can be read, also
+            before 0 and after the end, where the clips are repeated.
 
     Raises:
-        AudioError: Clips that leave gaps.
+        AudioError: There are no clips, or there is a gap between two of them.
     """
 
     def __init__(
@@ -165,7 +162,7 @@ class MelTimeline:
         return max(0, min(surplus, self._join_samples, self._clips[index].slot_samples))
 
     def _crossfade_into(self, index: int) -> BandCrossfade:
-        """How a clip takes over from the one before."""
+        """The crossfade from the clip before into this one."""
         if index not in self._crossfades:
             length = self._overlap_into(index)
             frames = -(-length // self._hop)
@@ -199,9 +196,9 @@ class MelTimeline:
 
 
 def read_between(mel: Mel, start: Fraction, frames: int) -> Mel:
-    """Reads `frames` frames from the position `start` on, which may lie between two frames.
+    """Reads `frames` frames from the position `start` on, which may be between two frames.
 
-    Outside the mel its first or last frame goes on.
+    Outside the mel, its first or last frame is repeated.
     """
     whole = math.floor(start)
     fraction = float(start - whole)

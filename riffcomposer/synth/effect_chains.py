@@ -1,4 +1,4 @@
-"""The effect chains that styles name: what each does to single parts, its room, what it does to the mix."""
+"""The effect chains that styles name: effects on each part, a reverberation, and an effect on the mix."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _CHORDS = ("comp", "second", "pad")
 
 @dataclass(frozen=True)
 class Track:
-    """One part on its way into the mix.
+    """The sound of one part, between two effects.
 
     Attributes:
-        stem: Its sound so far.
-        part: Whose it is.
-        seconds_per_beat: The tempo that echoes and pumping follow.
-        generator: Where draws come from.
+        stem: The sound, [samples].
+        part: The part that plays it.
+        seconds_per_beat: Length of a beat, which echoes and pumping follow.
+        generator: Source of random values.
     """
 
     stem: Audio
@@ -33,7 +33,7 @@ class Track:
 
 
 PartEffect = Callable[[Track], Audio]
-"""From a part's sound to what goes into the mix; parts that the effect is not for come back unchanged."""
+"""Processes one part's sound; the effect returns the sound of parts that it is not meant for unchanged."""
 
 MixEffect = Callable[[Audio, np.random.Generator], Audio]
 
@@ -87,9 +87,9 @@ class EffectChain:
     """An effect chain.
 
     Attributes:
-        room: Its reverberation; None for none.
-        parts: What is done to each part, in order.
-        whole: What is done to the mix; None for nothing.
+        room: Its reverberation, or None.
+        parts: Effects on each part, in order.
+        whole: Effect on the mix, or None.
     """
 
     room: Room | None

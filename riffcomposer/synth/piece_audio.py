@@ -1,6 +1,6 @@
-"""Renders a composed piece to audio: each part with its instrument, the style's effects, one loudness.
+"""Renders a composed piece to audio: each part with its instrument, then effects, then a common loudness.
 
-All pieces have the same loudness (by the weighting of ITU-R BS.1770), so that images of their mels are
+All pieces have the same loudness (weighted as in ITU-R BS.1770), so that their spectrogram images are
 comparable.
 """
 
@@ -22,7 +22,7 @@ from riffcomposer.synth.instrument_effects import reverberate, send_level
 from riffcomposer.synth.soundfont_player import KIT_PROGRAMS, SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio, render_notes
 
-# The loudness that each role is brought to, before a part's own gain.
+# The loudness in dB to which each role is brought, before a part's own gain.
 _ROLE_DB = {
     "drums": -17.0,
     "bass": -19.0,
@@ -37,7 +37,7 @@ LOUDNESS_DB = -16.0
 
 _SILENCE_DB = -90.0
 _FLOOR_DB = -78.0
-"""Level of the noise under every piece: digital silence looks like no recording."""
+"""Level of the noise that is added to every piece, since no recording has digital silence."""
 
 _BLOCK = SAMPLE_RATE // 5
 # BS.1770's K weighting at 44.1 kHz as second-order sections: a shelf, then a high pass.
@@ -57,7 +57,7 @@ _K_WEIGHTING = np.array(
 
 
 def generator_for(piece: Piece) -> np.random.Generator:
-    """The generator of a piece's noise, which follows from the piece's seed alone."""
+    """The generator of a piece's noise, seeded by the piece's seed alone."""
     return np.random.default_rng(zlib.crc32(piece.seed.encode()))
 
 
@@ -100,9 +100,9 @@ def render(piece: Piece, player: SoundFontPlayer, duration_s: float) -> Audio:
     """Renders a piece.
 
     Args:
-        piece: What is played, and how it is mixed.
+        piece: The notes, instruments and mix.
         player: Plays the instruments that are not synthesised.
-        duration_s: Seconds from the piece's start; a quarter of a second more is rendered.
+        duration_s: Seconds from the piece's start; the result is a quarter of a second longer.
 
     Returns:
         Audio float32 [samples] at `LOUDNESS_DB` plus the piece's own offset.

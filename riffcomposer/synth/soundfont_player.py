@@ -29,13 +29,13 @@ _CENTRE, _BEND_RANGE = 8192, 2.0
 
 
 class SoundFontPlayer:
-    """Sound fonts, loaded once.
+    """Plays notes with sound fonts, which it loads once.
 
     Args:
         fonts: Files in SF2 or SF3 format; presets that one lacks are taken from the first.
 
     Attributes:
-        fonts: Number of fonts.
+        fonts: Number of loaded fonts.
 
     Raises:
         ModelError: tinysoundfont is not installed.
@@ -69,10 +69,12 @@ class SoundFontPlayer:
 
         Args:
             program: General MIDI preset, or a drum kit's program with `kit`.
-            notes: Rising by start; a note with `bend` glides from that many semitones away.
-            seconds_per_beat: Tempo.
+            notes: Notes in order of their starts; a note with `bend` starts that many semitones off its
+                pitch and glides to it.
+            seconds_per_beat: Length of a beat.
             samples: Length of the result.
-            font: Which font; presets it lacks are taken from the first.
+            font: Number of the font; presets that it lacks are taken from font 0.
+            kit: Whether `program` is a drum kit.
 
         Returns:
             Audio float32 [samples].
