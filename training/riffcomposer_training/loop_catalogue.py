@@ -2,9 +2,9 @@
 
     python -m riffcomposer_training.loop_catalogue FONTS_FOLDER
 
-writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/loops/`. Each loop is composed for
-a chosen cast and played three times. The middle repeat is kept and made to close on itself; its mel is
-taken of the circular signal. All loops have the same loudness.
+writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/loops/`. Each loop is composed for a chosen
+cast of instruments and played three times. The middle repeat is kept and its start is crossfaded with what
+follows its end, so that it repeats without a seam. All loops have the same loudness.
 """
 
 from __future__ import annotations
@@ -47,18 +47,19 @@ LOOP_LOUDNESS_DB = LOUDNESS_DB - 2.5
 
 @dataclass(frozen=True)
 class Loop:
-    """What one loop of the catalogue is made of.
+    """The description from which one loop of the catalogue is made.
 
     Attributes:
-        name: Style part first.
+        name: Name of the loop, which starts with its style.
         style: A key of `STYLES`.
         description: One line.
         cast: Role to `instrument` or `instrument: pattern`.
         key: `A minor`; empty for drums.
         progression: Roman numerals, one per bar; empty for one of the style's.
-        take: Which take to keep: every number gives another one.
-        font: Which of the two sound fonts plays.
+        take: Number of the take; every number gives another one.
+        font: Number of the sound font, 0 or 1.
         tempo: 93.75, or 187.5 for styles that count twice as fast (the beat grid is the same).
+        tags: Search words, beside those of the style and the instruments.
     """
 
     name: str
@@ -79,7 +80,7 @@ def read_loops(path: Path) -> list[Loop]:
 
 
 def close_loop(audio: Audio) -> Audio:
-    """The middle of three repeats, its start crossfaded from what follows its end: it closes on itself."""
+    """The middle of three repeats, its start crossfaded with what follows its end, so that it repeats."""
     middle = audio[LOOP_SAMPLES : 2 * LOOP_SAMPLES].copy()
     after = audio[2 * LOOP_SAMPLES : 2 * LOOP_SAMPLES + int(SEAM_S * SAMPLE_RATE)]
     ramp = np.linspace(0, 1, len(after), dtype=np.float32)
@@ -127,7 +128,7 @@ def loop_audio(loop: Loop, player: SoundFontPlayer) -> Audio:
 
 
 def circular_levels(loop: Audio) -> npt.NDArray[np.float32]:
-    """Levels [512, 512] of a loop as if it had always been playing."""
+    """Levels [512, 512] of a loop that repeats without end."""
     margin = MARGIN_FRAMES * PARAMETERS.hop_length
     mel = mels_at(np.concatenate([loop[-margin:], loop, loop[: 2 * margin]]), [margin])[0]
     mel = mel / max(PARAMETERS.max_volume, float(mel.max()))  # nothing is clipped; a pure tone gives way

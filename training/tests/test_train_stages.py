@@ -162,7 +162,7 @@ def test_train_starts_from_nothing_that_does_not_fit(finished: Run, tmp_path: Pa
     wider = replace(finished, out=tmp_path, setting=replace(TOY, autoencoder_width=48))
     with pytest.raises(ModelError, match="same setting"):
         run_stages(replace(wider, start_from=finished.out / "model"), ["autoencoder"])
-    with pytest.raises(ModelError, match="not there"):
+    with pytest.raises(ModelError, match="not found"):
         run_stages(replace(wider, start_from=tmp_path), ["autoencoder"])
 
 
