@@ -1,4 +1,4 @@
-"""Bands are handed over where least sounds, smoothly, within the join."""
+"""Crossfades of single bands: at the quietest time of a join, smooth over the bands, within the join."""
 
 from __future__ import annotations
 

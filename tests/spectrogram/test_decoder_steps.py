@@ -1,4 +1,4 @@
-"""Each step of the decoder alone."""
+"""Each step of the decoder on its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A player with a tiny font."""
+"""A sound font player with a tiny font."""
 
 from __future__ import annotations
 

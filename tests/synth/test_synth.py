@@ -1,4 +1,4 @@
-"""Voices, drum machines, sounds of the world, effects, the player, and the loudness of rendered pieces."""
+"""Voices, drum machines, foley, effects, the sound font player, and the loudness of rendered pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast training clips are made, from nothing to mel, on one core.
+"""Times how fast training clips are composed, rendered and turned into mels, on one core.
 
     python training/benchmarks/clips.py FONTS_FOLDER [pieces]
 
@@ -47,11 +47,11 @@ def main() -> None:
         halves[index * 2 // pieces] += marks[-1] - marks[0]
         clips += layout.phrases
     total = sum(spent.values())
-    print(f"{clips} clips: {total / clips:.3f} core-s a clip, {clips / total:.1f} clips a core-second")
+    print(f"{clips} clips: {total / clips:.3f} core-s per clip, {clips / total:.1f} clips per core-second")
     print(f"{clips * CLIP_S / total:.0f} times real time a core")
     print(f"cost of the second half over that of the first: {halves[1] / halves[0]:.2f}")
     for stage, seconds in spent.items():
-        print(f"  {stage:8} {1000 * seconds / clips:6.1f} ms a clip")
+        print(f"  {stage:8} {1000 * seconds / clips:6.1f} ms per clip")
 
 
 if __name__ == "__main__":

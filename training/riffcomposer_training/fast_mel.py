@@ -1,8 +1,8 @@
 """Computes mel spectrograms of many training clips quickly.
 
 The result is that of `riffcomposer.spectrogram.mel.mel_from_audio(fast=True)`. The sound is resampled to
-20 kHz first (an image holds nothing above 10 kHz). On a CPU the filter bank is a sparse matrix; on a GPU it is
-dense, and all stretches are transformed at once.
+20 kHz first (an image holds nothing above 10 kHz). On a CPU the filter bank is a sparse matrix; on a GPU it
+is dense, and all stretches are transformed at once.
 """
 
 from __future__ import annotations

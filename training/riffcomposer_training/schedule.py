@@ -86,7 +86,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 class Series:
-    """Figures logged during training, one row per time; checkpoints store them."""
+    """Figures logged during training, one row at a time; checkpoints store them."""
 
     def __init__(self, rows: Iterable[dict[str, float]] = ()) -> None:
         self.rows = list(rows)
