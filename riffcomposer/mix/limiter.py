@@ -35,10 +35,10 @@ class Limiter:
     """A limiter over one stream of audio.
 
     Args:
-        ceiling_db: Of the true peak, in dBTP. Gain that moves between samples can lift the peaks of
+        ceiling_db: Ceiling of the true peak in dBTP. Gain that moves between samples can lift the peaks of
             the result by a few hundredths above it.
         channels: All are turned down alike, so that the stereo picture stays.
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
     """
 
     def __init__(self, ceiling_db: float, channels: int, sample_rate: int) -> None:

@@ -42,8 +42,8 @@ class Loudness:
         integrated_lufs: Gated loudness; minus infinity for silence.
         short_term_max_lufs: Loudest 3 s (all of it where it is shorter).
         loudness_range_lu: 0 where it is too short or too quiet to have one.
-        true_peak_dbtp: Of the 4 times oversampled signal.
-        sample_peak_dbfs: Of the samples themselves.
+        true_peak_dbtp: Peak of the 4 times oversampled signal.
+        sample_peak_dbfs: Largest magnitude of the samples.
         clipped_samples: Samples at full scale or beyond, over all channels.
         samples: Number of samples measured per channel.
     """
@@ -175,7 +175,7 @@ class LoudnessMeter:
 
     Args:
         channels: All weigh the same (left and right, or mono).
-        sample_rate: In Hz, a multiple of 10.
+        sample_rate: Sample rate in Hz, a multiple of 10.
         true_peak: Also measure the true peak, the slowest part; else it is the sample peak.
     """
 

@@ -57,10 +57,10 @@ class Master:
 
     Attributes:
         audio: On disk, exactly as long as the mix.
-        loudness: Measured on it.
+        loudness: Loudness measured on `audio`.
         gain_db: The one gain.
-        limiter_ceiling_db: Where the limiter worked; None where it was not needed.
-        passes: How many times the track went through gain and limiter.
+        limiter_ceiling_db: Ceiling of the limiter; None if it was not needed.
+        passes: Number of times that the track went through gain and limiter.
         ceiling_dbtp: The true peak that was asked for.
     """
 
@@ -118,7 +118,7 @@ class Mastering:
         """Brings the track to its loudness under a ceiling.
 
         Args:
-            name: Of the scratch file, `NAME.f32`.
+            name: Name of the scratch file, without its suffix `.f32`.
             ceiling_dbtp, integrated_lufs: Instead of the settings'.
             near: An earlier master with about the same aims: the search starts from its gain.
 

@@ -40,10 +40,10 @@ class OutputFile:
     """One finished file.
 
     Attributes:
-        loudness: Measured on the decoded file.
-        parts: The same for each part asked for, in order.
+        loudness: Loudness of the decoded file.
+        parts: Loudness of each requested part of it, in order.
         gain_db, limiter_ceiling_db: What its master took (lossy files may have one of their own).
-        encodes: How many times it was encoded.
+        encodes: Number of times that it was encoded.
     """
 
     path: Path

@@ -35,7 +35,7 @@ class JoinFigures:
 
     Attributes:
         start_sample: Absolute.
-        length_samples: Over which the clips are crossfaded.
+        length_samples: Length of the crossfade.
         level_step_db: Level of the sound against its mel inside the join, less the same around it: 0
             for a join that is neither louder nor softer than it should be.
         sc_db: Mel spectral convergence inside the join (relative error of the mel; lower is better).
@@ -61,7 +61,7 @@ class TransitionFigures:
     """One border between passages (a cut, a crossfade, the seam of a loop), in the mix.
 
     Attributes:
-        start_sample: Where it begins.
+        start_sample: Absolute position of its start.
         level_step_db: Loudness of the half second behind it, less that before it: large where two
             sections differ in level.
         click: As in `JoinFigures`.
@@ -89,7 +89,7 @@ def measure_joins(
 
     Args:
         audio: The passage as decoded, before the mix.
-        timeline: What it was decoded from.
+        timeline: The mel from which it was decoded.
         start_sample: Absolute start of the passage.
         wraps: The passage is a loop.
         check: Called before each join; it may raise to stop.

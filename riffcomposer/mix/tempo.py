@@ -29,9 +29,9 @@ class TempoFigures:
     """The measured tempo and the declared one.
 
     Attributes:
-        declared_bpm: What the song says.
+        declared_bpm: Tempo that the song declares.
         measured_bpm: None where there are no regular onsets (pads, noise, silence, a few seconds).
-        deviation_percent: Of the measured tempo from the declared one, or None.
+        deviation_percent: Deviation of the measured tempo from the declared one, or None.
         strength: Mean autocorrelation of the onsets at whole beats, 0..1.
     """
 
