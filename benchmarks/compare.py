@@ -1,20 +1,19 @@
-"""Times this working tree against another commit: the same commands, run in turn, as ratios.
+"""Compares the speed of this working tree with that of another commit.
 
     python benchmarks/compare.py REV [--runs 7] [--only check,plan]
     python benchmarks/compare.py REV -- COMMAND ARGUMENT...
 
-The other commit is checked out into a temporary git worktree, and each command runs in both by
-turns, so that whatever else the machine does meets both alike. COMMAND runs in the root of each
-tree with that tree first on PYTHONPATH; `python` is this interpreter. Without one, the figures
-that a user waits for are taken:
+The other commit is checked out into a temporary git worktree. Each command runs in both trees in turn, so
+that other work on the machine slows both alike. COMMAND runs in the root of each tree, with that tree first
+on PYTHONPATH; `python` is this interpreter. Without COMMAND, these are timed:
 
     check, plan   whole processes on a song of 40 sections
     help          `riffcompose --help`
     load          importing and loading the default model
     master        mix, master, FLAC and MP3 of three minutes of mono sound in four sections
 
-Printed are medians of wall time and of processor time (user and system), and the ratios new / old.
-A ratio below 1 is faster. On a busy machine look at the processor time.
+It prints medians of wall time and of processor time (user and system), and the ratios new / old. A ratio
+below 1 means that this tree is faster. On a busy machine, processor time is the better measure.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def usage() -> float:
 
 
 def run(tree: Path, command: list[str], folder: Path) -> tuple[float, float]:
-    """Wall and processor seconds of one run in a tree; its bytecode goes to a folder of its own."""
+    """Wall and processor seconds of one run in a tree, with a bytecode cache of its own."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(tree),
@@ -89,7 +88,7 @@ def run(tree: Path, command: list[str], folder: Path) -> tuple[float, float]:
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """The figures that a user waits for, by name."""
+    """The commands that are timed by default, by name."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from plan import write_song
 

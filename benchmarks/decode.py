@@ -1,9 +1,10 @@
-"""Our decoder against Riffusion's method, item by item, interleaved in one run.
+"""Compares the decoder with Riffusion's method, in quality and speed, on the same images.
 
-Riffusion's method is built from torchaudio's own transforms: `InverseMelScale` (least squares), then
-`GriffinLim` with 32 iterations at n_fft 17640, momentum 0.99 and random phase; its figures are the mean of
-several seeds. SC is the spectral convergence of the mel in dB after re-analysis with Riffusion's exact
-forward transform; image error is the mean difference in grey levels (of 255).
+Riffusion's method is built from torchaudio's transforms: `InverseMelScale` (least squares), then `GriffinLim`
+with 32 iterations at n_fft 17640, momentum 0.99 and random phase; its figures are the mean over several
+seeds. The two run in turn on each image. SC is the spectral convergence in dB of the mel of the decoded
+sound, computed with Riffusion's exact forward transform; image error is the mean difference in grey levels
+(of 255).
 
     python benchmarks/decode.py [--folder ../shared/riffusion] [--seeds 3] [--json OUT]
 """
@@ -70,7 +71,7 @@ def riffusion_decoder() -> Callable[[torch.Tensor, int], torch.Tensor]:
 
 
 def quality(audio: torch.Tensor, level: torch.Tensor) -> tuple[float, float]:
-    """SC in dB and image error in grey levels of audio against the level it was decoded from."""
+    """SC in dB, and image error in grey levels, of audio relative to the level it was decoded from."""
     wanted = mel_from_levels(level, PARAMS)
     got = mel_from_audio(audio, PARAMS)[:, :, : level.shape[2]]
     sc = 20 * math.log10(float((got - wanted).norm() / wanted.norm()))

@@ -1,13 +1,14 @@
-"""Measures the diffusion engine: memory and time a clip, on this machine's CPU or GPU.
+"""Measures the diffusion engine: memory, and time per clip, on this machine's CPU or GPU.
 
     python benchmarks/diffusion.py --model-shape sd15       an 860 M UNet and CLIP ViT-L/14, random weights
     python benchmarks/diffusion.py --model-shape default    the default model's shape
     python benchmarks/diffusion.py --model FOLDER           a checkpoint on disk
 
-On a CPU: loads, renders one clip of a few steps, and compares thread counts and batch sizes. On CUDA:
-batches of 1, 8 and 16 at 25 steps, strength 0.6, guidance 7, eager and compiled, against diffusers' own
-img2img pipeline in the same run, and the share of the bf16 matrix rate measured in this run. Prints one
-JSON object a line. Weights are random: timing does not depend on them.
+On a CPU it loads the checkpoint, renders one clip of a few steps, and compares thread counts and batch sizes.
+On CUDA it renders batches of 1, 8 and 16 clips at 25 steps, strength 0.6 and guidance 7, eager and compiled,
+and compares them with diffusers' img2img pipeline and with the rate of a large bf16 matrix product, both
+measured in the same run. It prints one JSON object per line. Weights are random, as timing does not depend on
+them.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ def render(engine: Engine, jobs: list[ClipJob]) -> None:
 
 
 def unet_operations(engine: Engine) -> float:
-    """Multiply-adds times two of one UNet evaluation of one clip, counted by torch."""
+    """Floating-point operations of one UNet evaluation of one clip, counted by torch."""
     from torch.utils.flop_counter import FlopCounterMode
 
     profile, checkpoint = engine.located.profile, engine.checkpoint
@@ -210,7 +211,7 @@ def unet_operations(engine: Engine) -> float:
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, size: int) -> float:
-    """Operations a second of a large matrix product on this device."""
+    """Operations per second of a large matrix product on this device."""
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     for _ in range(3):
         left @ right
@@ -218,7 +219,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, size: int) -> float:
 
 
 def on_cpu(engine: Engine, init: InitClip, steps: int) -> None:
-    """One clip, then what threads and batches change."""
+    """Measures one clip, then the effect of thread counts and batch sizes."""
     job = job_for(engine, init, num_inference_steps=steps, strength=1 - 1e-9)
     whole = seconds(lambda: render(engine, [job]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -239,7 +240,7 @@ def on_cpu(engine: Engine, init: InitClip, steps: int) -> None:
 
 
 def cpu_layouts(engine: Engine) -> None:
-    """Seconds a clip of one guided UNet evaluation and of one decode, by layout, threads and batch."""
+    """Seconds per clip of one guided UNet evaluation and of one decode, by layout, threads and batch."""
     profile, checkpoint = engine.located.profile, engine.checkpoint
     height, width = profile.spectrogram.num_frequencies // profile.latent_scale, 512 // profile.latent_scale
     threads = torch.get_num_threads()
@@ -269,7 +270,7 @@ def cpu_layouts(engine: Engine) -> None:
 
 
 def on_cuda(engine: Engine, init: InitClip, folder: Path) -> None:
-    """Seconds a clip against diffusers' img2img pipeline, and the share of the chip's matrix rate."""
+    """Seconds per clip here and by diffusers' img2img pipeline, and the share of the GPU's matrix rate."""
     from diffusers import StableDiffusionImg2ImgPipeline
 
     rate = matrix_rate(engine.checkpoint.device, torch.bfloat16, 8192)

@@ -1,13 +1,13 @@
-"""Joins, loudness and length: what the mix promises, measured.
+"""Measures joins, loudness, and the time and memory of long tracks.
 
     python benchmarks/master.py joins    [--preset default]   levels and convergence at joins and seams
     python benchmarks/master.py loudness                      every format against another library's meter
     python benchmarks/master.py long     [--minutes 60]       a long track from clips to files: memory, time
 
-`joins` and `loudness` use the images and clips in `../shared/riffusion` where they are, and
-synthetic music in any case. To reach: joins within 0.1 dB in level and 1.5 dB in convergence of what
-is around them, loudness within 0.1 LU and true peak under the ceiling by an independent meter, an hour
-in under 1.5 GB.
+`joins` and `loudness` use synthetic music, and the images and clips in `../shared/riffusion` if that folder
+exists. The targets are: joins within 0.1 dB in level and 1.5 dB in convergence of the sound around them,
+loudness within 0.1 LU of the target and true peak below the ceiling by an independent meter, and an hour of
+music in less than 1.5 GB.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def images() -> dict[str, np.ndarray]:
 
 
 def decode(timeline: MelTimeline, preset: str, path: Path, *, wraps: bool = False) -> None:
-    """Decodes a timeline to `path`, `.npy`, without holding it."""
+    """Decodes a timeline to the file `path` (`.npy`), without keeping it in memory."""
     with open(path, "wb") as handle:
         header = {"descr": "<f4", "fortran_order": False, "shape": (1, timeline.samples)}
         np.lib.format.write_array_header_1_0(handle, header)

@@ -1,8 +1,8 @@
-"""How long `check` and `plan` take on a 40-section song, as whole processes, and a plan of 2000 jobs.
+"""Times `check` and `plan` on a song of 40 sections, as whole processes, and the planning of 2000 jobs.
 
     python benchmarks/plan.py [--repeats 7]
 
-To reach: `check` and `plan` under 0.5 s each; 2000 jobs planned in under 1 s.
+The targets are less than 0.5 s each for `check` and `plan`, and less than 1 s for 2000 jobs.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What a whole render costs: real-time factor, its parts, memory; beside Riffusion's decode alone.
+"""Measures a whole render: real-time factor, time per stage, and memory.
 
     python benchmarks/render.py                     # a three-minute song of 36 clips, default model
     python benchmarks/render.py --clips 120         # ten minutes
     python benchmarks/render.py --song songs/night-bus-home.yaml
 
-Prints figures and judges nothing. The song is rendered into an empty store in a temporary folder, then
-again unchanged. Memory is the peak of the rendering process. The reference is Riffusion's own way from an
-image to sound, built from torchaudio's transforms, on a few of the same clips.
+It prints figures and has no pass or fail. The song is rendered with an empty store in a temporary folder, and
+then again unchanged. Memory is the peak of the rendering process. For comparison, a few of the same clips are
+decoded by Riffusion's method, built from torchaudio's transforms.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def render_once(song: Path, folder: Path) -> tuple[dict[str, object], float, flo
 
 
 def reference_decode_seconds(store: Path, count: int) -> float:
-    """Seconds for a clip by Riffusion's method on clips of the store."""
+    """Seconds per clip to decode clips of the store by Riffusion's method."""
     import numpy as np
     import torch
     import torchaudio
@@ -101,13 +101,13 @@ def main() -> None:
         print(f"after loading {working:.1f} s, {seconds / working:.2f}x real time")
         for stage, value in stages.items():
             if stage != "total":
-                print(f"  {stage:8} {value:7.2f} s   {value / max(1, int(str(rendered))):6.3f} s a clip")
+                print(f"  {stage:8} {value:7.2f} s   {value / max(1, int(str(rendered))):6.3f} s per clip")
         _, again, _ = render_once(song, folder)
         print(f"again, unchanged: {again:.2f} s")
         if options.reference_clips:
             each = reference_decode_seconds(folder / "store", options.reference_clips)
             ours = stages["decode"] / int(str(rendered))
-            print(f"Riffusion's decode alone: {each:.2f} s a clip; ours {ours:.2f} s")
+            print(f"Riffusion's decode alone: {each:.2f} s per clip; riffcomposer's {ours:.2f} s")
 
 
 if __name__ == "__main__":

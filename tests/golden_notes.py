@@ -1,6 +1,6 @@
-"""Digests of composed notes, by which a change of the composer is noticed.
+"""Digests of composed notes, which show whether a change to the composer changed its notes.
 
-After `COMPOSER_VERSION` was raised, `python tests/golden_notes.py` writes them again.
+After `COMPOSER_VERSION` has been raised, `python tests/golden_notes.py` writes new digests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A checkpoint's folder that looks whole from outside: configurations and headers, weights of a few bytes.
 
-What plans and checks a song needs no more, and making it needs no torch.
+Checking and planning a song need no more than that, and making the folder needs no torch.
 """
 
 from __future__ import annotations

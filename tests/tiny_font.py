@@ -1,4 +1,4 @@
-"""A sound font of one sine, made in a moment."""
+"""Makes a sound font whose only sound is a sine."""
 
 from __future__ import annotations
 

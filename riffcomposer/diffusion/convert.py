@@ -1,7 +1,7 @@
-"""Turns checkpoints with pickled weights into safetensors folders, once.
+"""Converts checkpoints with pickled weights into diffusers folders with safetensors.
 
-A pickle can run code when it is opened, so each one is opened in a child process, by torch's restricted
-unpickler (`torch.load(weights_only=True)`). A render opens the result only.
+A pickle can run code when it is opened. So each one is opened in a child process, by torch's restricted
+unpickler (`torch.load(weights_only=True)`), and a render only ever opens the converted folder.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def unpickle(targets: Mapping[Path, Path]) -> None:
     """Converts pickled files to safetensors in a child process.
 
     Args:
-        targets: Where each file's tensors go.
+        targets: Pickled file to the safetensors file to write.
 
     Raises:
         ModelError: A file holds more than tensors, or is damaged.
@@ -58,7 +58,7 @@ def unpickle(targets: Mapping[Path, Path]) -> None:
     )
     if run.returncode != 0:
         reason = run.stderr.strip()[-300:] or f"the converter ended with code {run.returncode}"
-        raise ModelError(f"not converted, since it is not a plain table of tensors: {reason}")
+        raise ModelError(f"not converted, since the file is not a plain table of tensors: {reason}")
 
 
 def _pickle_of(folder: Path, component: str) -> Path:
@@ -66,24 +66,28 @@ def _pickle_of(folder: Path, component: str) -> Path:
         if (folder / component / name).is_file():
             return folder / component / name
     raise ModelError(
-        f"{folder / component}: neither safetensors nor pickled weights; the checkpoint is incomplete"
+        f"{folder / component}: holds neither safetensors nor pickled weights; the checkpoint is "
+        "incomplete, fetch it again"
     )
 
 
 def convert_folder(
     source: Path, target: Path, *, profile: ModelProfile | None = None, say: Say = lambda line: None
 ) -> LocatedModel:
-    """Copies a diffusers folder, its pickled weights as safetensors, and writes a profile with hashes.
+    """Copies a diffusers folder with its pickled weights as safetensors, and adds a profile with hashes.
 
     Args:
-        source: A diffusers folder. It is left as it is.
-        target: A new folder; it appears only when it is complete.
-        profile: For the copy; otherwise the source's own, or a derived one.
-        say: Told of each file that is converted.
+        source: A diffusers folder; it is not changed.
+        target: The folder to make; it appears only when it is complete.
+        profile: Profile of the copy; None takes the source's, or derives one from its configurations.
+        say: Called with one line of text for each file that is converted.
+
+    Returns:
+        The converted checkpoint.
 
     Raises:
-        ModelError: The target is there already, the source is incomplete, or a file is refused.
-        StoreError: The disk refuses.
+        ModelError: The target exists already, the source is incomplete, or a file is refused.
+        StoreError: The folder cannot be written.
     """
     read_config(source / "model_index.json")
     if target.exists():
@@ -133,10 +137,14 @@ def convert_single_file(
     """Turns a single-file checkpoint (`.ckpt` or `.safetensors`) into a diffusers folder.
 
     Args:
-        base: A diffusers folder of the same shape: its configurations and tokenizer are taken.
+        source: The single file.
+        target: The folder to make.
+        base: A diffusers folder of the same architecture; its configurations and tokenizer are used.
+        say: Called with one line of text for each file that is converted.
 
     Raises:
-        ModelError: The file is refused, or does not have the shape of `base`.
+        ModelError: The target exists already, the file is refused, or it does not fit `base`.
+        StoreError: The folder cannot be written.
     """
     if target.exists():
         raise ModelError(f"{target}: already there; give the name of a new folder")
@@ -164,7 +172,7 @@ def convert_single_file(
                     feature_extractor=None,
                 )
                 pipeline.save_pretrained(work / "folder", safe_serialization=True)
-        except Exception as error:  # diffusers raises anything on keys and shapes that it does not expect
+        except Exception as error:  # diffusers raises many kinds on keys and shapes that it does not expect
             first = (str(error).strip() or repr(error)).splitlines()[0][:300]
             raise ModelError(f"{source}: does not fit the shape of {base} ({first})") from error
         return convert_folder(

@@ -1,6 +1,7 @@
-"""Renders clip jobs with one checkpoint: groups them into batches, survives what goes wrong with one.
+"""The diffusion engine: renders clip jobs in batches with one checkpoint.
 
-An engine is built once and passed down; loading the checkpoint is its constructor's work.
+An engine is built once and passed down; its constructor loads the checkpoint. A clip that fails does not
+stop the others.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
 from riffcomposer.plan.types import ClipJob, LoraFile
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
-"""Latent pixels in a batch, before memory has its say. On a CPU a 30 M UNet on 32 x 32 latents took
-0.29, 0.26, 0.20 and 0.21 s a clip for guided batches of 1, 2, 4 and 8 (benchmarks/diffusion.py)."""
+"""Latent pixels per batch, by device type; batches get smaller where memory runs out.
+`benchmarks/diffusion.py` measures the time per clip by batch size."""
 
 DECODE_BATCH = {"cpu": 2, "cuda": 8, "mps": 2}
-"""Clips decoded at once: on a CPU larger ones leave the cache (0.20 s a clip for 1 and 2, 0.26 for 8)."""
+"""Clips decoded at once, by device type; on a CPU larger batches do not fit the cache."""
 
 LARGEST_BATCH = 64
 
@@ -49,9 +50,9 @@ class ClipEvent:
     Attributes:
         kind: `started`, `step`, `finished` or `failed`.
         key: The job's key.
-        step, of: Steps done and in all; 0 and 0 for a clip that needs none.
-        eta_seconds: Until the last of the jobs given to `render`, by the pace so far; None at first.
-        message: Why it failed.
+        step, of: Steps done, and steps in all; both are 0 for a clip that needs none.
+        eta_seconds: Estimated seconds until all jobs given to `render` are done; None at first.
+        message: Why the clip failed; empty for other kinds.
     """
 
     kind: Literal["started", "step", "finished", "failed"]
@@ -64,7 +65,7 @@ class ClipEvent:
 
 @dataclass(frozen=True)
 class ClipFailure:
-    """A clip that could not be rendered, while the others went on."""
+    """A clip that could not be rendered, and why; the other clips are not affected."""
 
     key: str
     message: str
@@ -88,7 +89,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 class _Pace:
-    """Estimates when the work ends, from evaluations done and still to do."""
+    """Estimates the seconds until the work ends, from the UNet evaluations done and still to do."""
 
     def __init__(self, evaluations: int) -> None:
         self._left = evaluations
@@ -108,13 +109,13 @@ class Engine:
     Args:
         located: The checkpoint; it is verified before it is loaded.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
-        compile: Compile the UNet for each shape (`torch.compile`). It costs a minute or more before
-            the first clip and needs a compiler on the machine, so None means no.
-        hashes: Compare the hash of every file that the profile lists.
+        compile: Whether to compile the UNet for each shape (`torch.compile`). Compiling takes a minute or
+            more before the first clip and needs a compiler on the machine, so None means no.
+        hashes: Whether to compare the hash of every file that the profile lists.
 
     Raises:
         ModelError: The checkpoint is missing, damaged or does not fit.
-        UsageError: The device is not there.
+        UsageError: The device does not exist on this machine.
     """
 
     def __init__(
@@ -135,11 +136,11 @@ class Engine:
 
     @property
     def backend(self) -> str:
-        """Class of device and number format, as it stands in a clip's key."""
+        """Kind of device and number format, as written into a clip's key."""
         return BACKENDS[self.checkpoint.device.type]
 
     def close(self) -> None:
-        """Frees the networks and everything remembered; the engine renders nothing after that."""
+        """Frees the networks and all caches; the engine cannot render after that."""
         on_cuda = self.checkpoint.device.type == "cuda"
         del self.checkpoint, self._prompts, self._loras, self._inits, self._compiled
         gc.collect()  # peft's layers refer to each other in circles
@@ -153,18 +154,18 @@ class Engine:
         on_event: Callable[[ClipEvent], None] | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[tuple[str, np.ndarray | ClipFailure]]:
-        """Renders jobs, batch by batch, and yields each batch's clips as it is finished.
+        """Renders jobs in batches and yields the clips of each batch when it is finished.
 
         Args:
-            jobs: By key. Order decides only what is rendered first.
-            on_event: Told of every clip's progress.
-            cancelled: Asked between steps.
+            jobs: Jobs by key. Their order only decides which clips are rendered first.
+            on_event: Called with the progress of each clip.
+            cancelled: Called between steps; True stops the rendering.
 
         Yields:
-            The key with the clip's level, float32 [channels, n_mels, width], or with its failure.
+            A job's key with the clip's level, float32 [channels, n_mels, width], or with its failure.
 
         Raises:
-            Cancelled: `cancelled` said so. What was yielded before is complete.
+            Cancelled: `cancelled` returned True. Clips yielded before are complete.
         """
         tell = on_event or (lambda event: None)
         groups: dict[_Group, list[str]] = {}
@@ -193,7 +194,7 @@ class Engine:
                     yield key, result
 
     def _group(self, job: ClipJob) -> _Group:
-        """Which batch a job may go into; refuses jobs that the model cannot render."""
+        """The settings that a job shares with its batch; raises for a job that the model cannot render."""
         profile = self.located.profile
         if job.strength > 0 or job.init is None:  # a loop as it is takes no steps and names no scheduler
             check_scheduler(job.scheduler, profile.prediction)
@@ -203,7 +204,9 @@ class Engine:
                 f"{profile.width_step} up to {profile.max_width}"
             )
         if job.negative_prompt and not profile.supports_negative_prompt:
-            raise RenderError(f"{profile.name} takes no negative prompt")
+            raise RenderError(
+                f"{profile.name} takes no negative prompt; remove it, or choose a model that does"
+            )
         if job.backend != self.backend:
             raise RenderError(f"the clip was planned for {job.backend}, but this engine runs {self.backend}")
         from_noise = job.init is None or job.strength >= 1
@@ -220,7 +223,7 @@ class Engine:
         return _Group(job.width_frames, settings, self._prompts.chunks_needed(prompts), job.loras)
 
     def _batch_size(self, group: _Group) -> int:
-        """Clips to try at once: what fitted before, else by the size of a latent."""
+        """Number of clips to try at once: what fitted into memory before, else by the size of a latent."""
         scale = self.located.profile.latent_scale
         area = group.width_frames // scale * (self.located.profile.spectrogram.num_frequencies // scale)
         fitting = max(1, min(LARGEST_BATCH, BATCH_LATENT_PIXELS[self.checkpoint.device.type] // area))
@@ -234,7 +237,7 @@ class Engine:
         tell: Callable[[ClipEvent], None],
         cancelled: Callable[[], bool],
     ) -> dict[str, np.ndarray | ClipFailure]:
-        """Renders one batch; halves it when memory runs out, and goes one by one after other faults."""
+        """Renders one batch; halves it when memory runs out, and retries one by one after other errors."""
         try:
             return dict(zip(jobs, self._attempt(group, jobs, pace, tell, cancelled), strict=True))
         except Cancelled:
@@ -274,7 +277,7 @@ class Engine:
         tell: Callable[[ClipEvent], None],
         cancelled: Callable[[], bool],
     ) -> list[np.ndarray]:
-        """Renders one batch or raises."""
+        """Renders one batch; raises if any of its clips fails."""
         count = group.settings.count
 
         def check() -> None:
@@ -309,7 +312,7 @@ class Engine:
         return levels
 
     def _halving(self, run: Callable[[Sequence[Row]], Any], rows: Sequence[Row]) -> list[Any]:
-        """Runs `run` on all rows at once, or on halves of them where memory does not suffice."""
+        """Runs `run` on all rows at once, or on halves of them if memory runs out."""
         try:
             return list(run(rows))
         except Exception as error:
@@ -332,7 +335,7 @@ class Engine:
         )
 
     def _clips(self, group: _Group, jobs: Sequence[ClipJob]) -> list[SamplerClip]:
-        """Everything the sampler needs of each job."""
+        """The sampler's input for each job."""
         profile = self.located.profile
         self._encode_inits(jobs)
         shape = (
@@ -356,7 +359,7 @@ class Engine:
         ]
 
     def _encode_inits(self, jobs: Sequence[ClipJob]) -> None:
-        """Encodes the loops of a batch that are not remembered yet, each once."""
+        """Encodes the loops of a batch that are not in the cache yet, each once."""
         wanted = {_init_key(job): job for job in jobs if job.init is not None}
         for key in wanted.keys() & self._inits.keys():
             self._inits.move_to_end(key)
@@ -388,6 +391,6 @@ class Engine:
 
 
 def _init_key(job: ClipJob) -> tuple[Any, ...]:
-    """What decides a fitted loop."""
+    """Everything on which a loop fitted to the grid depends."""
     init = replace(job.init, name="") if job.init is not None else None
     return init, job.width_frames, job.frames_per_quarter, job.clip_quarters

@@ -1,8 +1,8 @@
 """Fetches checkpoints from the Hugging Face hub, pinned to a commit.
 
-The only code of the project that downloads anything. Files are picked from an allow-list: the parts that
-are loaded, safetensors where there are any. HF_HOME, HF_HUB_OFFLINE and HF_TOKEN are honoured by the hub's
-own client.
+Nothing else in the project downloads anything. Only files on an allow-list are fetched: the parts that are
+loaded, as safetensors where the repository has them. The hub's own client reads HF_HOME, HF_HUB_OFFLINE and
+HF_TOKEN.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ _KINDS = (
 
 
 def files_to_fetch(names: Iterable[str]) -> list[str]:
-    """Which files of a repository are needed: configurations, vocabularies, and one kind of weights each.
+    """Chooses the files that are needed: configurations, vocabularies, and one kind of weights per part.
+
+    Args:
+        names: All files of the repository.
 
     Raises:
-        ModelError: It is not a diffusers repository, or a part has no weights.
+        ModelError: The repository is not a diffusers checkpoint, or a part has no weights.
     """
     found = sorted(names)
     if "model_index.json" not in found:
@@ -60,9 +63,9 @@ def fetch_model(reference: str, *, say: Callable[[str], None] = lambda line: Non
     """Fetches `org/name` or `org/name@revision` and converts pickled weights.
 
     Args:
-        reference: With no revision, or a branch, the commit it stands at now is fetched; the returned
-            reference is pinned to it.
-        say: Told what is done.
+        reference: The repository. Without a revision, or with a branch, its current commit is fetched, and
+            the returned reference is pinned to that commit.
+        say: Called with one line of text per step.
 
     Raises:
         ModelError: The hub cannot be reached or refuses, or the repository is not a checkpoint.

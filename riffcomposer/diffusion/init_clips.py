@@ -1,9 +1,9 @@
-"""Lays loops and masks on a song's grid.
+"""Fits loops (init images for img2img) and masks to a song's beat grid.
 
-A loop is resized along time from its own tempo to the song's, which keeps its pitch, and read
-cyclically. A mask is stretched over the clip's slot and goes on from its start over the surplus.
+A loop's spectrogram is resized along time from its own tempo to the song's, which keeps its pitch, and it is
+repeated. A mask is stretched over a clip's slot; over the surplus after the slot it starts again.
 
-Conventions: a level is float32 `[channels, n_mels, frames]`, row 0 the lowest band; frame `j` stands at
+Conventions: a level is float32 `[channels, n_mels, frames]`, row 0 the lowest band; frame `j` is at
 `j / frames_per_quarter` quarter notes.
 """
 
@@ -25,13 +25,13 @@ from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 
 def resampling_matrix(positions: np.ndarray, length: int, stretch: float) -> np.ndarray:
-    """Cubic interpolation (Keys 1981, a = -1/2) of a signal at fractional positions, as a matrix.
+    """Matrix that interpolates a signal at fractional positions (cubic, Keys 1981, a = -1/2).
 
     Args:
-        positions: Where to read, in samples of the signal.
-        length: Samples of the signal; beyond its ends it goes on as its end samples.
-        stretch: Samples of the signal for one of the result. Above 1 the kernel is widened by it, so
-            that nothing aliases.
+        positions: Positions to read, in samples of the signal.
+        length: Number of samples of the signal; beyond its ends the first or last sample is repeated.
+        stretch: Samples of the signal per sample of the result. Above 1 the kernel is widened by this
+            factor, which avoids aliasing.
 
     Returns:
         float64 [len(positions), length]; rows sum to 1. At whole positions with `stretch` up to 1 a
@@ -52,7 +52,7 @@ def resampling_matrix(positions: np.ndarray, length: int, stretch: float) -> np.
 
 
 def _check_digest(path: Path, name: str, sha256: str) -> None:
-    """Refuses a file that is no longer the one that was planned with."""
+    """Raises `RenderError` if a file has changed since the song was planned."""
     try:
         with open(path, "rb") as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
@@ -63,7 +63,7 @@ def _check_digest(path: Path, name: str, sha256: str) -> None:
 
 
 def _channels(level: np.ndarray, channels: int) -> np.ndarray:
-    """Mono from stereo by the mean, stereo from mono by copying."""
+    """The level with that many channels: mono is the mean of both, stereo is two copies of mono."""
     if len(level) == channels:
         return level
     return level.mean(axis=0, keepdims=True) if channels == 1 else np.repeat(level[:1], channels, axis=0)
@@ -103,7 +103,7 @@ def _read_image_level(init: InitClip, params: SpectrogramParameters) -> tuple[np
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """`left @ right` by torch, whose threads `one_thread` decides; numpy's depend on the machine."""
+    """`left @ right` by torch, because `one_thread` limits torch's threads and cannot limit numpy's."""
     return (
         torch.from_numpy(np.ascontiguousarray(left)) @ torch.from_numpy(np.ascontiguousarray(right))
     ).numpy()
@@ -118,15 +118,16 @@ def fit_init(
     clip_quarters: Fraction,
     params: SpectrogramParameters,
 ) -> np.ndarray:
-    """A loop on the song's grid.
+    """Fits a loop to the song's grid.
 
-    The loop is read cyclically: after `loop_quarters` quarter notes it starts again, however many of
-    them fit the clip. A loop shorter than its file says is followed by silence.
+    The loop starts again after every `loop_quarters` quarter notes. If its file is shorter than that,
+    silence follows.
 
     Args:
-        width_frames: Frames of the render, wider than the slot by its overlap.
-        frames_per_quarter: Of the song, in the model's frames.
-        clip_quarters: Length of the slot; the surplus after it goes on with the loop.
+        init: The loop: its file, tempo and length.
+        width_frames: Width of the clip in frames: the slot and the surplus after it.
+        frames_per_quarter: The model's frames per quarter note of the song.
+        clip_quarters: Length of the slot in quarter notes; the loop continues over the surplus.
         params: The model's spectrogram format.
 
     Returns:
@@ -135,7 +136,7 @@ def fit_init(
     Raises:
         RenderError: The file is missing, has changed, or cannot be used.
     """
-    del clip_quarters  # the loop runs on through the surplus, so that it meets the next clip's start
+    del clip_quarters  # unused: the loop continues through the surplus and so matches the next clip's start
     _check_digest(init.path, init.name, init.sha256)
     own_frames_per_quarter = params.frames_per_second * 60 / init.tempo
     loop_frames = float(own_frames_per_quarter * init.loop_quarters)
@@ -149,8 +150,8 @@ def fit_init(
     if level.shape[2] < needed:
         level = np.pad(level, ((0, 0), (0, 0), (0, needed - level.shape[2])))
 
-    # Lay out two turns of the loop around the one read, so that interpolation at its ends sees the
-    # music that will be heard there, and not what the file happens to hold next to it.
+    # Extend the loop by its own end and start, so that interpolation at its ends reads the music that is
+    # heard there, and not what the file holds next to it.
     stretch = float(own_frames_per_quarter / frames_per_quarter)
     margin = int(np.ceil(2 * max(1.0, stretch))) + 1
     turn = (np.arange(-margin, int(np.ceil(loop_frames)) + margin)) % loop_frames
@@ -168,7 +169,14 @@ def fit_init(
 def fit_mask(
     mask: MaskImage, *, width_frames: int, frames_per_quarter: Fraction, clip_quarters: Fraction, n_mels: int
 ) -> np.ndarray:
-    """A mask on the song's grid: stretched over the slot, and from its start again over the surplus.
+    """Fits a mask to the song's grid: stretched over the slot, and starting again over the surplus.
+
+    Args:
+        mask: The image file.
+        width_frames: Width of the clip in frames.
+        frames_per_quarter: The model's frames per quarter note of the song.
+        clip_quarters: Length of the slot in quarter notes.
+        n_mels: Number of mel bands, the height of the result.
 
     Returns:
         float32 [n_mels, width_frames], row 0 the lowest band; 1 is repainted, 0 kept.

@@ -1,4 +1,4 @@
-"""Levels to latents and back, through a checkpoint's autoencoder.
+"""Converts levels to latents and back with a checkpoint's autoencoder (VAE).
 
 Conventions: a level is float32 `[channels, n_mels, frames]`, 0..1, row 0 the lowest band; the network
 sees -1..1 `[batch, channels, height, width]` in the layout that the profile names.
@@ -50,7 +50,7 @@ def levels_from_network(image: torch.Tensor, profile: ModelProfile) -> torch.Ten
 
 
 def _statistics(checkpoint: Checkpoint) -> tuple[torch.Tensor | float, torch.Tensor | float]:
-    """Shift and scale that make the autoencoder's latents the UNet's: (z - shift) * scale."""
+    """Shift and scale from the autoencoder's latents z to the UNet's: (z - shift) * scale."""
     config = checkpoint.vae.config
     scale = float(getattr(config, "scaling_factor", None) or 1.0)
     mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
@@ -63,7 +63,7 @@ def _statistics(checkpoint: Checkpoint) -> tuple[torch.Tensor | float, torch.Ten
 
 @torch.inference_mode()
 def encode(checkpoint: Checkpoint, levels: np.ndarray) -> torch.Tensor:
-    """Latents of loops: the mean of the autoencoder's distribution, so without a random draw.
+    """Encodes loops to latents, as the mean of the autoencoder's distribution and not a random draw.
 
     Args:
         levels: [batch, channels, n_mels, frames].
@@ -80,7 +80,7 @@ def encode(checkpoint: Checkpoint, levels: np.ndarray) -> torch.Tensor:
 
 @torch.inference_mode()
 def decode(checkpoint: Checkpoint, latents: torch.Tensor) -> np.ndarray:
-    """Levels of latents; a decoder that overflows in half precision is run again in single.
+    """Decodes latents to levels; a decoder that overflows in half precision is run again in single precision.
 
     Returns:
         float32 [batch, channels, n_mels, frames], 0..1; NaN only if the latents held it.

@@ -65,7 +65,7 @@ class Checkpoint:
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """The device to run on: the one asked for, or the best there is.
+    """The device to run on: the one asked for, or with `auto` the fastest that this machine has.
 
     Raises:
         UsageError: The device is unknown, or this machine does not have it.
@@ -86,7 +86,7 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def _load(load: Callable[..., Any], folder: Path, **arguments: Any) -> Any:
-    """Runs one `from_pretrained` and turns what can go wrong into a ModelError."""
+    """Runs one `from_pretrained`; every error becomes a ModelError that names the folder."""
     try:
         with quiet():
             loaded = load(str(folder), local_files_only=True, **arguments)
@@ -109,11 +109,11 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
 
     Args:
         device: See `riffcomposer.device.named_device`.
-        hashes: Also compare the sha256 of every file that the profile lists.
+        hashes: Whether to compare the sha256 of every file that the profile lists.
 
     Raises:
-        ModelError: Anything about the checkpoint that is missing, damaged or does not fit.
-        UsageError: The device is not there.
+        ModelError: A part of the checkpoint is missing, damaged or does not fit.
+        UsageError: The device does not exist on this machine.
     """
     target = choose_device(device)
     verify_model(located, hashes=hashes)

@@ -1,7 +1,7 @@
-"""LoRA: small additions to a checkpoint's weights, put on for the clips that ask for them.
+"""LoRA (low-rank adaptation): small additions to a checkpoint's weights, applied to the clips that name them.
 
-They stay beside the weights (peft) and are not merged into them: a merge cannot be undone without
-rounding, and clips rendered later would then depend on what was rendered before.
+They are kept beside the weights (by peft) and not merged into them. Undoing a merge leaves rounding errors,
+and later clips would then depend on which clips were rendered before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from riffcomposer.plan.types import LoraFile
 
 
 class LoraStack:
-    """The LoRA files that are on a checkpoint now."""
+    """Applies LoRA files to a checkpoint and removes them again."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
@@ -28,7 +28,7 @@ class LoraStack:
         self._active: tuple[LoraFile, ...] | None = ()
 
     def apply(self, loras: tuple[LoraFile, ...]) -> None:
-        """Puts exactly these on, in this order; if that fails, none are on.
+        """Applies exactly these files, in this order; if that fails, none are applied.
 
         Raises:
             ModelError: A file is missing, damaged, has changed, or does not fit the checkpoint.
@@ -36,7 +36,7 @@ class LoraStack:
         if loras == self._active:
             return
         before = self._active
-        # Nothing is known of the weights until they are in order again, whatever is raised meanwhile.
+        # The state of the weights is unknown until all is applied or removed, whatever is raised meanwhile.
         self._active = None
         if before != ():
             self._take_off()
@@ -79,7 +79,10 @@ class LoraStack:
                     f"LoRA {lora.name}: {lora.path} cannot be read ({error.strerror})"
                 ) from error
             if lora.sha256 and hashlib.sha256(content).hexdigest() != lora.sha256:
-                raise ModelError(f"LoRA {lora.name}: {lora.path} has changed since the song was planned")
+                raise ModelError(
+                    f"LoRA {lora.name}: {lora.path} has changed since the song was planned; "
+                    "plan and render again"
+                )
             if self._layers is None:
                 self._layers = layers_of(self._checkpoint.folder)
             try:
@@ -91,11 +94,11 @@ class LoraStack:
                 self._add(name, fit, load(content))
             except Exception as error:  # diffusers and peft raise anything on what they do not expect
                 first = (str(error).strip() or repr(error)).splitlines()[0][:300]
-                raise ModelError(f"LoRA {lora.name} cannot be put on the model ({first})") from error
+                raise ModelError(f"LoRA {lora.name} cannot be applied to the model ({first})") from error
         self._pipeline.set_adapters(names, [lora.weight for lora in loras])
 
     def _add(self, name: str, fit: LoraFit, tensors: dict[str, Any]) -> None:
-        """Adds the layers that fit as one adapter, under the names that the networks themselves have."""
+        """Adds the layers that fit as one adapter, under the networks' own layer names."""
         text_encoder = self._pipeline.text_encoder
         inner: dict[Component, str] = {
             "unet": "",

@@ -1,6 +1,6 @@
-"""Noise that belongs to a clip: drawn on the CPU from the clip's own generators, mixed spherically.
+"""The noise of a clip: drawn on the CPU from the clip's own generators and mixed spherically.
 
-A batch never shares a generator, so a clip's noise does not depend on its batch mates or device.
+No generator is shared, so a clip's noise does not depend on the other clips of its batch or on the device.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import torch
 
 
 def slerp(a: torch.Tensor, b: torch.Tensor, alpha: float, *, parallel: float = 0.9995) -> torch.Tensor:
-    """Spherical interpolation between two tensors, taken as single vectors (Shoemake 1985).
+    """Spherical interpolation between two tensors, each taken as one vector (Shoemake 1985).
 
-    Gaussian noise keeps its norm on the way, which a linear mix would shrink. `slerp(a, b, x)` equals
+    It keeps the norm of Gaussian noise, which a linear mix shrinks. `slerp(a, b, x)` equals
     `slerp(b, a, 1 - x)`.
 
     Args:
         a, b: Tensors of one shape.
         alpha: 0..1; 0 gives `a` and 1 gives `b` exactly.
-        parallel: Above this cosine the mix is linear, since the sphere is flat there.
+        parallel: Cosine above which the mix is linear, since the vectors are nearly parallel.
     """
     if alpha <= 0:
         return a
@@ -35,13 +35,15 @@ def slerp(a: torch.Tensor, b: torch.Tensor, alpha: float, *, parallel: float = 0
 
 
 class ClipNoise:
-    """All the noise of one clip, drawn in order: the first draw starts it, later ones are for
-    schedulers that add fresh noise at each step.
+    """The noise of one clip, drawn in order.
+
+    The first draw is the noise that the clip starts from; later draws are for schedulers that add fresh
+    noise at each step.
 
     Args:
-        seed_a, seed_b: Seeds of the two points, 0 to 2^63 - 1.
-        alpha: Where the clip stands between them.
-        shape: Of one latent, [channels, height, width].
+        seed_a, seed_b: Seeds of the points A and B, 0 to 2^63 - 1.
+        alpha: Position of the clip between them, 0 (A) to 1 (B).
+        shape: Shape of one latent, [channels, height, width].
     """
 
     def __init__(self, seed_a: int, seed_b: int, alpha: float, shape: Sequence[int]) -> None:

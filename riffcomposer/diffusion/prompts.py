@@ -1,10 +1,9 @@
-"""Prompts as embeddings: emphasis, long prompts in chunks, CLIP and BERT encoders.
+"""Encodes prompts as embeddings: emphasis, long prompts in chunks, CLIP and BERT encoders.
 
-Songs write the weights of words as `riffcomposer.song.emphasis` says.
-
-A token's weight moves its embedding along the line from the empty prompt's embedding at the same
-place: 1 leaves it where it is, 0 is the empty prompt, 1.3 goes beyond. (Scaling embeddings and restoring
-their mean, as others do, divides by about zero with encoders whose mean is about zero.)
+`riffcomposer.song.emphasis` describes how a song writes the weights of words. A token's weight moves its
+embedding along the line from the empty prompt's embedding at the same position: 0 is the empty prompt, 1 is
+the plain embedding, and 1.3 is beyond it. (The usual way, to scale embeddings and restore their mean, divides
+by about zero for encoders whose mean is about zero.)
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ class WeightedTokens:
     """A tokenised prompt without start, end and padding.
 
     Attributes:
-        ids: Token numbers.
-        weights: Emphasis of each.
+        ids: The tokens' numbers in the vocabulary.
+        weights: Weight of each token; 1 is no emphasis.
     """
 
     ids: tuple[int, ...]
@@ -35,12 +34,13 @@ class WeightedTokens:
 
 
 class PromptEncoder:
-    """Turns prompts into the embeddings that a UNet attends to, and remembers them.
+    """Turns prompts into the embeddings that a UNet attends to, and caches them.
 
     Args:
-        tokenizer, text_encoder: As loaded; the encoder's `config.use_attention_mask` says whether
-            it is to see the padding (CLIP of Stable Diffusion does, MiniLM does not).
-        text_length: Tokens of one chunk with its start and end, 77 or 32.
+        tokenizer, text_encoder: The loaded parts of a checkpoint. The encoder's
+            `config.use_attention_mask` says whether padding is masked (it is for MiniLM, and is not for
+            Stable Diffusion's CLIP).
+        text_length: Tokens per chunk, its start and end tokens included: 77 or 32.
     """
 
     def __init__(self, tokenizer: Any, text_encoder: Any, text_length: int) -> None:
@@ -73,10 +73,11 @@ class PromptEncoder:
         """The embeddings of a prompt, padded with empty chunks.
 
         Args:
-            chunks: At least `chunks_needed`; the same for every prompt that is to be mixed or
-                batched with this one.
-            weights: What is on the encoder's weights now (its LoRA files): embeddings are remembered
-                for that alone.
+            prompt: The prompt, with emphasis.
+            chunks: Number of chunks, at least `chunks_needed`; the same for all prompts that are mixed or
+                batched together.
+            weights: Identifies the encoder's current weights (the LoRA files applied); embeddings are
+                cached for these weights.
 
         Returns:
             float32 [chunks * text_length, width] on the encoder's device.

@@ -1,4 +1,4 @@
-"""Keeps the loading libraries off the terminal."""
+"""Silences the libraries that load checkpoints, so that they print nothing to the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No bars and no reports of diffusers and transformers inside; what they find becomes errors of ours."""
+    """Turns off progress bars and log messages of diffusers and transformers for a block of code."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 

@@ -1,12 +1,12 @@
-"""The interpolating img2img sampler: text-to-clip, img2img and walks in one function.
+"""The sampler: denoises a batch of clips from text, from a loop (img2img), or between two prompts.
 
-Riffusion's semantics (riffusion_pipeline.py): a clip stands at `alpha` between point A and point B;
-their prompt embeddings are mixed linearly, their noise spherically. Strength and guidance arrive
-already mixed. Departures, each on purpose: the negative prompt is heard; the loop is encoded to
-the mean of its distribution and not to a random draw; outside a mask the original is re-noised to the
-level that stands *after* each step and not before it, so that black regions end exactly at the original.
+It follows Riffusion (riffusion_pipeline.py): a clip is at `alpha` between point A and point B; their prompt
+embeddings are mixed linearly and their noise spherically. Strength and guidance scale are mixed by the
+planner. Three things differ from Riffusion on purpose: the negative prompt has an effect; a loop is encoded
+to the mean of its distribution and not to a random draw; and outside a mask the original is re-noised to the
+level *after* each step and not before it, so that black regions end exactly as the original.
 
-Conventions: latents are float32 `[batch, channels, height, width]`; the networks may run in half.
+Conventions: latents are float32 `[batch, channels, height, width]`; the networks may run in half precision.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from riffcomposer.diffusion.schedulers import make_path
 
 @dataclass(frozen=True)
 class SamplerClip:
-    """One clip as the sampler takes it; what a batch has in common stands in `BatchSettings`.
+    """The sampler's input for one clip; `BatchSettings` has what a batch shares.
 
     Attributes:
-        text_a, text_b, negative: Embeddings float32 [tokens, width].
-        alpha: 0 is point A, 1 point B.
-        guidance_scale: 1 is no guidance.
-        model_strength: 0..1 on the model's own scale (see `ModelProfile.strength_map`).
-        noise: Its noise, not yet drawn from.
+        text_a, text_b, negative: Embeddings of the prompts, float32 [tokens, width].
+        alpha: Position between point A (0) and point B (1).
+        guidance_scale: Factor of classifier-free guidance; 1 is no guidance.
+        model_strength: Strength 0..1 on the model's own scale (see `ModelProfile.strength_map`).
+        noise: Source of the clip's noise; nothing has been drawn from it yet.
         clean: Latents of the loop, [channels, height, width]; None starts from noise alone.
         mask: 1 where the clip is repainted, 0 where the loop is kept, [1, height, width].
     """
@@ -51,9 +51,11 @@ class BatchSettings:
     """What the clips of a batch have in common.
 
     Attributes:
-        count: Steps that are run, of `num_inference_steps`.
-        from_noise: Start from noise alone: there is no loop, or the strength is 1.
-        guided: Some guidance scale is not 1.
+        scheduler: Name of the scheduler (`riffcomposer.diffusion.schedulers.NAMES`).
+        num_inference_steps: Steps of the whole schedule.
+        count: Steps that are run, at most `num_inference_steps`.
+        from_noise: Whether clips start from noise alone: there is no loop, or the strength is 1.
+        guided: Whether any guidance scale is not 1.
     """
 
     scheduler: str
@@ -67,7 +69,7 @@ Unet = Callable[..., torch.Tensor]
 
 
 def guidance_embedding(guidance_scale: torch.Tensor, size: int) -> torch.Tensor:
-    """Guidance scales as input of a UNet that was distilled with guidance.
+    """Embeds guidance scales as the input of a UNet that was distilled with guidance.
 
     The sines and cosines of 1000 * (scale - 1), as diffusers' latent consistency pipelines make them
     (after https://github.com/google-research/vdm).
@@ -100,7 +102,9 @@ def sample(
     """Runs one batch.
 
     Args:
-        clips: At least one; equal shapes.
+        checkpoint: The loaded networks.
+        clips: At least one clip; all latents and embeddings have equal shapes.
+        settings: What the clips have in common.
         unet: A compiled form of the checkpoint's UNet, if there is one.
         after_step: Called with (steps done, steps in all) after each; it may raise to stop.
 
@@ -173,7 +177,7 @@ def sample(
             output = away + scales[:, None, None, None] * (towards - away)
         # 7. Take the step.
         latents = path.step(index, output, latents, fresh)
-        # 8. Outside the mask, put the original back at the level that now stands.
+        # 8. Outside the mask, put the original back at the current noise level.
         if mask is not None and clean is not None:
             latents = torch.lerp(path.renoised(index, clean, noise), latents, mask)
         after_step(index + 1, path.evaluations)
@@ -181,7 +185,7 @@ def sample(
 
 
 def _stacked(parts: Sequence[torch.Tensor | None], otherwise: torch.Tensor) -> torch.Tensor | None:
-    """The parts as one batch, `otherwise` standing in for those that are None; None if all are."""
+    """Stacks the parts to one batch, with rows of `otherwise` in place of None; None if all are None."""
     if all(part is None for part in parts):
         return None
     rows = [other if part is None else part.to(other) for part, other in zip(parts, otherwise, strict=True)]

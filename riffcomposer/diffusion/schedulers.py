@@ -1,14 +1,13 @@
-"""Schedulers by name: the path from noise to latents, and one step along it.
+"""Schedulers by name: the noise levels from a clip's start to clean latents, and the steps between them.
 
-Conventions: latents are float32 `[batch, channels, height, width]`. A *path* belongs to one batch. Its
-`evaluations` steps run from the level at which a clip starts (decided by strength) down to clean.
+Conventions: latents are float32 `[batch, channels, height, width]`. A *path* is the schedule of one batch.
+Its `evaluations` steps lead from the noise level at which a clip starts, which strength decides, to clean.
 
-The arithmetic of the noise-predicting schedulers is diffusers'. Three things are done here. Schedulers
-that draw fresh noise (Euler ancestral, LCM) take it as an argument, so that it can come from the clip's
-own generators. PNDM and LMS are warmed up at the step where an img2img run starts; started in the
-middle as they are, PNDM stops one step short of clean and LMS weighs slopes that it does not have.
-And models that predict a flow have steps of their own, on a grid that starts exactly at the model time
-that a strength stands for, instead of the nearest of a few grid points.
+Schedulers for models that predict noise are those of diffusers, with two changes. Schedulers that add fresh
+noise (Euler ancestral, LCM) take it as an argument, so that it comes from the clip's own generators. PNDM and
+LMS, which use earlier steps, start anew at the step where an img2img run starts; without that, PNDM ends one
+step before clean and LMS weighs slopes that do not exist. Models that predict a flow have steps of their own,
+which start exactly at the model time of a strength and not at the nearest point of a grid.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _CLASSES = {
 
 
 class Path(Protocol):
-    """What the sampler asks of a scheduler."""
+    """A scheduler as the sampler uses it."""
 
     evaluations: int
 
@@ -47,16 +46,16 @@ class Path(Protocol):
         """The latents to start from: `clean` with noise on it, or pure noise if None."""
 
     def timestep(self, index: int) -> torch.Tensor:
-        """What the UNet is told at step `index`, [] or [batch]."""
+        """The timestep that the UNet gets at step `index`, [] or [batch]."""
 
     def scaled(self, index: int, latents: torch.Tensor) -> torch.Tensor:
-        """The latents as the UNet wants them."""
+        """The latents scaled as the UNet's input."""
 
     def step(self, index: int, output: torch.Tensor, latents: torch.Tensor, fresh: Fresh) -> torch.Tensor:
         """The latents after step `index`, given the UNet's output."""
 
     def renoised(self, index: int, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """`clean` at the noise level that stands after step `index`."""
+        """`clean` with noise, at the noise level after step `index`."""
 
 
 def steps_to_run(num_inference_steps: int, strength: float) -> int:
@@ -180,9 +179,10 @@ class FlowPath:
 
     Args:
         name: One of `FLOW_NAMES`: Euler, DPM-Solver++ 2M (Lu et al. 2022) or consistency steps.
-        starts: Model time at which each clip starts, 0..1, [batch].
-        count: Steps from there to 0.
-        shift: Bends the grid towards noise (Esser et al. 2024); 1 for none.
+        starts: Model time at which each clip starts, 0 (clean) to 1 (noise), [batch].
+        count: Number of steps from there to 0.
+        device: Where the latents are.
+        shift: Moves the steps towards noise (Esser et al. 2024); 1 leaves them evenly spaced.
     """
 
     def __init__(
@@ -234,11 +234,11 @@ class FlowPath:
 
 
 def check_scheduler(name: str, prediction: str) -> None:
-    """Refuses a scheduler that does not exist or cannot run a model.
+    """Raises an error for a scheduler that does not exist or cannot run a model.
 
     Raises:
-        UsageError: No scheduler of that name.
-        ModelError: It exists, but not for a model that predicts a flow.
+        UsageError: There is no scheduler of that name.
+        ModelError: The scheduler cannot run a model that predicts a flow.
     """
     if name not in NAMES:
         raise UsageError(f"there is no scheduler {name!r}; use one of {', '.join(NAMES)}")

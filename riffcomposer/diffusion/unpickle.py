@@ -2,8 +2,8 @@
 
     python -m riffcomposer.diffusion.unpickle SOURCE TARGET [SOURCE TARGET ...]
 
-It runs apart from the caller so that a hostile file has nothing but this process to work on; what the
-restricted unpickler does not know ends here with exit code 3 and one line of text.
+It runs in a process of its own, so that a hostile file cannot reach the caller. A file that the restricted
+unpickler refuses ends the process with exit code 3 and one line of text.
 """
 
 from __future__ import annotations

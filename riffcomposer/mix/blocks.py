@@ -1,7 +1,8 @@
 """Audio that is read in blocks: arrays, `.npy` files and scratch files on disk.
 
-An hour of stereo is 1.3 GB in float32, so nothing in the mix holds a track. Files are read with
-plain `read` calls and not mapped into memory: pages of a map count as memory of the process.
+A long track does not fit into memory (an hour of stereo is 1.3 GB in float32), so the mix reads and writes
+blocks. Files are read by plain `read` calls and are not mapped into memory, because the pages of a map
+count as memory of the process.
 
 Conventions: audio is float32 `[channels, samples]`; positions are samples; a scratch file is raw
 float32, interleaved (sample by sample), native byte order.
@@ -76,7 +77,7 @@ def npy_reader(path: Path, offset_bytes: int = 0) -> PlanarReader:
 
     Args:
         path: The file.
-        offset_bytes: Where the `.npy` magic stands, for an array behind another header.
+        offset_bytes: Position of the `.npy` magic string, for an array that follows another header.
 
     Raises:
         AudioError: The file is not such an array.
@@ -103,7 +104,7 @@ def as_reader(audio: Audio | AudioReader) -> AudioReader:
 
 
 def read_padded(reader: AudioReader, start: int, stop: int, *, wraps: bool = False) -> Audio:
-    """Reads any range: outside the audio it is silent, or the audio again where it `wraps`."""
+    """Reads any range: outside the audio there is silence, or the repeated audio if it `wraps`."""
     if start >= 0 and stop <= reader.samples:
         return reader.read(start, stop)
     result = np.zeros((reader.channels, stop - start), np.float32)
@@ -135,7 +136,7 @@ class Part:
 
     def __init__(self, reader: AudioReader, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= reader.samples:
-            raise AudioError(f"samples {start} to {stop} do not lie within 0 to {reader.samples}")
+            raise AudioError(f"samples {start} to {stop} are not within 0 to {reader.samples}")
         self._reader, self._start = reader, start
         self.channels, self.samples = reader.channels, stop - start
 
@@ -155,7 +156,7 @@ class Scaled:
 
 
 class Buffered:
-    """Another reader, read in whole blocks: for many short reads of a file in which seeking is slow."""
+    """Another reader, read in whole blocks, for many short reads of a file in which seeking is slow."""
 
     def __init__(self, reader: AudioReader, block_samples: int = BLOCK_SAMPLES) -> None:
         self._reader, self._block_samples = reader, block_samples
@@ -201,7 +202,7 @@ class ScratchAudio:
         """Replaces the samples from `start` on. Audio must fit."""
         if start < 0 or start + audio.shape[1] > self.samples:
             raise AudioError(
-                f"samples {start} to {start + audio.shape[1]} do not lie within 0 to {self.samples}"
+                f"samples {start} to {start + audio.shape[1]} are not within 0 to {self.samples}"
             )
         content = memoryview(np.ascontiguousarray(audio.T, np.float32).tobytes())
         with self._disk_errors(), open(self.path, "r+b", buffering=0) as handle:
@@ -210,7 +211,7 @@ class ScratchAudio:
                 content = content[handle.write(content) :]
 
     def add(self, start: int, audio: Audio) -> None:
-        """Adds to what is there. Audio must fit."""
+        """Adds to the samples from `start` on. Audio must fit."""
         self.write(start, self.read(start, start + audio.shape[1]) + audio)
 
     def remove(self) -> None:

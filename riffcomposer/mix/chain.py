@@ -1,9 +1,9 @@
-"""Effect chains: from the names a song may use to pedalboard's effects, run in blocks.
+"""Effect chains: maps the effect names of a song to pedalboard's effects and runs them in blocks.
 
-The map is explicit: a song names no class, no attribute and no plugin path. An effect keeps its
-state from block to block (`reset=False`), so that a chain in blocks is the chain over the whole,
-and what rings on after the input is drained by `tail`. None of these effects looks ahead: output sample i
-belongs to input sample i.
+Only the names in `EFFECTS` are possible; a song cannot name a class, an attribute or a plugin's path. An
+effect keeps its state from block to block (`reset=False`), so blocks give the same result as one pass over
+the whole. `tail` returns what rings on after the input has ended. None of these effects looks ahead: output
+sample i belongs to input sample i.
 """
 
 from __future__ import annotations
@@ -91,8 +91,11 @@ class Chain:
     """A chain over one stream of audio, pushed block by block.
 
     Args:
-        effects: In the order the sound passes them; none at all leaves it as it is.
-        sample_rate: In Hz.
+        effects: Effects in the order in which the sound passes them; without any, the sound is unchanged.
+        sample_rate: Sample rate in Hz.
+
+    Raises:
+        AudioError: See `build_effect`.
     """
 
     def __init__(self, effects: Sequence[EffectLike], sample_rate: int) -> None:
@@ -106,7 +109,7 @@ class Chain:
         )
 
     def push(self, block: Audio) -> Audio:
-        """The next samples through the chain, as many as go in."""
+        """Processes the next samples; the result has as many samples as `block`."""
         if not len(self._board) or not block.shape[1]:
             return block
         if not self._channels:

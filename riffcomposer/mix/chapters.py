@@ -13,7 +13,7 @@ from pathlib import Path
 from mutagen import id3
 
 MAX_CHILDREN = 255
-"""What a table of contents can name: it counts them in one byte."""
+"""Most chapters that one table of contents can name, since their count is one byte."""
 
 _HEADER = 10
 
@@ -66,6 +66,6 @@ def _place(frame: tuple[bytes, bytes]) -> tuple[int, int, bytes]:
 
 
 def _unsafe(size: bytes) -> int:
-    """A length that is written in seven bits a byte."""
+    """A length that is stored with seven bits per byte (a synchsafe integer of ID3)."""
     first, second, third, fourth = size
     return first << 21 | second << 14 | third << 7 | fourth

@@ -1,8 +1,8 @@
 """Sound files: writing and reading WAV, FLAC, MP3 and OGG, block by block, the same bytes each time.
 
-WAV and FLAC have 24 bits, rounded without dither: the error lies 20 dB below the hiss of any
-converter, and digital silence stays silent. MP3 is LAME's variable rate near V1, OGG is Vorbis quality
-8; both keep the exact length (LAME's header, OGG's granule position).
+WAV and FLAC have 24 bits, rounded without dither: the error is 20 dB below the noise of any converter, and
+digital silence stays silent. MP3 is LAME's variable rate near V1, OGG is Vorbis quality 8; both keep the
+exact length (LAME's header, OGG's granule position).
 
 libsndfile draws a random serial number for every OGG stream; it is replaced by a fixed one, with the
 pages' checksums made anew (RFC 3533), so that the same audio gives the same file.
@@ -51,7 +51,7 @@ def format_of(path: Path) -> Format:
     """The format that a file's suffix names.
 
     Raises:
-        UsageError: None of ours.
+        UsageError: The suffix is not one of `FORMATS`.
     """
     suffix = path.suffix.lower().lstrip(".")
     for name in FORMATS:

@@ -9,12 +9,10 @@ In decibels of gain reduction, sample by sample:
 
 The release is a running maximum of a tilted line, so that all of it is array arithmetic.
 
-Why not `pedalboard.BrickwallLimiter` (0.9.26)? It does not let go as long as the signal stays above the
-ceiling anywhere within its hold: the reduction of one loud stroke stays for good, and more gain makes
-the result *quieter*. Measured on a five-second music clip at 4, 12 and 20 dB of drive: -7.2, -7.9, -8.1
-LUFS (this one: -6.8, -6.7, -6.7); on a kick over noise at 20 and 24 dB: -10.3, -18.5 LUFS (this one:
--9.0, -7.7). A search for a loudness needs a curve that rises. `pedalboard.Limiter` is a maximiser
-without a ceiling.
+`pedalboard.BrickwallLimiter` (0.9.26) is not used, because it does not release while the signal is above the
+ceiling anywhere within its hold. The reduction of one loud beat then stays, and more gain makes the result
+*quieter*; the search for a loudness needs one that rises with the gain. `pedalboard.Limiter` has no fixed
+ceiling.
 """
 
 from __future__ import annotations
@@ -37,10 +35,10 @@ class Limiter:
     """A limiter over one stream of audio.
 
     Args:
-        ceiling_db: Of the true peak, in dBTP. Gain that moves between samples can lift the peaks of
+        ceiling_db: Ceiling of the true peak in dBTP. Gain that moves between samples can lift the peaks of
             the result by a few hundredths above it.
         channels: All are turned down alike, so that the stereo picture stays.
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
     """
 
     def __init__(self, ceiling_db: float, channels: int, sample_rate: int) -> None:
@@ -58,9 +56,10 @@ class Limiter:
         self._to_drop = delay
 
     def push(self, block: Audio) -> Audio:
-        """The next samples, limited; the first ones come as many samples later as it looks ahead.
+        """Limits the next samples.
 
-        The delay is left out of the output: its sample i is the input's sample i.
+        The limiter looks ahead, so a call returns fewer samples than it was given until it has seen enough.
+        The delay is removed from the output: its sample i is the input's sample i.
         """
         curve = self._need(block)
         curve = self._release(self._hold.push(curve))
@@ -93,7 +92,7 @@ class Limiter:
 
 
 class _Sliding:
-    """A function of the last `length` values of a stream, for each value; zeros stand before it."""
+    """Applies a function to the last `length` values of a stream, for each value; zeros come first."""
 
     def __init__(self, length: int, function: Callable[[Curve, int], Curve]) -> None:
         self._length, self._function = length, function

@@ -5,8 +5,8 @@ Integrated loudness after ITU-R BS.1770-4 (K weighting, 400 ms blocks with 75 % 
 range after EBU Tech 3342, true peak from a 4 times oversampled signal (BS.1770-4, annex 2, with a
 longer interpolation filter than the one printed there).
 
-All of them follow from the power in steps of 100 ms, of which an hour has 36,000: a meter keeps
-those and forgets the audio.
+The loudness figures follow from the mean power of steps of 100 ms. A meter keeps those powers and the peaks,
+but no audio.
 
 Conventions: levels of silence are minus infinity. Material shorter than a block of 400 ms is
 measured as one block over what there is.
@@ -42,10 +42,10 @@ class Loudness:
         integrated_lufs: Gated loudness; minus infinity for silence.
         short_term_max_lufs: Loudest 3 s (all of it where it is shorter).
         loudness_range_lu: 0 where it is too short or too quiet to have one.
-        true_peak_dbtp: Of the 4 times oversampled signal.
-        sample_peak_dbfs: Of the samples themselves.
+        true_peak_dbtp: Peak of the 4 times oversampled signal.
+        sample_peak_dbfs: Largest magnitude of the samples.
         clipped_samples: Samples at full scale or beyond, over all channels.
-        samples: How many were measured, each channel.
+        samples: Number of samples measured per channel.
     """
 
     integrated_lufs: float
@@ -119,7 +119,7 @@ def interpolated(around: Audio) -> Iterator[Audio]:
         around: `[channels, samples + 47]`.
 
     Yields:
-        Three times `[channels, samples]`; column i lies between columns i + 23 and i + 24 of `around`.
+        Three times `[channels, samples]`; column i is between columns i + 23 and i + 24 of `around`.
     """
     import scipy.fft
 
@@ -175,7 +175,7 @@ class LoudnessMeter:
 
     Args:
         channels: All weigh the same (left and right, or mono).
-        sample_rate: In Hz, a multiple of 10.
+        sample_rate: Sample rate in Hz, a multiple of 10.
         true_peak: Also measure the true peak, the slowest part; else it is the sample peak.
     """
 
@@ -232,7 +232,7 @@ class LoudnessMeter:
 
 
 def measured_beside(meter: LoudnessMeter, blocks: Iterable[Audio]) -> Iterator[Audio]:
-    """Passes blocks on while a second thread measures them, one block behind at most.
+    """Passes blocks on while a second thread measures them, at most one block later.
 
     The blocks must not be changed afterwards. The meter has seen all of them when this ends.
     """

@@ -2,7 +2,7 @@
 
 WAV chunks follow "Multimedia Programming Interface and Data Specifications 1.0" (cue, adtl, INFO)
 and the sampler chunk of Microsoft's "New Multimedia Data Types and Data Techniques" (smpl). They
-stand behind the audio, so that adding them does not move it.
+come after the audio, so that adding them does not move it.
 
 `LOOPSTART` and `LOOPLENGTH` are how game engines (RPG Maker, SDL_mixer, ZDoom) find the loop of an OGG or
 FLAC. Both count samples: the music plays to LOOPSTART + LOOPLENGTH and goes on from LOOPSTART. RPG Maker's
@@ -84,7 +84,7 @@ def append_chunks(path: Path, chunks: bytes) -> None:
             handle.write(b"\0")
         handle.write(chunks)
         size = handle.tell() - 8
-        if form == b"RF64":  # the length stands in the ds64 chunk, which comes first
+        if form == b"RF64":  # the length is in the ds64 chunk, which comes first
             handle.seek(20)
             handle.write(struct.pack("<Q", size))
         elif form == b"RIFF" and size < 1 << 32:
@@ -95,7 +95,7 @@ def append_chunks(path: Path, chunks: bytes) -> None:
 
 
 def read_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a WAV but for its audio: pairs of identifier and content.
+    """The chunks of a WAV except its audio, as pairs of identifier and content.
 
     Raises:
         AudioError: Not a WAV, or a chunk that does not fit into the file.
@@ -180,7 +180,7 @@ def loop_comments(total_samples: int) -> list[tuple[str, str]]:
 
 
 def before_others(loop: list[tuple[str, str]], others: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """All comments, the loop's first, followed by one whose length is not written with a digit's byte."""
+    """All comments: the loop's first, then one whose length field does not begin with the byte of a digit."""
     harmless = [number for number, pair in enumerate(others) if not _starts_with_digit(pair)]
     if not harmless:
         return [*loop, *others]

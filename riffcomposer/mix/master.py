@@ -4,10 +4,10 @@ The gain is searched on the *unlimited* mix: its loudness is measured once and t
 target is the first guess. Where peaks pass the ceiling a true-peak limiter takes them off, which
 costs loudness on material with high peaks; the gain then rises (a secant search over whole passes)
 until the limited result is on target. Limiting what is limited already would stall short of it.
-Should a peak still pass the ceiling, the limiter's own is lowered by as much.
+If a peak still passes the ceiling, the limiter's own ceiling is lowered by as much.
 
-A loop is mastered with its end played in front of its start, so that compressor, reverb and limiter
-arrive at the first sample as they leave the last.
+A loop is mastered with its end played before its start, so that compressor, reverb and limiter are in the
+same state at the first sample as after the last.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from riffcomposer.mix.transitions import db_to_gain
 
 LOUDNESS_TOLERANCE_LU = 0.02
 PEAK_MARGIN_DB = 0.05
-"""Aimed so far below the ceiling: meters differ in their filters, and files round."""
+"""Distance in dB that is kept below the ceiling, since meters differ in their filters and files round."""
 
 MAX_PASSES = 10
 MAX_DRIVE_DB = 12.0
-"""How far the gain may rise above the first guess to make up for the limiter: beyond, it would lift
-what lies between the peaks more than the loudness."""
+"""Most dB by which the gain may rise above the first guess to make up for the limiter. Beyond that, it would
+raise the quiet parts between the peaks more than the loudness."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Master:
 
     Attributes:
         audio: On disk, exactly as long as the mix.
-        loudness: Measured on it.
+        loudness: Loudness measured on `audio`.
         gain_db: The one gain.
-        limiter_ceiling_db: Where the limiter worked; None where it was not needed.
-        passes: How many times the track went through gain and limiter.
+        limiter_ceiling_db: Ceiling of the limiter; None if it was not needed.
+        passes: Number of times that the track went through gain and limiter.
         ceiling_dbtp: The true peak that was asked for.
     """
 
@@ -118,7 +118,7 @@ class Mastering:
         """Brings the track to its loudness under a ceiling.
 
         Args:
-            name: Of the scratch file, `NAME.f32`.
+            name: Name of the scratch file, without its suffix `.f32`.
             ceiling_dbtp, integrated_lufs: Instead of the settings'.
             near: An earlier master with about the same aims: the search starts from its gain.
 

@@ -1,14 +1,11 @@
-"""Clips on the grid, joined as one mel: what the decoder reads, stretch by stretch.
+"""The mel spectrogram of a passage: clips placed on the beat grid and joined, read in ranges of frames.
 
-A clip stands at a sample, not at a frame. Where the two differ its mel is read between frames, by
-Lagrange interpolation over six frames of the *magnitude*: against the mel of the shifted sound
-itself this errs by -42 to -45 dB and 0.3 of 255 in level at half a frame (four frames of the level:
--38 to -42 dB, 0.4; linear: -33 to -37 dB, 0.75).
+A clip starts at a sample, which is not always a frame. Where it is not, its mel is read between frames, by
+Lagrange interpolation over six frames of the *magnitude*.
 
-Where a clip meets the next one, its surplus is crossfaded with it in mel *power*, by weights that add
-up to one, band by band (`riffcomposer.mix.hand_over`): the power in the join is what lies between the
-two neighbours' powers, and the decoder makes one sound of it. Fading decoded sounds instead loses 2 dB
-where they are unrelated.
+A clip is wider than its slot. Its surplus is crossfaded with the next clip in mel *power*, band by band, with
+weights that add up to one (`riffcomposer.mix.band_crossfade`). So the power in a join is between the powers
+of the two clips, and the decoder makes one sound of it. `docs/explanation/joins.md` says why, with figures.
 
 Conventions: frame `j` of the timeline is centred on sample `j * hop_length` after its start. Levels
 and mels as in `riffcomposer.spectrogram_parameters`.
@@ -28,13 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffcomposer.errors import AudioError
-from riffcomposer.mix.hand_over import JOIN_FRAMES, HandOver, plan_hand_over
+from riffcomposer.mix.band_crossfade import JOIN_FRAMES, BandCrossfade, plan_band_crossfade
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 Mel = NDArray[np.float32]
 
 CACHED_CLIPS = 4
-"""Mels kept: neighbours in a join, and the last ones for a decoder that reads stretches that overlap."""
+"""Mels kept in memory: the clips of a join, and earlier ones for the decoder's overlapping ranges."""
 
 INTERPOLATION_FRAMES = 6
 
@@ -47,7 +44,7 @@ class MelClip:
         start_sample: Absolute position of its first frame's centre.
         slot_samples: Distance to the next clip's start.
         load: Gives its level, `[channels, n_mels, width]`, float16 or float32.
-        key: Equal for clips with equal levels: such are loaded once.
+        key: Key of the levels; clips with equal keys are loaded once.
     """
 
     start_sample: int
@@ -63,14 +60,14 @@ class MelTimeline:
         clips: In order; each starts where the one before it has its slot's end.
         start_sample: Absolute start of the passage.
         body_samples: Its length.
-        tail_samples: How much it sounds on.
+        tail_samples: Samples by which it continues after its body.
         params: The spectrogram's format (its hop, level and power).
         join_samples: Length of the joins where the surplus allows it; at least `JOIN_FRAMES` are used.
-        wraps: The passage is a loop of exactly `body_samples`: any frame can be read, also before
-            0 and behind the end, where the clips come round again.
+        wraps: Whether the passage is a loop of exactly `body_samples`. Then any frame can be read, also
+            before 0 and after the end, where the clips are repeated.
 
     Raises:
-        AudioError: Clips that leave gaps.
+        AudioError: There are no clips, or there is a gap between two of them.
     """
 
     def __init__(
@@ -101,7 +98,7 @@ class MelTimeline:
         self.frames = -(-self.samples // self._hop) + 1
         self._cache: OrderedDict[Hashable, Mel] = OrderedDict()
         self._widths: dict[Hashable, int] = {}
-        self._hand_overs: dict[int, HandOver] = {}
+        self._crossfades: dict[int, BandCrossfade] = {}
         self.channels = self._mel(0).shape[0]
 
     def read(self, start_frame: int, end_frame: int) -> Mel:
@@ -148,9 +145,9 @@ class MelTimeline:
         samples = np.arange(first, last) * self._hop - start
         added = np.square(mel)
         if (index > 0 or self._period) and samples[0] < self._overlap_into(index):
-            added *= self._hand_over_into(index).rise(samples).astype(np.float32)
+            added *= self._crossfade_into(index).rise(samples).astype(np.float32)
         if not is_last and samples[-1] >= slot:
-            added *= (1 - self._hand_over_into(following).rise(samples - slot)).astype(np.float32)
+            added *= (1 - self._crossfade_into(following).rise(samples - slot)).astype(np.float32)
         power[:, :, first - start_frame : last - start_frame] += added
 
     def _overlap_into(self, index: int) -> int:
@@ -164,16 +161,16 @@ class MelTimeline:
             )
         return max(0, min(surplus, self._join_samples, self._clips[index].slot_samples))
 
-    def _hand_over_into(self, index: int) -> HandOver:
-        """How a clip takes over from the one before."""
-        if index not in self._hand_overs:
+    def _crossfade_into(self, index: int) -> BandCrossfade:
+        """The crossfade from the clip before into this one."""
+        if index not in self._crossfades:
             length = self._overlap_into(index)
             frames = -(-length // self._hop)
             leaving = Fraction(self._clips[index - 1].slot_samples, self._hop)
             falling = read_between(self._mel(index - 1), leaving, frames)
             rising = self._mel(index)[:, :, :frames]
-            self._hand_overs[index] = plan_hand_over(falling, rising, length, self._hop)
-        return self._hand_overs[index]
+            self._crossfades[index] = plan_band_crossfade(falling, rising, length, self._hop)
+        return self._crossfades[index]
 
     def _width(self, index: int) -> int:
         key = self._clips[index].key
@@ -199,9 +196,9 @@ class MelTimeline:
 
 
 def read_between(mel: Mel, start: Fraction, frames: int) -> Mel:
-    """Reads `frames` frames from the position `start` on, which may lie between two frames.
+    """Reads `frames` frames from the position `start` on, which may be between two frames.
 
-    Outside the mel its first or last frame goes on.
+    Outside the mel, its first or last frame is repeated.
     """
     whole = math.floor(start)
     fraction = float(start - whole)

@@ -1,11 +1,11 @@
 """Mixing sections into one track: windows, effect chains, gains, fades, transitions, loops.
 
-A passage is decoded audio; its sections are cut from it with windows that add up to one, go
-through their own chains, and are summed at their absolute places. Between passages stand equal
-power fades. Nothing but a block of one section is in memory.
+A passage is decoded audio. Its sections are cut from it with windows that add up to one, pass through their
+own chains, and are summed at their absolute positions. Passages are joined by equal-power fades. Only one
+block of one section is in memory at a time.
 
-Order in a section's channel: window, chain, gain, fades. So a cut or a crossfade lets a reverb
-ring on over the next section, and a fade out takes its reverb along.
+The order in a section is window, chain, gain, fades. So after a cut or a crossfade a reverb rings on over the
+next section, and a fade out fades its reverb too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from riffcomposer.mix.transitions import Shape, cut_samples, db_to_gain, falling
 START_FADE_MS = 1.5
 END_FADE_MS = 5.0
 LOOP_WARM_UP_SECONDS = 10.0
-"""How much of a loop's end is played into a chain before its start, so that its state is the end's."""
+"""Seconds of a loop's end that pass through a chain before the loop's start, so that the chain starts in the
+state in which it ends."""
 
 Progress = Callable[[int, int], None]
 """Called after each block with the samples done and the samples in all; may raise to stop."""
@@ -62,8 +63,9 @@ class MixPassage:
     Attributes:
         audio: `[channels, body_samples + tail_samples]` from `start_sample` on: an array or a
             reader (see `riffcomposer.mix.blocks`).
-        tail_samples: What sounds on after the body, under the next passage's first fade.
-        wraps: The passage is the whole of a loop; its audio runs from its end into its start.
+        body_samples: Length of the passage without its tail.
+        tail_samples: Samples after the body, which sound under the next passage's first fade.
+        wraps: Whether the passage is a whole loop, whose audio continues from its end into its start.
     """
 
     audio: Audio | AudioReader
@@ -124,7 +126,7 @@ def mixdown(
         progress: See `Progress`.
 
     Returns:
-        The mix and the stems. Both lie on disk; the caller removes them.
+        The mix and the stems. Both are files on disk; the caller removes them.
 
     Raises:
         AudioError: Positions that do not fit together, or audio that is too short.
@@ -133,7 +135,7 @@ def mixdown(
     _check(passages, total_samples)
     channels = list(_channels(passages, total_samples, sample_rate, stereo_width, loop))
     if stem_paths and len(stem_paths) != len(channels):
-        raise AudioError(f"{len(channels)} sections need as many stem files, got {len(stem_paths)}")
+        raise AudioError(f"{len(channels)} sections need {len(channels)} stem files, got {len(stem_paths)}")
     mix = ScratchAudio(path, 2, total_samples)
     stems = [ScratchAudio(stem_path, 2, total_samples) for stem_path in stem_paths]
     for index, channel in enumerate(channels):
@@ -222,7 +224,7 @@ def _glide(section: MixSection, sample_rate: int) -> int:
 
 
 def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
-    """Runs one section: pairs of an absolute position (it may lie behind the track's end) and audio."""
+    """Runs one section: pairs of an absolute position (it may be after the track's end) and audio."""
     section, chain = channel.section, Chain(channel.section.chain, sample_rate)
     fades = []
     if section.fade_in_samples:

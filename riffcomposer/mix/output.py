@@ -1,10 +1,9 @@
 """Finished files: encoded, tagged, read back, measured, and put in place in one step.
 
-What counts is what a listener decodes. Each file is measured after encoding; where a lossy encoder
-pushes peaks over the ceiling or takes loudness away (MP3 ends at 19 kHz), it gets a master of its own,
-made with as much lower a ceiling and as much more loudness. Peaks that an encoder makes of short bursts
-can leave no room for the loudness: then the ceiling holds and the loudness gives way, and the figures of
-`OutputFile` say so.
+Each file is measured after encoding, because a listener hears the decoded file. A lossy encoder can raise
+peaks above the ceiling or reduce loudness (MP3 ends at 19 kHz). Then the file gets a master of its own, with
+a lower ceiling and more loudness to make up for it. Where both cannot be reached, as with short loud bursts,
+the ceiling is kept and the loudness is lower; the figures of `OutputFile` say so.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ class OutputFile:
     """One finished file.
 
     Attributes:
-        loudness: Measured on the decoded file.
-        parts: The same for each part asked for, in order.
+        loudness: Loudness of the decoded file.
+        parts: Loudness of each requested part of it, in order.
         gain_db, limiter_ceiling_db: What its master took (lossy files may have one of their own).
-        encodes: How many times it was encoded.
+        encodes: Number of times that it was encoded.
     """
 
     path: Path
@@ -169,7 +168,7 @@ def _masters(
         excess_db, away = _badness(master)(last)
         if (excess_db == 0 and away <= LOUDNESS_SLACK_LU) or math.isinf(away):
             break
-        # 1. Nothing stays under the ceiling: the last word has a plain gain, which moves peaks as they are.
+        # 1. Nothing stayed under the ceiling: the last attempt is a plain gain, which lowers all peaks alike.
         if len(tried) == MAX_ENCODES - 1 and all(_badness(master)(attempt)[0] > 0 for attempt in tried):
             drop_db = excess_db + PEAK_MARGIN_DB
             yield replace(
@@ -179,7 +178,7 @@ def _masters(
                 limiter_ceiling_db=_lowered(last.master.limiter_ceiling_db, drop_db),
             )
             break
-        # 2. A ceiling as much lower as the peak is too high, and the loudness that is missing.
+        # 2. Lower the ceiling by the peak's excess, and add the loudness that is missing.
         ceiling = last.master.ceiling_dbtp
         if excess_db > 0:
             ceiling -= excess_db + PEAK_MARGIN_DB
@@ -232,10 +231,10 @@ def write_stems(
     *,
     loop: bool = False,
 ) -> float:
-    """Writes the stems of a mix, all under one gain: they still add up to the mix, less that gain.
+    """Writes the stems of a mix, all with one gain, so that they add up to the mix with that gain.
 
-    The dry mix knows no ceiling, and files of integers clip at full scale: the gain is 0 dB where
-    all stems fit and takes the highest peak to -1 dBFS else.
+    The mix before mastering may pass full scale, where integer files clip. The gain is 0 dB if all stems
+    are below full scale; otherwise it brings the highest peak to -1 dBFS.
 
     Returns:
         The gain in dB.

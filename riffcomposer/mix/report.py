@@ -1,7 +1,6 @@
-"""The quality report: what the joins did, how much a song repeats itself.
+"""Figures of the quality report: how well clips are joined, and how much a song repeats itself.
 
-All figures are dimensionless or in decibels, and none holds a clock time: two renders of one song have
-equal reports.
+No figure depends on the time or the machine's speed, so two renders of one song have equal reports.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class JoinFigures:
 
     Attributes:
         start_sample: Absolute.
-        length_samples: Over which the clips are crossfaded.
+        length_samples: Length of the crossfade.
         level_step_db: Level of the sound against its mel inside the join, less the same around it: 0
             for a join that is neither louder nor softer than it should be.
         sc_db: Mel spectral convergence inside the join (relative error of the mel; lower is better).
@@ -62,7 +61,7 @@ class TransitionFigures:
     """One border between passages (a cut, a crossfade, the seam of a loop), in the mix.
 
     Attributes:
-        start_sample: Where it begins.
+        start_sample: Absolute position of its start.
         level_step_db: Loudness of the half second behind it, less that before it: large where two
             sections differ in level.
         click: As in `JoinFigures`.
@@ -86,14 +85,14 @@ def measure_joins(
     wraps: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> list[JoinFigures]:
-    """Looks at every join of a passage.
+    """Measures every join of a passage.
 
     Args:
         audio: The passage as decoded, before the mix.
-        timeline: What it was decoded from.
+        timeline: The mel from which it was decoded.
         start_sample: Absolute start of the passage.
         wraps: The passage is a loop.
-        check: Called before each join; may raise to end it all.
+        check: Called before each join; it may raise to stop.
     """
     import torch
 
@@ -131,7 +130,7 @@ def measure_joins(
 def measure_transitions(
     audio: AudioReader, starts: Sequence[int], sample_rate: int, *, loop: bool
 ) -> list[TransitionFigures]:
-    """Looks at borders of sections in a mix or a master; those at 0 only in a loop."""
+    """Measures the borders of sections in a mix or a master; a border at sample 0 only in a loop."""
     half = sample_rate // 2
     figures = []
     for start in starts:
@@ -163,7 +162,7 @@ def summarise_joins(joins: Sequence[JoinFigures]) -> dict[str, Any]:
 
 
 def measure_repetition(clips: Sequence[tuple[Hashable, Callable[[], NDArray[Any]]]]) -> dict[str, Any]:
-    """How alike the clips of a song are.
+    """Measures how similar the clips of a song are to each other.
 
     A clip is pooled to 64 bands by 32 frames, its mean taken away; similarity is the cosine of two
     such pictures: 1 for the same clip, about 0 for unrelated ones. Each clip is compared with its
@@ -203,7 +202,7 @@ def _thumbnail(level: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _level_error(mel: NDArray[np.float64], target: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
-    """Level of what sounds against what should, in dB."""
+    """Level of the decoded mel relative to the wanted mel, in dB."""
     got, wanted = np.square(mel[:, :, where]).sum(), np.square(target[:, :, where]).sum()
     return 10 * float(np.log10(got / wanted)) if got > 0 and wanted > 0 else 0.0
 
@@ -215,10 +214,10 @@ def _convergence(mel: NDArray[np.float64], target: NDArray[np.float64], where: N
 
 
 def _click(audio: AudioReader, place: int, sample_rate: int, wraps: bool) -> float:
-    """What is above 12 kHz near a place, against what is usual there in the half second around it.
+    """Peak above 12 kHz near a sample, divided by the usual peak there in the half second around it.
 
-    A mel ends at 10 kHz and a broken waveform does not: drums on the first beat pass unnoticed, a step
-    of a thousandth of the peak does not.
+    A mel ends at 10 kHz, but a broken waveform reaches further. So drums on a beat do not raise this figure,
+    and a step of a thousandth of the peak does.
     """
     around, near = sample_rate // 4, round(CLICK_MS * sample_rate / 1000)
     sound: Audio = read_padded(audio, place - around, place + around, wraps=wraps)

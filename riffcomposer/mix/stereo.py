@@ -1,8 +1,8 @@
 """Width for mono material: a side signal that vanishes when both channels are summed.
 
-The side is the mid through one fixed linear filter: an all-pass whose phase turns about three
-times an octave (so its delay shrinks with frequency: 15 ms at 200 Hz, 1.5 ms at 2 kHz, and
-transients stay sharp), high-passed at 150 Hz. Then
+The side is the mid after one fixed linear filter: an all-pass whose phase turns about three times per octave,
+high-passed at 150 Hz. Its delay falls with frequency (15 ms at 200 Hz, 1.5 ms at 2 kHz), so transients stay
+sharp. Then
 
     left = mid + g * side      right = mid - g * side      (left + right) / 2 = mid
 
@@ -39,7 +39,7 @@ def side_filter(sample_rate: int) -> Audio:
     phase = -2 * np.pi * TURNS_PER_OCTAVE * octave
     # A raised cosine on the octave scale: silent below 106 Hz, half at 150 Hz, full from 212 Hz.
     magnitude = np.sin(0.5 * np.pi * np.clip(octave + 0.5, 0, 1)) ** 2
-    # The phase turns one way, so the response lies behind the middle: advance it by its own centre.
+    # The phase turns one way, so the response comes after the middle tap.
     response = np.fft.irfft(magnitude * np.exp(1j * phase), grid)
     taps = np.concatenate([response[-half:], response[: half + 1]])
     # Flat over the delays in use (up to 41 ms), so that no band of the side is weakened.
@@ -47,7 +47,7 @@ def side_filter(sample_rate: int) -> Audio:
 
 
 class WideReader:
-    """A reader that makes two channels of any material.
+    """A reader that returns two channels, whatever the number of its source.
 
     Mono is widened by `stereo_width`; what has two channels already passes as it is.
 

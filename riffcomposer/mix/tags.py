@@ -6,10 +6,10 @@
 | FLAC, OGG | Vorbis comments | `CHAPTERxxx`, `LOOPSTART`, `LOOPLENGTH` | comment `RIFFCOMPOSER` |
 | MP3 | ID3v2.4 | `CHAP` and `CTOC` frames, in the order of time | `TXXX:RIFFCOMPOSER` |
 
-An MP3 of a loop says nothing of it: its encoder puts silence around the music, and players differ in
-how much of it they take off.
+An MP3 of a loop holds no loop points: its encoder adds silence around the music, and players differ in how
+much of it they remove.
 
-No dates, no padding and no encoder's own wording goes in, so that equal audio and tags make equal files.
+No date, padding or encoder name is written, so that equal audio and tags give equal files.
 """
 
 from __future__ import annotations

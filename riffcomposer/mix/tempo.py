@@ -1,9 +1,9 @@
-"""How fast a track really is, against what the song declares.
+"""Measures the tempo of a track, to compare it with the tempo that the song declares.
 
-Onsets are the rise of the log spectrum from frame to frame (spectral flux, 10 ms). Their
-autocorrelation is summed at 1, 2, ... 16 beats of a candidate tempo; the best candidate within 6 % of
-the declared one wins. The search is this narrow on purpose: whether a track is "really" twice as fast
-is taste, whether its beats drift from the grid is not.
+Onset strength is the rise of the log spectrum from frame to frame (spectral flux, frames of 10 ms). Its
+autocorrelation is averaged at 1, 2, ... 16 beats of each candidate tempo, and the best candidate within 6 %
+of the declared tempo is the result. The search is narrow because it looks for beats that drift from the grid;
+whether a track counts at half or double tempo is a matter of taste.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ MIN_STRENGTH = 0.05
 
 @dataclass(frozen=True)
 class TempoFigures:
-    """Measured against declared.
+    """The measured tempo and the declared one.
 
     Attributes:
-        declared_bpm: What the song says.
+        declared_bpm: Tempo that the song declares.
         measured_bpm: None where there are no regular onsets (pads, noise, silence, a few seconds).
-        deviation_percent: Of the measured tempo from the declared one, or None.
+        deviation_percent: Deviation of the measured tempo from the declared one, or None.
         strength: Mean autocorrelation of the onsets at whole beats, 0..1.
     """
 
@@ -50,7 +50,7 @@ def measure_tempo(audio: AudioReader, sample_rate: int, declared_bpm: float) -> 
 
     Args:
         audio: Any channels.
-        declared_bpm: Quarter notes a minute.
+        declared_bpm: Declared tempo in quarter notes per minute.
     """
     onsets = onset_strength(audio, sample_rate)
     beat_frames = 60 * FRAMES_PER_SECOND / declared_bpm
@@ -73,7 +73,7 @@ def measure_tempo(audio: AudioReader, sample_rate: int, declared_bpm: float) -> 
 
 
 def onset_strength(audio: AudioReader, sample_rate: int) -> NDArray[np.float64]:
-    """Rise of the log spectrum, 100 times a second, less its running mean over a second."""
+    """Rise of the log spectrum at 100 frames per second, less its running mean over one second."""
     from scipy.ndimage import uniform_filter1d
 
     hop = sample_rate // FRAMES_PER_SECOND
@@ -97,7 +97,7 @@ def onset_strength(audio: AudioReader, sample_rate: int) -> NDArray[np.float64]:
 
 
 def _autocorrelation(values: NDArray[np.float64], longest: int) -> NDArray[np.float64]:
-    """Normalised by the overlap and by lag 0."""
+    """Autocorrelation, normalised by the overlap at each lag and by its value at lag 0."""
     import scipy.fft
 
     size = scipy.fft.next_fast_len(len(values) + longest)

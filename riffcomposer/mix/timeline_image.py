@@ -1,7 +1,7 @@
 """A picture of a track for a pull request: sections, waveform, mel, joins, in one PNG.
 
-The audio is read once, block by block; an hour becomes as many columns as a minute. Drawn with
-matplotlib's Agg canvas directly: no window system, no global state. No date goes into the file.
+The audio is read once, in blocks, and reduced to a fixed number of columns, whatever its length. The picture
+is drawn on matplotlib's Agg canvas, which needs no window system and no global state. The file holds no date.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def overview(audio: AudioReader, sample_rate: int, columns: int = COLUMNS) -> Ov
     window = np.hanning(WINDOW_SAMPLES)
     bank = _bank(sample_rate)
     for column, (start, stop) in enumerate(itertools.pairwise(edges)):
-        # Short columns look at their surroundings for the spectrum, long ones at a few places.
+        # A short column also reads the sound around it for the spectrum, a long one only a few windows.
         reach = max(0, WINDOW_SAMPLES - (stop - start)) // 2 + 1
         before, behind = max(0, start - reach), min(audio.samples, stop + reach)
         sound = audio.read(before, behind)
@@ -292,7 +292,7 @@ def _band_of(hz: float) -> float:
 
 @lru_cache(maxsize=2)
 def _bank(sample_rate: int) -> NDArray[np.float64]:
-    """Triangles on the mel scale, wide enough that each holds a bin."""
+    """Triangular filters on the mel scale, each wide enough to hold at least one bin."""
     frequencies = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / sample_rate)
     places = BANDS * (2595 * np.log10(1 + frequencies / 700) - _mel_of(LOWEST_HZ))
     places /= _mel_of(HIGHEST_HZ) - _mel_of(LOWEST_HZ)

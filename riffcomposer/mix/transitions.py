@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Shape = Literal["equal_power", "linear", "smooth"]
 
 CUT_FADE_MS = 5.0
-"""Length of the fade of a `cut`: no click, and no attack lost that one could hear."""
+"""Length of the fade of a `cut`: long enough to avoid a click, too short to soften an attack."""
 
 
 def cut_samples(sample_rate: int) -> int:
@@ -29,8 +29,8 @@ def rising(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[n
     Args:
         shape: `equal_power` (sine: `rising**2 + falling**2 == 1`), `linear`, or `smooth` (sine
             squared: `rising + falling == 1` without corners).
-        positions: In samples; before the fade the gain is 0, behind it 1.
-        length: In samples; 0 makes a step.
+        positions: Positions in samples from the fade's start; before the fade the gain is 0, after it 1.
+        length: Length of the fade in samples; 0 is a step.
     """
     if length <= 0:
         return (positions >= 0).astype(np.float32)
@@ -42,7 +42,7 @@ def rising(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[n
 
 
 def falling(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[np.float32]:
-    """The gain of a fade out, the counterpart of `rising`: 1 before the fade, 0 behind it."""
+    """The gain of a fade out, the counterpart of `rising`: 1 before the fade, 0 after it."""
     if length <= 0:
         return (positions < 0).astype(np.float32)
     phase = np.clip((positions + 0.5) / length, 0.0, 1.0)
@@ -54,5 +54,5 @@ def falling(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[
 
 
 def db_to_gain(level_db: float) -> float:
-    """Decibels to a factor."""
+    """Converts decibels to an amplitude factor."""
     return float(10 ** (level_db / 20))

@@ -176,7 +176,7 @@ def _examined_model(song: LoadedSong) -> tuple[LocatedModel | None, list[Diagnos
     except ModelError as error:
         # A folder beside the song is part of it; another model may well be on the machine that renders.
         severity: Severity = "error" if song.resolved.model.startswith(".") else "warning"
-        hint = "what depends on it is not checked"
+        hint = "checks that depend on it are left out"
         return None, [song.diagnostic(severity, "no-model", str(error), ("model",), hint)]
     if model.derived:
         message = "the model has no riffcomposer.json: its profile is a guess from its configuration"

@@ -1,4 +1,4 @@
-"""Sound files as the program uses them: at its rate, in its channels, with their faults put right."""
+"""Reads sound files at the sample rate and channel count that the caller needs, with faults repaired."""
 
 from __future__ import annotations
 
@@ -20,30 +20,33 @@ def read_audio(
     sample_rate: int = 44100,
     mono: bool = False,
 ) -> np.ndarray:
-    """Reads audio, or a part of it, at a given rate.
+    """Reads a sound file, or a part of it, at a given sample rate.
 
     Args:
-        start_seconds: Where to begin.
-        duration_seconds: How much to read; to the end by default. The end of the file ends it early.
-        sample_rate: What to resample to (band-limited, by polyphase filter).
-        mono: Mix the channels down to one, by their mean.
+        path: The file.
+        start_seconds: Where reading begins, in seconds from the file's start.
+        duration_seconds: How many seconds to read; by default everything up to the file's end. Where the
+            file ends sooner, the result is shorter.
+        sample_rate: Rate of the result in Hz; the resampling is band-limited (polyphase filter).
+        mono: Whether to mix the channels down to one, by their mean.
 
     Returns:
         float32 `[channels, samples]`, at least one sample, without the faults that
-        `riffcomposer.media.sound_faults` puts right.
+        `riffcomposer.media.sound_faults` repairs.
 
     Raises:
-        AudioError: As `riffcomposer.media.sound.read_part`; or the part holds NaN or infinity.
+        AudioError: The file cannot be read (see `riffcomposer.media.sound.read_part`), or the part
+            holds NaN or infinity.
     """
     part = read_part(path, start_seconds=start_seconds, duration_seconds=duration_seconds)
     return usable_audio(path, part, sample_rate=sample_rate, mono=mono)
 
 
 def usable_audio(path: Path, part: SoundPart, *, sample_rate: int, mono: bool) -> np.ndarray:
-    """A part that has been read, put right and resampled: `read_audio` says how."""
+    """Repairs and resamples a part that has been read; arguments and result as in `read_audio`."""
     facts = measure(part.samples, part.sample_rate)
     if facts.unusable:
-        raise AudioError(f"{path}: holds NaN or infinite samples; write it anew from its source")
+        raise AudioError(f"{path}: holds NaN or infinite samples; export it again from its source")
     return _resampled(put_right(part.samples, facts, mono=mono), part.sample_rate, sample_rate)
 
 

@@ -1,18 +1,19 @@
-"""The decoder: mel to audio, for clips and for songs of any length.
+"""The decoder: turns mel spectrograms into audio, for clips and for songs of any length.
 
     1. mel -> linear magnitude       `mel_inversion`: clamped pseudo-inverse
     2. magnitude -> first phase      `phase_gradient`: peak-locked phase-gradient integration, from the best
-                                     of several draws
+                                     of several random starts
     3. phase -> better phase         `griffin_lim`: mel-consistent fast Griffin-Lim, band by band (`presets`)
     4. work rate -> sample rate      `resampling`: one exact FFT
 
-A song is decoded in chunks of some ten seconds that share phase. A chunk reaches `CONTEXT_FRAMES` back
-into what is already decided and as far ahead into what is not yet: it starts from the phases of its
-predecessor, and holds the predecessor's wave up to the border and, letting go over
-`RELEASE_FRAMES`, beyond it. The last chunk of a loop holds the song's beginning at its end in the
-same way. No two waves of different phase are ever mixed.
+A song is decoded in chunks of about ten seconds. Each chunk is decoded together with `CONTEXT_FRAMES` of
+the chunk before it and `CONTEXT_FRAMES` of the chunk after it. It starts from the phases of the chunk
+before. The wave of the chunk before is held fixed up to the border between the two, and is released
+gradually over the next `RELEASE_FRAMES`. The last chunk of a loop holds the wave of the loop's start at its
+end in the same way. So two waves of different phase are never mixed.
 
-Conventions as in `riffcomposer.spectrogram.mel`: sample 0 of the audio is the centre of frame 0.
+Conventions: see `riffcomposer.spectrogram.mel`. Sample 0 of the audio is the centre of frame 0. The *work
+rate* is the lower sample rate at which phases are retrieved (see `riffcomposer.spectrogram.stft`).
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ import numpy as np
 import torch
 
 from riffcomposer.errors import SpectrogramError
+from riffcomposer.spectrogram.extended_mel import ExtendedMel, MelReader
 from riffcomposer.spectrogram.griffin_lim import refine
+from riffcomposer.spectrogram.loop_phases import joined_phases
 from riffcomposer.spectrogram.mel import PCM_SCALE, hann
 from riffcomposer.spectrogram.mel_inversion import EDGE_HZ, FirstGuess, MelConstraint
-from riffcomposer.spectrogram.mel_song import MelReader, MelSong
 from riffcomposer.spectrogram.phase_gradient import peak_locked_phase
-from riffcomposer.spectrogram.phase_seam import joined_phases
 from riffcomposer.spectrogram.presets import PRESETS, stages_of
 from riffcomposer.spectrogram.resampling import delayed, resample
+from riffcomposer.spectrogram.stft import ShortTimeTransform, StftGrid
 from riffcomposer.spectrogram.threads import Spread, available_cores, one_thread, spread_over
-from riffcomposer.spectrogram.work_grid import ShortTimeTransform, WorkGrid
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 __all__ = ["PRESETS", "Decoder", "MelReader"]
@@ -46,16 +47,18 @@ CONTEXT_FRAMES = 40
 RELEASE_FRAMES = 12
 _SHORTEST_FRAMES = 12
 START_FRAMES, START_DRAWS, START_ITERATIONS = 32, 8, 12
-"""How a song's beginning is tried: 0.3 dB of a single clip in the mean, 1.6 at most; more draws add 0.03."""
+"""How the phases of a song's first frame are chosen: frames decoded per random start, number of random
+starts, and Griffin-Lim iterations for each."""
 _SETTLED_FRAMES = 16
-"""A wave's last frames, whose future is unknown to it, are no base to carry phases on from."""
+"""Frames at the end of a decoded wave whose phases are not carried on, because what follows them was unknown
+when they were decoded."""
 
 
 @dataclass(frozen=True)
 class _Band:
-    """One stage's tools."""
+    """The transform and the mel constraint of one stage of a preset."""
 
-    grid: WorkGrid
+    grid: StftGrid
     transform: ShortTimeTransform
     constraint: MelConstraint
     iterations: int
@@ -63,18 +66,20 @@ class _Band:
 
 
 class Decoder:
-    """Turns mels into audio. Build it once; it holds matrices only, no state between songs.
+    """Turns mels into audio.
+
+    Building one is slow and using it keeps no state from song to song, so build it once.
 
     Args:
         params: The mel's parameters.
         preset: `fast`, `default` or `best`.
         device: A torch device.
-        seed: Decides the phases the first frame starts from.
-        threads: CPU threads that share a chunk's blocks of frames; by default one for each processor. The
+        seed: Seed of the random phases of the first frame.
+        threads: CPU threads that share a chunk's blocks of frames; by default one per processor. The
             result does not depend on it: every operation runs in one thread, on the same blocks.
 
     Raises:
-        UsageError: There is no such preset.
+        UsageError: There is no preset of that name.
     """
 
     def __init__(
@@ -97,7 +102,7 @@ class Decoder:
     def _build(self, block_frames: int | None) -> None:
         """Makes the matrices of every stage."""
         for stage in stages_of(self.preset):
-            grid = WorkGrid.below(self.params, stage.top_share * self.params.max_frequency)
+            grid = StftGrid.below(self.params, stage.top_share * self.params.max_frequency)
             n_fft = stage.padding * grid.support
             top_hz = grid.top_hz(self.params)
             self._bands.append(
@@ -149,22 +154,24 @@ class Decoder:
         """Decodes a song of any length in bounded memory.
 
         Args:
-            read: Gives the mel of a range of frames, all within `frames`; called in no strict order.
-            frames: How many frames there are.
-            samples: How many samples to make. Beyond the last frame the song is silent.
-            wraps: The song is a loop of `samples` samples: its end runs into its start.
+            read: Returns the mel of a range of frames within 0 and `frames`; ranges may be asked for in
+                any order and more than once.
+            frames: Number of frames of the mel.
+            samples: Number of samples to make. Beyond the last frame the song is silent.
+            wraps: Whether the song is a loop of `samples` samples, whose end continues in its start.
             on_progress: Called with (frames done, frames) after each chunk.
 
         Yields:
             float32 `[channels, n]`, `samples` samples in all.
 
         Raises:
-            SpectrogramError: A mel of the wrong shape, or with NaN, negative or infinite values.
+            SpectrogramError: `frames` or `samples` is below 1, or a mel has the wrong shape or holds NaN,
+                negative or infinite values.
         """
         if frames < 1 or samples < 1:
             raise SpectrogramError(f"a song of {frames} frames and {samples} samples cannot be decoded")
         hop, work_hop = self.params.hop_length, self._whole.grid.hop
-        song = MelSong(read, frames, samples, wraps=wraps, params=self.params)
+        song = ExtendedMel(read, frames, samples, wraps=wraps, params=self.params)
         chunks = max(2 if wraps else 1, round(song.frames / CHUNK_FRAMES))
         borders = [song.frames * number // chunks for number in range(chunks + 1)]
         neighbours = _Neighbours()
@@ -193,18 +200,18 @@ class Decoder:
             yield np.zeros((mel.shape[0], samples - emitted), dtype=np.float32)
 
     def _chunk(self, mel: torch.Tensor, neighbours: _Neighbours, spread: Spread) -> torch.Tensor:
-        """Decodes one chunk with its surroundings to a wave at the work rate.
+        """Decodes one chunk with its context to a wave at the work rate.
 
         Args:
-            mel: `[channels, n_mels, frames]`.
-            neighbours: What is known of the wave before and after.
+            mel: Mel of the chunk and its context, `[channels, n_mels, frames]`.
+            neighbours: The waves already decoded before and after the chunk.
             spread: See `refine`.
         """
         # 1. Magnitudes from the mel.
         whole, frames = self._whole, mel.shape[2]
         target = whole.constraint.target(mel)
         magnitude = self._guess.magnitude(target)
-        # 2. Phases: carried on from the neighbours, or from a start of their own.
+        # 2. First phases: carried on from the chunk before, or found for the song's start.
         phase = self._first_phases(magnitude, target, neighbours)
         known, held = neighbours.laid_on(frames, whole.grid)
         if neighbours.seam is not None:
@@ -249,10 +256,11 @@ class Decoder:
         return torch.cat([past[:, :settled], onward], dim=1)
 
     def _best_start(self, magnitude: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Phases from a song's beginning on, `[channels, frames, bins]`.
+        """Phases for the first chunk of a song, `[channels, frames, bins]`.
 
-        A wave mirrored at its start is real there: every phase is 0 or pi at the frame's centre. Which of
-        the two it is decides how well the first frames can fit; so several draws are tried on them.
+        A wave that is mirrored at its start has a real spectrum there: every phase is 0 or pi at the centre
+        of frame 0. The choice for each bin decides how well the first frames can fit their mel, so several
+        random choices are decoded and the one with the least misfit is kept.
         """
         whole, (channels, frames, bins) = self._whole, magnitude.shape
         n_fft, head = whole.transform.n_fft, min(frames, START_FRAMES)
@@ -277,7 +285,13 @@ class Decoder:
     def _joined_to_beginning(
         self, phase: torch.Tensor, magnitude: torch.Tensor, known: torch.Tensor, seam: int
     ) -> torch.Tensor:
-        """Phases that run into those of the loop's start, which `known` holds from frame `seam` on."""
+        """Replaces the end of `phase`, so that it arrives at the phases of the loop's start.
+
+        Args:
+            phase, magnitude: Of this chunk, `[channels, frames, bins]`.
+            known: The wave that holds the loop's start from frame `seam` on.
+            seam: Frame of this chunk at which the loop starts again.
+        """
         whole = self._whole
         settled = max(CONTEXT_FRAMES, seam - CONTEXT_FRAMES + _SETTLED_FRAMES)
         there = torch.angle(whole.transform.forward(known)[:, settled:])
@@ -295,21 +309,26 @@ def _stretched(held: torch.Tensor, samples: int) -> torch.Tensor:
 
 @dataclass
 class _Neighbours:
-    """What a chunk knows of the wave around it, at the work rate.
+    """Waves that are already decoded around a chunk, at the work rate.
 
     Attributes:
-        past: The predecessor's wave from the chunk's start on: decided for `CONTEXT_FRAMES`, then
-            its view of what comes.
-        beginning: The loop's wave from `CONTEXT_FRAMES` before its start.
-        seam: Where in this chunk, in frames, the loop's start stands again; None elsewhere.
+        past: Wave of the chunk before, from this chunk's first context frame on. Its first
+            `CONTEXT_FRAMES` are final, the rest is a first version of this chunk.
+        beginning: Wave of the loop's start, from `CONTEXT_FRAMES` before the loop's first frame on.
+        seam: Frame of this chunk at which the loop starts again; None for all but a loop's last chunk.
     """
 
     past: torch.Tensor | None = None
     beginning: torch.Tensor | None = None
     seam: float | None = None
 
-    def laid_on(self, frames: int, grid: WorkGrid) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The known wave on a chunk of `frames` frames, and how firmly each sample of it is held."""
+    def laid_on(self, frames: int, grid: StftGrid) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The known wave on a chunk of `frames` frames, and the weight with which each sample is held.
+
+        Returns:
+            The wave `[channels, samples]` and the weights `[samples]`, from 0 (free) to 1 (fixed); an
+            empty wave and None where nothing is known.
+        """
         parts = [
             part
             for part in (self.past, self.beginning if self.seam is not None else None)
@@ -329,7 +348,7 @@ class _Neighbours:
             held[:border] = 1.0
             held[border : border + release] = fade[release:][: max(0, samples - border)]
         if self.seam is not None and self.beginning is not None:
-            # The loop's start rarely stands on a whole sample of the work rate.
+            # The loop's start is rarely at a whole sample of the work rate, so the wave is delayed.
             at = (self.seam - CONTEXT_FRAMES) * grid.hop
             whole, after = math.floor(at), math.ceil(self.seam * grid.hop)
             shifted = delayed(self.beginning, at - whole)

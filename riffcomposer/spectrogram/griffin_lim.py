@@ -1,10 +1,10 @@
-"""Mel-consistent fast Griffin-Lim.
+"""Mel-consistent fast Griffin-Lim: improves a wave until its mel is the wanted one.
 
-Each iteration pushes the wave on by momentum (Perraudin, Balazs and Sondergaard, *A fast Griffin-Lim
-algorithm*, 2013), analyses it, keeps the phase of its spectra, moves their magnitude onto the mel (see
+Each iteration extrapolates the wave by momentum (Perraudin, Balazs and Sondergaard, *A fast Griffin-Lim
+algorithm*, 2013), takes its spectra, keeps their phase, projects their magnitude onto the mel (see
 `riffcomposer.spectrogram.mel_inversion`) and takes the least-squares wave of the result (Griffin and
 Lim 1984). The state between iterations is the wave itself, so transforms of different lengths can
-follow one another, and stretches of the wave that are already decided can be held.
+follow one another, and parts of the wave that are final can be held.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import partial
 import torch
 
 from riffcomposer.spectrogram.mel_inversion import MelConstraint
+from riffcomposer.spectrogram.stft import ShortTimeTransform
 from riffcomposer.spectrogram.threads import Spread
-from riffcomposer.spectrogram.work_grid import ShortTimeTransform
 
 MOMENTUM = 0.99
 
@@ -36,9 +36,12 @@ def refine(
     Args:
         wave: `[channels, frames * hop]`.
         target: From `MelConstraint.target`, `[channels, frames, bands]`.
-        iterations: How many.
-        held: How firmly each sample of `wave` is held, 0 (free) to 1 (stays), `[frames * hop]`.
-        spread: Works on the transform's blocks, in order or side by side; the result does not depend on it.
+        transform: STFT at the wave's rate.
+        constraint: The mel filters on the transform's bins.
+        iterations: Number of iterations.
+        held: Weight with which each sample of `wave` is held, 0 (free) to 1 (fixed), `[frames * hop]`.
+        momentum: Factor of the extrapolation, 0 for plain Griffin-Lim.
+        spread: The built-in `map`, or one that processes several blocks at once; the result is the same.
 
     Returns:
         A wave of the same shape.
@@ -48,7 +51,7 @@ def refine(
     original = last = wave
 
     def moved(padded: torch.Tensor, block: slice) -> torch.Tensor:
-        """A block's frames, their magnitudes moved onto the mel, overlapped."""
+        """Overlap-adds the frames of a block after projecting their magnitudes onto the mel."""
         spectra = transform.analyse(padded, block)
         real, imaginary = spectra.real, spectra.imag
         size = real.square().addcmul_(imaginary, imaginary).sqrt_()

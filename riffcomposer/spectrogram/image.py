@@ -1,9 +1,9 @@
 """Spectrogram images as tensors: read at the height of the mel, and written with parameters in EXIF.
 
 Conventions: a *level* is float32 `[channels, n_mels, frames]`, 0..1, row 0 the lowest band, 1 the
-loudest. A pixel is `255 - 255 * level`, rounded (Riffusion truncates, which costs 6 dB), top row the
-highest band. A mono image is written as RGB with three equal channels, a stereo one with red 0, left
-in green and right in blue. `riffcomposer.media.picture` has the EXIF tags.
+loudest. A pixel is `255 - 255 * level`, rounded (Riffusion truncates, which doubles the largest error), top
+row the highest band. A mono image is written as RGB with three equal channels, a stereo one with red 0,
+left in green and right in blue. `riffcomposer.media.picture` has the EXIF tags.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ PCM_SCALE = 32768.0
 """From audio in -1..1 to the 16-bit samples Riffusion measures."""
 
 FRAMES_PER_BLOCK = 512
-"""Frames transformed at once: bounds the memory of a forward transform of any length."""
+"""Frames transformed at once, which bounds the memory of a forward transform of any length."""
 
 FRAMES_PER_STRETCH = 4096
 """Frames resampled at once by the fast transform."""
@@ -81,7 +81,7 @@ def _checked(audio: torch.Tensor) -> torch.Tensor:
 def _mel(
     audio: torch.Tensor, params: SpectrogramParameters, hop: int, win: float, n_fft: int
 ) -> torch.Tensor:
-    """Framed, windowed, transformed and weighted in blocks; `audio` is at the rate of `hop` and `win`."""
+    """The mel of audio at the rate of `hop` and `win`, computed in blocks of frames."""
     support = 2 * math.ceil(win / 2)
     window = hann(win, support, device=audio.device) * (PCM_SCALE * params.win_length / win)
     bank = mel_bank(params).to(audio.device)
@@ -105,10 +105,10 @@ def mel_from_audio(audio: torch.Tensor, params: SpectrogramParameters, *, fast: 
 
     Args:
         audio: `[channels, samples]` at `params.sample_rate`.
-        fast: Work at about twice `max_frequency` instead (20 kHz; hop 200, window 2000, the same
-            2.5 Hz bins): half the time. What lies above `max_frequency` is dropped first, so the
-            top band alone loses its leakage from above (some 0.5 % of a frame's peak); the others
-            are equal to within 1e-4 of it.
+        fast: Whether to resample to about twice `max_frequency` first (20 kHz; hop 200, window 2000, the
+            same 2.5 Hz bins), which is faster. Frequencies above `max_frequency` are removed by that, so
+            the top band lacks the leakage from above (about 0.5 % of a frame's peak); the other bands are
+            equal to within 1e-4 of the peak.
 
     Returns:
         `[channels, n_mels, 1 + samples // hop_length]`.
@@ -148,7 +148,7 @@ def mel_from_audio(audio: torch.Tensor, params: SpectrogramParameters, *, fast: 
 
 
 def levels_from_mel(mel: torch.Tensor, params: SpectrogramParameters) -> torch.Tensor:
-    """Levels 0..1 of a mel; what is louder than `max_volume` is clipped to 1.
+    """Levels 0..1 of a mel; values above `max_volume` are clipped to 1.
 
     Raises:
         SpectrogramError: The mel holds NaN.
@@ -159,5 +159,5 @@ def levels_from_mel(mel: torch.Tensor, params: SpectrogramParameters) -> torch.T
 
 
 def mel_from_levels(level: torch.Tensor, params: SpectrogramParameters) -> torch.Tensor:
-    """The mel that levels stand for: `level ** (1 / power_for_image) * max_volume`."""
+    """The mel of levels, the inverse of `levels_from_mel`: `level ** (1 / power_for_image) * max_volume`."""
     return level.clamp(0.0, 1.0) ** (1.0 / params.power_for_image) * params.max_volume

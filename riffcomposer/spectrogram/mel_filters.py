@@ -49,16 +49,16 @@ def mel_filters(
     scale: str = "htk",
     norm: str | None = None,
 ) -> torch.Tensor:
-    """Triangles that are evenly spaced on the mel scale, each from its left neighbour's peak to its right's.
+    """Triangular filters, evenly spaced on the mel scale, each from one neighbour's peak to the other's.
 
     Args:
-        bins: Bins of the transform, from 0 Hz to half the sample rate.
-        n_mels: Filters.
+        bins: Number of bins of the transform, from 0 Hz to half the sample rate.
+        n_mels: Number of filters.
         min_frequency_hz: Where the first filter starts.
         max_frequency_hz: Where the last filter ends.
-        sample_rate: Of the audio, in Hz.
+        sample_rate: Sample rate of the audio in Hz.
         scale: "htk" or "slaney".
-        norm: None for triangles of height 1, "slaney" for triangles of one area.
+        norm: None for triangles of height 1, "slaney" for triangles of equal area.
 
     Returns:
         float32 [bins, n_mels].

@@ -1,17 +1,17 @@
-"""From mel back to linear magnitude: a first guess, and the constraint that magnitudes fit the mel.
+"""From mel back to linear magnitude: a first guess, and a projection onto the magnitudes that fit the mel.
 
-The first guess is the minimum-norm solution of `bank @ magnitude = mel` (the pseudo-inverse, which
-`torchaudio.transforms.InverseMelScale` finds by least squares anew for each clip), clamped at zero.
-The constraint moves any magnitudes the least distance onto those that fit the mel, then clamps:
+The first guess is the minimum-norm solution of `bank @ magnitude = mel`, clamped at zero. It is one product
+with the pseudo-inverse (`torchaudio.transforms.InverseMelScale` solves least squares for every clip).
+The projection moves magnitudes by the least distance to magnitudes that fit the mel, and clamps at zero:
 
     A <- relu(|C| + pinv(M) (T - M |C|))
 
 as in Masuyama, Ueno and Ono, *Signal reconstruction from mel-spectrogram based on bi-level consistency
-of full-band magnitude and phase* (arXiv 2307.12232). Phase retrieval then chooses, among all the
-magnitudes with this mel, those that a signal can have.
+of full-band magnitude and phase* (arXiv 2307.12232). Phase retrieval then finds, among all the
+magnitudes with this mel, some that a signal can have.
 
-A mel filter touches its neighbours only, so both matrices are bands: multiplying the blocks along
-the diagonal costs a tenth of the full product.
+A mel filter overlaps only its neighbours, so both matrices are zero away from a diagonal band, and only
+blocks along the diagonal are multiplied.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from __future__ import annotations
 import torch
 
 from riffcomposer.spectrogram.mel import mel_bank
-from riffcomposer.spectrogram.work_grid import WorkGrid
+from riffcomposer.spectrogram.stft import StftGrid
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 EDGE_HZ = 40.0
-"""How far below the top of a lower grid its mel bands end: twice the window's main lobe."""
+"""Distance in Hz from a low-rate grid's highest mel band to the grid's top: twice the window's main lobe."""
 
 
 class BandedMatrix:
@@ -31,8 +31,8 @@ class BandedMatrix:
 
     Args:
         dense: `[rows, columns]`.
-        negligible: Entries below this times their row's largest are taken as zero.
-        block_rows: Rows to a block.
+        negligible: Entries smaller than this share of the largest in their row are taken as zero.
+        block_rows: Rows per block.
     """
 
     def __init__(self, dense: torch.Tensor, *, negligible: float = 0.0, block_rows: int = 64) -> None:
@@ -69,7 +69,7 @@ def _pseudo_inverse(bank: torch.Tensor, ridge: float) -> torch.Tensor:
 
 
 def _lines_between(fine_bins: int, bins: int, ratio: float) -> torch.Tensor:
-    """Linear interpolation from `bins` coarse bins to `fine_bins` fine ones, `ratio` to a coarse bin."""
+    """Matrix of linear interpolation from `bins` bins to `fine_bins` finer ones, `ratio` per coarse bin."""
     position = torch.arange(fine_bins, dtype=torch.float64) / ratio
     lower = position.floor().long().clamp(0, bins - 1)
     upper = (lower + 1).clamp(max=bins - 1)
@@ -81,17 +81,17 @@ def _lines_between(fine_bins: int, bins: int, ratio: float) -> torch.Tensor:
     return weights
 
 
-def bin_ratio(params: SpectrogramParameters, grid: WorkGrid, n_fft: int) -> float:
-    """Bins of the exact transform to one bin of a transform of `n_fft` at the work rate."""
+def bin_ratio(params: SpectrogramParameters, grid: StftGrid, n_fft: int) -> float:
+    """Bins of the model's own transform per bin of a transform of length `n_fft` at the work rate."""
     return params.n_fft * grid.hop / (params.hop_length * n_fft)
 
 
-def work_bank(params: SpectrogramParameters, grid: WorkGrid, n_fft: int) -> torch.Tensor:
+def work_bank(params: SpectrogramParameters, grid: StftGrid, n_fft: int) -> torch.Tensor:
     """The mel filters for the bins of a shorter transform, `[bands, n_fft // 2 + 1]`.
 
-    Magnitudes between its bins are taken to lie on straight lines, so that every filter keeps its
-    weight, even those narrower than a bin. On a grid below the image's top the filters that reach
-    its edge are left out.
+    Magnitudes between two bins are interpolated linearly, so every filter keeps its weight, even one that
+    is narrower than a bin. On a grid whose top is below the image's, the filters that reach its top are
+    left out.
     """
     fine = mel_bank(params)
     top_hz = grid.top_hz(params)
@@ -109,15 +109,16 @@ class MelConstraint:
 
     Args:
         params: The mel's parameters.
-        grid: The work grid.
+        grid: Hop and window of the transform.
         n_fft: Length of the transform.
-        ridge: How far a misfit may stay where filters are too close to tell apart.
+        ridge: Regularisation of the pseudo-inverse, relative to its mean diagonal: a small misfit is
+            allowed where filters overlap almost completely.
     """
 
     def __init__(
         self,
         params: SpectrogramParameters,
-        grid: WorkGrid,
+        grid: StftGrid,
         n_fft: int,
         *,
         ridge: float = 1e-3,
@@ -130,7 +131,7 @@ class MelConstraint:
         self._inverse = BandedMatrix(_pseudo_inverse(bank, ridge).to(device), negligible=1e-3)
 
     def target(self, mel: torch.Tensor) -> torch.Tensor:
-        """The grid's bands of a mel `[channels, n_mels, frames]`, frame-major and to the grid's scale."""
+        """The bands of a mel [channels, n_mels, frames] that the grid holds, [channels, frames, bands]."""
         return (mel[:, : self.bands].transpose(1, 2) * self._scale).contiguous()
 
     def misfit(self, magnitude: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -143,10 +144,10 @@ class MelConstraint:
 
 
 class FirstGuess:
-    """The minimum-norm magnitudes of a mel: found on the bins of the exact transform, read off at ours."""
+    """The minimum-norm magnitudes of a mel, computed on the model's own bins and read at the grid's."""
 
     def __init__(
-        self, params: SpectrogramParameters, grid: WorkGrid, n_fft: int, *, device: torch.device | str = "cpu"
+        self, params: SpectrogramParameters, grid: StftGrid, n_fft: int, *, device: torch.device | str = "cpu"
     ) -> None:
         inverse = _pseudo_inverse(mel_bank(params), 1e-9)
         bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64)
@@ -156,5 +157,5 @@ class FirstGuess:
         self._matrix = BandedMatrix(rows.to(device), negligible=1e-4)
 
     def magnitude(self, target: torch.Tensor) -> torch.Tensor:
-        """Magnitudes `[channels, frames, bins]` for a target of all bands, clamped at zero."""
+        """Magnitudes [channels, frames, bins] for a target [channels, frames, n_mels], clamped at zero."""
         return self._matrix.apply(target).clamp_min_(0.0)

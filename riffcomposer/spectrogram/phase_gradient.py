@@ -1,4 +1,4 @@
-"""Phases to start from: gradients of the log-magnitude, integrated along spectral peaks.
+"""Estimates phases from magnitudes: the first phases that Griffin-Lim starts from.
 
 For a Gaussian-like window the phase derivatives follow from the magnitude (Prusa, Balazs and
 Sondergaard, *A noniterative method for reconstruction of phase from STFT magnitude*, 2017):
@@ -6,11 +6,11 @@ Sondergaard, *A noniterative method for reconstruction of phase from STFT magnit
     d phase / d time      =  (a M / gamma) d log s / d bin  +  2 pi a k / M
     d phase / d bin       = -(gamma / (a M)) d log s / d frame  -  phase of the frame's start
 
-with hop `a`, transform length `M` and `gamma = 0.25645 * window**2` for a Hann window. They integrate
-in a heap from the loudest point outwards, which is serial. Here only spectral peaks are carried
-from frame to frame, and each peak's surroundings, up to the valleys beside it, are locked to it along
-frequency (Laroche and Dolson, *Improved phase vocoder time-scale modification of audio*, 1999): a
-handful of tensor operations a frame, for all channels at once, on any device, with the same result.
+with hop `a`, transform length `M` and `gamma = 0.25645 * window**2` for a Hann window. The paper integrates
+these with a heap, from the loudest point outwards, one point at a time. Here only spectral peaks are
+integrated from frame to frame, and the bins around a peak, up to the valleys beside it, take their phase
+from the peak (phase locking, Laroche and Dolson, *Improved phase vocoder time-scale modification of
+audio*, 1999). That takes a few tensor operations per frame for all channels at once, on any device.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import math
 
 import torch
 
-from riffcomposer.spectrogram.work_grid import WorkGrid
+from riffcomposer.spectrogram.stft import StftGrid
 
 HANN_GAMMA = 0.25645
 FLOOR = 1e-6
-"""Magnitudes below this share of the loudest are taken as this: their gradients mean nothing."""
+"""Smallest magnitude, as a share of the loudest; below it gradients of the logarithm are noise."""
 
 
-def phase_gradients(magnitude: torch.Tensor, grid: WorkGrid, n_fft: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Phase steps along time (radians a frame) and along frequency (radians a bin).
+def phase_gradients(magnitude: torch.Tensor, grid: StftGrid, n_fft: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Phase steps along time (radians per frame) and along frequency (radians per bin).
 
     Args:
         magnitude: `[channels, frames, bins]`.
@@ -44,9 +44,9 @@ def phase_gradients(magnitude: torch.Tensor, grid: WorkGrid, n_fft: int) -> tupl
 
 
 def nearest_peaks(magnitude: torch.Tensor) -> torch.Tensor:
-    """For each bin the bin of the peak whose region it lies in, `[channels, frames, bins]`.
+    """For each bin, the bin of the peak in its region, `[channels, frames, bins]`.
 
-    A region reaches from valley to valley; a region without a peak is locked to its first bin.
+    A region reaches from one valley to the next. A region without a peak belongs to bin 0.
     """
     edge = torch.nn.functional.pad(magnitude, (1, 1), value=-1.0)
     before, after = edge[..., :-2], edge[..., 2:]
@@ -61,14 +61,16 @@ def nearest_peaks(magnitude: torch.Tensor) -> torch.Tensor:
 
 
 def peak_locked_phase(
-    magnitude: torch.Tensor, grid: WorkGrid, n_fft: int, start: torch.Tensor, *, backwards: bool = False
+    magnitude: torch.Tensor, grid: StftGrid, n_fft: int, start: torch.Tensor, *, backwards: bool = False
 ) -> torch.Tensor:
-    """Phases for magnitudes, carried along peaks from the phases of frame 0.
+    """Phases for magnitudes, integrated along spectral peaks from the phases of frame 0.
 
     Args:
         magnitude: `[channels, frames, bins]`.
+        grid: Hop and window of the transform.
+        n_fft: Length of the transform.
         start: Phase of frame 0, `[channels, bins]`, radians.
-        backwards: `start` is the phase of the last frame, and is carried to the first.
+        backwards: Whether `start` is the phase of the last frame, to integrate towards the first.
 
     Returns:
         Phases in 0..2 pi, float32 `[channels, frames, bins]`.

@@ -1,9 +1,9 @@
-"""How much work each decoder preset does, as a list of stages.
+"""The decoder's presets: how many Griffin-Lim iterations run on which frequency band.
 
-Nine tenths of music's energy and a third of the image's rows lie below 1250 Hz, where a wave at 2500 Hz
-holds everything and an iteration costs a tenth. So after a few iterations on the whole band, lower and
-lower bands are refined alone, ever more often and on ever finer bins, and put back. `best` fits the whole
-band once more at the end, on Riffusion's own bins of 2.5 Hz, which is worth 0.5 dB.
+Most of music's energy is at low frequencies, where a wave at a low sample rate holds everything and an
+iteration is cheap. So after some iterations on the whole band, lower bands are refined alone, with more
+iterations and finer bins. `best` refines the whole band once more at the end, on Riffusion's own bins.
+`docs/explanation/decoder.md` has the figures.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from riffcomposer.errors import UsageError
 
 @dataclass(frozen=True)
 class Stage:
-    """Some iterations on the band below one frequency.
+    """Griffin-Lim iterations on the band from 0 Hz to one frequency.
 
     Attributes:
-        top_share: The band's top as a share of the image's `max_frequency`: 1, or a power of a half.
-        padding: Length of the transform over the window's: 1 (10 Hz bins) to 4 (Riffusion's 2.5 Hz).
-        iterations: Griffin-Lim iterations.
+        top_share: Top of the band as a share of the image's `max_frequency`: 1, 1/2, 1/4 or 1/8.
+        padding: Transform length divided by window length: 1 (bins of 10 Hz) to 4 (2.5 Hz, Riffusion's).
+        iterations: Number of iterations.
     """
 
     top_share: float
@@ -42,10 +42,10 @@ PRESETS: dict[str, tuple[Stage, ...]] = {
 
 
 def stages_of(preset: str) -> tuple[Stage, ...]:
-    """The stages of a preset by name.
+    """The stages of the preset of that name.
 
     Raises:
-        UsageError: There is no such preset.
+        UsageError: There is no preset of that name.
     """
     if preset not in PRESETS:
         raise UsageError(f"there is no decoder preset {preset!r}; choose one of {', '.join(PRESETS)}")

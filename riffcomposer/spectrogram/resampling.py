@@ -1,8 +1,8 @@
-"""Exact resampling between the work rate and others by one FFT over a stretch of frames.
+"""Exact resampling between the decoder's work rate and other rates, by one FFT over whole frames.
 
-Both rates have a whole number of samples to a frame, so a stretch of frames has a whole number of
-samples at either, and cutting or padding its spectrum resamples it with no filter to design. A stretch
-is taken to be periodic by an FFT; mirrored and faded surroundings keep its ends from mixing.
+Both rates have a whole number of samples per frame, so cutting or zero-padding the spectrum of whole frames
+resamples them exactly, without a filter. An FFT takes its input to be periodic; so the wave is extended by
+mirrored frames that fade out, which keeps its ends from mixing.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ def with_faded_ends(wave: torch.Tensor, hop: int) -> torch.Tensor:
 def resample(
     wave: torch.Tensor, hop: int, new_hop: int, *, rolloff: tuple[float, float] = (1.0, 1.0)
 ) -> torch.Tensor:
-    """A wave of whole frames at another rate, `[channels, frames * hop]` to `[channels, frames * new_hop]`.
+    """Resamples whole frames, `[channels, frames * hop]` to `[channels, frames * new_hop]`.
 
     Args:
-        rolloff: Where the lower rate's band starts to fade out and where it ends, as shares of its
-            half rate. By default it is kept whole; above it there is nothing in any case.
+        wave: `[channels, frames * hop]`.
+        hop: Samples per frame of `wave`.
+        new_hop: Samples per frame of the result.
+        rolloff: Where the spectrum starts to fade out and where it reaches zero, as shares of half the
+            lower rate. By default nothing fades.
     """
     if hop == new_hop:
         return wave
@@ -54,7 +57,7 @@ def resample(
 
 
 def delayed(wave: torch.Tensor, fraction: float) -> torch.Tensor:
-    """The wave delayed by a fraction of a sample, exactly, by turning its spectrum's phase."""
+    """The wave delayed by a fraction of a sample, by a linear phase shift of its spectrum."""
     length = wave.shape[1]
     bins = torch.arange(length // 2 + 1, device=wave.device, dtype=torch.float64)
     turn = (bins * (-2 * math.pi * fraction / length)).float()

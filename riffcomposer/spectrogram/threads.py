@@ -1,8 +1,8 @@
-"""Threads of the decoder: one inside each operation, several side by side over blocks.
+"""Threads of the decoder, used so that results do not depend on the number of processors.
 
-Math libraries cut a product, a long transform or a sum by the number of threads they may use, and the
-places of the cuts decide how the result is rounded. So every operation runs in one thread, and work that is
-cut at places of its own (blocks of frames) is spread over threads of ours, which decide nothing.
+Math libraries split a product, a long transform or a sum by the number of threads they may use, and the split
+decides how the result is rounded. So every torch operation runs in one thread, and work is split into blocks
+of frames whose size does not depend on the machine; a thread pool processes several blocks at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 Item = TypeVar("Item")
 
 Spread = Callable[..., Iterable[torch.Tensor]]
-"""`map`, or a form of it that works on several items at once."""
+"""The built-in `map`, or a function like it that processes several items at once."""
 
 
 def available_cores() -> int:
@@ -28,7 +28,7 @@ def available_cores() -> int:
 
 
 class _Inside:
-    """How many callers are inside `one_thread`, and how many threads torch had before the first."""
+    """Number of callers inside `one_thread`, and torch's number of threads before the first of them."""
 
     lock = threading.Lock()
     callers = 0
@@ -37,10 +37,10 @@ class _Inside:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread inside each torch operation that the calling thread starts.
+    """Limits torch operations of the calling thread to one thread each.
 
-    The number holds for the calling thread, but threads begun later take over the last one that was set
-    anywhere. So it is read by the first of several callers only, and each puts that back.
+    torch keeps the number per thread, but a new thread takes the number that was set last in any thread. So
+    only the first of several callers reads the number to restore, and every caller restores that one.
     """
     with _Inside.lock:
         if not _Inside.callers:

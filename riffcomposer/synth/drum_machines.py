@@ -1,6 +1,6 @@
 """Synthesised drum machines in the manner of the 808 and the 909, a gated eighties kit and chip noise.
 
-Each sound is synthesised once for a piece (with that piece's tuning) and then placed like a sample.
+Each sound is synthesised once per piece, with that piece's tuning, and then placed like a sample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from riffcomposer.composer.theory import Note
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 _SQUARES_HZ = (205.3, 304.4, 369.6, 522.7, 540.0, 800.0)
-# Pitch against the floor tom's, by General MIDI number.
+# Pitch relative to the floor tom's, by General MIDI number.
 _TOMS = {50: 2.0, 48: 1.7, 47: 1.45, 45: 1.25, 43: 1.0, 41: 0.85}
 _SKINS = {**_TOMS, 60: 3.4, 61: 2.6, 62: 2.5, 63: 2.3, 64: 1.7, 65: 2.8, 66: 2.1}
 _Sound = npt.NDArray[np.float64]
@@ -42,7 +42,7 @@ def _swept(start_hz: float, end_hz: float, fall_s: float, seconds: float) -> _So
 
 
 def _metal(seconds: float, tune: float) -> _Sound:
-    """Six squares at odd ratios: the metal of both machines' hats and cymbals."""
+    """Six square waves at inharmonic ratios, the metallic sound of both machines' hats and cymbals."""
     t = _time(seconds)
     return np.asarray(sum(np.sign(np.sin(2 * np.pi * hz * tune * 2.1 * t)) for hz in _SQUARES_HZ)) / 6
 
@@ -53,8 +53,8 @@ class _Hit:
 
     Attributes:
         drum: Its General MIDI number.
-        tune: Factor on its frequencies.
-        generator: For its noise.
+        tune: Factor by which its frequencies are multiplied.
+        generator: Source of its noise.
     """
 
     drum: int
@@ -144,7 +144,7 @@ def _skin(hit: _Hit) -> _Sound:
 
 
 def _click(hit: _Hit) -> _Sound:
-    """Whatever else there is: claves, blocks, agogos."""
+    """Any other percussion, for example claves, wood blocks and agogos."""
     t = _time(0.06)
     return 0.6 * np.sin(2 * np.pi * 2500 * hit.tune * t) * np.exp(-t / 0.01)
 

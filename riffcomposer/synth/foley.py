@@ -1,4 +1,4 @@
-"""Sounds of the world, synthesised: rain, sea, typing, crowds, fire and so on, and record noise."""
+"""Synthesised everyday sounds (foley): rain, sea, typing, crowds, fire and others, and record noise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _filter(audio: _Sound, kind: str, hz: float | tuple[float, float], order: in
 
 
 def _pink(n: int, g: _Rng) -> _Sound:
-    """Noise that falls by 3 dB an octave (Kellet's filter)."""
+    """Noise that falls by 3 dB per octave (Kellet's filter)."""
     return 4 * signal.lfilter(
         [0.049922, -0.095993, 0.050612, -0.004408], [1, -2.494956, 2.017265, -0.5221894], g.standard_normal(n)
     )
@@ -293,7 +293,7 @@ SOUNDS: dict[str, Callable[[int, _Rng], _Sound]] = {
 
 
 def render_foley(name: str, samples: int, generator: np.random.Generator) -> Audio:
-    """Makes one of `SOUNDS`, brought to an effective level of 0.1.
+    """Makes one of `SOUNDS` with a root mean square of 0.1.
 
     Returns:
         Audio float32 [samples].

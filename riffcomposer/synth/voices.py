@@ -1,7 +1,7 @@
-"""Synthesised voices: saws, pulses, FM, pads, plucked strings, bells, as single notes.
+"""Synthesised voices: saws, pulses, FM, pads, plucked strings and bells.
 
-Each voice makes the raw tone of one pitch; `render_notes` shapes, cuts and mixes them. The tone of a
-pitch is made once for a part and reused, which makes this as fast as a sampler.
+Each voice makes the raw tone of one pitch; `render_notes` applies envelopes and mixes the notes. The tone of
+a pitch is made once per part and reused, which makes this about as fast as playing samples.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _chip_vibrato(f: float, n: int) -> npt.NDArray[np.float64]:
 
 
 def _triangle(f: float, n: int, _g: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A triangle in sixteen steps, as the old consoles had it."""
+    """A triangle wave in sixteen steps, as in early game consoles."""
     return np.round((4 * np.abs(_phase(f, n, 0.25) - 0.5) - 1) * 7.5) / 7.5
 
 
@@ -238,10 +238,10 @@ class Patch:
     """A voice of the synthesiser.
 
     Attributes:
-        tone: From frequency in Hz, length in samples and a generator to the raw tone.
-        attack_s, release_s: Length of the rise and of the fall, in seconds.
-        gliding: From the frequency at each sample to the tone of a bent note; None for a voice
-            that plays bent notes straight.
+        tone: Function of frequency in Hz, length in samples and a generator that returns the raw tone.
+        attack_s, release_s: Lengths of attack and release in seconds.
+        gliding: Function of the frequency at each sample that returns the tone of a bent note; None for a
+            voice that ignores bends.
     """
 
     tone: Callable[[float, int, np.random.Generator], npt.NDArray[np.float64]]
@@ -285,11 +285,11 @@ def render_notes(
     """Plays notes with one of `VOICES`.
 
     Args:
-        voice: Its name.
-        notes: Rising by start.
-        seconds_per_beat: Tempo.
+        voice: Name of the voice.
+        notes: Notes in order of their starts.
+        seconds_per_beat: Length of a beat.
         samples: Length of the result.
-        generator: For start phases, detuning and noise.
+        generator: Source of start phases, detuning and noise.
 
     Returns:
         Audio float32 [samples].

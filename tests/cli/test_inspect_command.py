@@ -1,4 +1,4 @@
-"""`riffcompose inspect` on our files, on others', and on what is no sound."""
+"""`riffcompose inspect` on files of riffcomposer, of other programs, and on files that are no sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Terminals and pipes that are not UTF-8: every command says what it has to say, with escapes."""
+"""Terminals and pipes that are not UTF-8: every command prints its output, with escapes."""
 
 from __future__ import annotations
 

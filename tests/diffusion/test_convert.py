@@ -1,4 +1,4 @@
-"""Pickled weights become safetensors once, in a child process, and nothing else of a pickle happens."""
+"""Pickled weights become safetensors once, in a child process, and code in a pickle never runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine does when a batch, a clip or the user goes wrong, and what it tells meanwhile."""
+"""What an engine does when a batch or a clip fails or the user stops it, and which events it sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loops and masks on the grid."""
+"""Loops and masks fitted to the beat grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LoRA files on a checkpoint: on for the clips that name them, off without a trace."""
+"""LoRA files on a checkpoint: applied to the clips that name them, and removed without a trace."""
 
 from __future__ import annotations
 

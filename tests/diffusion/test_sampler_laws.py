@@ -1,4 +1,4 @@
-"""What must hold of every clip: symmetry, determinism, masks, strengths at their ends."""
+"""Properties of every sampled clip: symmetry, determinism, masks, and the strengths 0 and 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README tells the truth: its table is the schema's, its commands exist, its links lead somewhere."""
+"""The README is correct: its table matches the schema, its commands exist, and its links lead somewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock: round trips, lies, damage, and merges by git."""
+"""The lock file: round trips, wrong entries, damage, and merges by git."""
 
 from __future__ import annotations
 

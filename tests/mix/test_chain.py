@@ -1,4 +1,4 @@
-"""Effect chains: the map, blocks against the whole, tails."""
+"""Effect chains: the names, equal results in blocks and as a whole, and tails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ceiling that holds, no delay, and more gain that is never quieter."""
+"""The limiter: it keeps its ceiling, adds no delay, and more gain never makes the result quieter."""
 
 from __future__ import annotations
 

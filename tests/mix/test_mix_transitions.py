@@ -1,4 +1,4 @@
-"""Laws of fades."""
+"""Properties of fades: symmetry, constant power, range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Width that can be taken back."""
+"""Stereo width: the mono sum is the original, and levels are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture: right size, right reduction, the same bytes, any names, any length."""
+"""The timeline picture: its size, its reduction of the sound, equal bytes, any names, any length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`check` says what the users' sounds and images will sound like, and writes nothing."""
+"""`check` warns of faults in the user's sounds and images, and writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a song are looked at with suspicion."""
+"""The files that a song names are checked before they are used."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every key of the language: below, above, wrong type, no value, misspelt, missing.
 
-The cases are made from the schema, so that a new key is swept as soon as it exists. Songs are
-written as JSON (a part of YAML), one value a line, so that the test knows where its token stands.
+The cases are made from the schema, so that a new key is tested as soon as it exists. Songs are written as
+JSON (a part of YAML), one value per line, so that the test knows the position of each token.
 """
 
 from __future__ import annotations

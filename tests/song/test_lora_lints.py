@@ -1,4 +1,4 @@
-"""LoRA files of a song: said at their place in the file, once each, before anything is loaded."""
+"""Findings on a song's LoRA files: at their place in the song, once each, before anything is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema for editors: up to date, complete, and of one mind with the reader."""
+"""The schema for editors: up to date, complete, and in agreement with the reader."""
 
 from __future__ import annotations
 

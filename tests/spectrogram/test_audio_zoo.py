@@ -1,4 +1,4 @@
-"""Audio files that lie, and those that do not."""
+"""Audio files whose headers are wrong, and correct ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each step of the decoder alone."""
+"""Each step of the decoder on its own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from riffcomposer.spectrogram.loop_phases import joined_phases
 from riffcomposer.spectrogram.mel_inversion import BandedMatrix, FirstGuess, MelConstraint
+from riffcomposer.spectrogram.minimum_cost_path import minimum_cost_path
 from riffcomposer.spectrogram.phase_gradient import nearest_peaks, peak_locked_phase
-from riffcomposer.spectrogram.phase_seam import joined_phases
-from riffcomposer.spectrogram.quietest_path import quietest_path
 from riffcomposer.spectrogram.resampling import delayed, resample
-from riffcomposer.spectrogram.work_grid import ShortTimeTransform, WorkGrid
+from riffcomposer.spectrogram.stft import ShortTimeTransform, StftGrid
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
-GRID = WorkGrid.below(PARAMS)
+GRID = StftGrid.below(PARAMS)
 
 
 def _noise(*shape: int) -> torch.Tensor:
@@ -26,7 +26,7 @@ def _noise(*shape: int) -> torch.Tensor:
 
 def test_the_grid_keeps_hop_and_window_exactly() -> None:
     assert (GRID.hop, GRID.window, GRID.support) == (200, 2000.0, 2000)
-    low = WorkGrid.below(PARAMS, 1250)
+    low = StftGrid.below(PARAMS, 1250)
     assert (low.hop, low.window, low.top_hz(PARAMS)) == (25, 250.0, 1250.0)
 
 
@@ -85,7 +85,7 @@ def test_the_seam_goes_where_the_cost_is_least() -> None:
     cost = np.ones((20, 30))
     valley = 10 + (np.arange(30) // 6)
     cost[valley, np.arange(30)] = 0.0
-    assert quietest_path(cost).tolist() == valley.tolist()
+    assert minimum_cost_path(cost).tolist() == valley.tolist()
 
 
 def test_joined_phases_begin_with_one_and_end_with_the_other() -> None:

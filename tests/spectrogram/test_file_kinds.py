@@ -1,4 +1,4 @@
-"""What is no sound or image is refused by its true name, whatever it is called."""
+"""A file that is no sound or image is refused, and the message names its real kind, whatever its suffix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sounds as other programs write them: all is read, from the first sample to the last."""
+"""Sounds as other programs write them are read completely, from the first sample to the last."""
 
 from __future__ import annotations
 

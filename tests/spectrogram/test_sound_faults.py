@@ -1,4 +1,4 @@
-"""What is put right in a sound, and that nothing else is touched."""
+"""Which faults of a sound are repaired, and that nothing else is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store on a file system that does not work, or lies, or is shared."""
+"""The store on a file system that fails, returns damaged files, or is shared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Voices, drum machines, sounds of the world, effects, the sampler, and the loudness of rendered pieces."""
+"""Voices, drum machines, foley, effects, the sound font player, and the loudness of rendered pieces."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import ModelError
 from riffcomposer.synth.drum_machines import KITS, render_drums
-from riffcomposer.synth.effects import impulse_response, low_fidelity, pump, reverberate
+from riffcomposer.synth.effect_chains import EFFECT_CHAINS, Track
 from riffcomposer.synth.foley import SOUNDS, render_foley
-from riffcomposer.synth.mixes import MIXES, Track
-from riffcomposer.synth.render import LOUDNESS_DB, loudness_db, render
-from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.instrument_effects import impulse_response, low_fidelity, pump, reverberate
+from riffcomposer.synth.piece_audio import LOUDNESS_DB, loudness_db, render
+from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, VOICES, render_notes
 
 
@@ -44,19 +44,19 @@ def test_voices_sound_at_their_pitch_and_stop(voice: str) -> None:
     assert not np.any(tail)
 
 
-def test_the_sampler_plays_in_tune_and_forgets_between_parts(sampler: Sampler) -> None:
+def test_the_player_plays_in_tune_and_forgets_between_parts(player: SoundFontPlayer) -> None:
     notes = [Note(0.0, 1.0, 69, 100), Note(1.0, 50.0, 81, 100)]  # the second ends long after the render
-    first = sampler.render(0, notes, 0.5, SAMPLE_RATE)
+    first = player.render(0, notes, 0.5, SAMPLE_RATE)
     assert _peak_hz(first[2000:20000]) == pytest.approx(440, abs=3)
     assert _peak_hz(first[24000:42000]) == pytest.approx(880, abs=3)
     for _ in range(3):
-        assert np.array_equal(sampler.render(0, notes, 0.5, SAMPLE_RATE), first)
-    silent = sampler.render(0, [], 0.5, 4000)
+        assert np.array_equal(player.render(0, notes, 0.5, SAMPLE_RATE), first)
+    silent = player.render(0, [], 0.5, 4000)
     assert float(np.abs(silent).max()) < 1e-4
 
 
-def test_a_bent_note_glides_into_its_pitch(sampler: Sampler) -> None:
-    audio = sampler.render(0, [Note(0.0, 4.0, 69, 100, bend=-2.0)], 0.5, SAMPLE_RATE)
+def test_a_bent_note_glides_into_its_pitch(player: SoundFontPlayer) -> None:
+    audio = player.render(0, [Note(0.0, 4.0, 69, 100, bend=-2.0)], 0.5, SAMPLE_RATE)
     assert _peak_hz(audio[: SAMPLE_RATE // 50]) < 420
     assert _peak_hz(audio[SAMPLE_RATE // 2 :]) == pytest.approx(440, abs=2)
 
@@ -91,7 +91,7 @@ def test_reverberation_decays_as_long_as_the_room_says() -> None:
     early, late = np.sum(response[: len(response) // 4] ** 2), np.sum(response[3 * len(response) // 4 :] ** 2)
     assert early > 1000 * late
     send = np.zeros(SAMPLE_RATE, np.float32)
-    hall = MIXES["hall"].room
+    hall = EFFECT_CHAINS["hall"].room
     assert not np.any(reverberate(send, hall))
     send[100] = 1.0
     assert not np.any(np.abs(reverberate(send, hall)[:100]) > 1e-6)
@@ -125,17 +125,17 @@ def test_loudness_is_weighted_and_gated() -> None:
 
 
 @pytest.mark.parametrize("style", ["techno", "chiptune", "lo-fi hip hop", "ambient"])
-def test_pieces_come_out_at_one_loudness(style: str, sampler: Sampler) -> None:
+def test_pieces_come_out_at_one_loudness(style: str, player: SoundFontPlayer) -> None:
     piece = compose_band(Random(style), style, Layout(100.0, 4.0, 0, 2, 1), STYLES[style])
-    audio = render(piece, sampler, piece.layout.duration_s)
+    audio = render(piece, player, piece.layout.duration_s)
     assert audio.dtype == np.float32
     assert len(audio) == round(5.05 * SAMPLE_RATE)
     assert loudness_db(audio) == pytest.approx(LOUDNESS_DB + piece.loudness_db, abs=0.3)
-    assert np.array_equal(audio, render(piece, sampler, piece.layout.duration_s))
+    assert np.array_equal(audio, render(piece, player, piece.layout.duration_s))
 
 
 def test_every_style_has_its_mix() -> None:
-    assert {style.mix for style in STYLES.values()} <= set(MIXES)
+    assert {style.mix for style in STYLES.values()} <= set(EFFECT_CHAINS)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_mix_changes_the_parts_that_it_is_for(
     part = Part(role, player, "", (), 0.0, (True,))
     stem = (0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE)).astype(np.float32)
     processed = stem
-    for effect in MIXES[mix].parts:
+    for effect in EFFECT_CHAINS[mix].parts:
         processed = effect(Track(processed, part, 0.5, np.random.default_rng(1)))
     assert processed.dtype == np.float32
     assert np.array_equal(processed, stem) != changed
@@ -169,4 +169,4 @@ def test_a_mix_changes_the_parts_that_it_is_for(
 def test_a_missing_sampler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tinysoundfont", None)
     with pytest.raises(ModelError, match="pip install --no-deps tinysoundfont"):
-        Sampler([])
+        SoundFontPlayer([])

@@ -1,4 +1,4 @@
-"""How fast training clips are made, from nothing to mel, on one core.
+"""Times how fast training clips are composed, rendered and turned into mels, on one core.
 
     python training/benchmarks/clips.py FONTS_FOLDER [pieces]
 
@@ -14,13 +14,13 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from riffcomposer.synth.render import render
-from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.piece_audio import render
+from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE
 from riffcomposer_training import fonts
-from riffcomposer_training.clip_mel import mels_at
 from riffcomposer_training.clips import clips_of
 from riffcomposer_training.collection import compose
+from riffcomposer_training.fast_mel import mels_at
 from riffcomposer_training.windows import rendered_s
 
 CLIP_S = 5.12
@@ -28,9 +28,9 @@ CLIP_S = 5.12
 
 def main() -> None:
     """Measures pieces 0, 1, 2, ... of collection 1, and their drift from the first half to the second."""
-    sampler = Sampler(fonts.find(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    player = SoundFontPlayer(fonts.find(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
     pieces = int(sys.argv[2]) if len(sys.argv) > 2 else 120
-    clips_of(compose(1, 0), sampler)
+    clips_of(compose(1, 0), player)
     spent = {"compose": 0.0, "render": 0.0, "mel": 0.0}
     halves, clips = [0.0, 0.0], 0
     for index in range(pieces):
@@ -38,7 +38,7 @@ def main() -> None:
         piece = compose(1, index).piece
         marks.append(time.process_time())
         layout = piece.layout
-        audio = render(piece, sampler, rendered_s(layout))
+        audio = render(piece, player, rendered_s(layout))
         marks.append(time.process_time())
         mels_at(audio, [round(layout.phrase_start_s(each) * SAMPLE_RATE) for each in range(layout.phrases)])
         marks.append(time.process_time())
@@ -47,11 +47,11 @@ def main() -> None:
         halves[index * 2 // pieces] += marks[-1] - marks[0]
         clips += layout.phrases
     total = sum(spent.values())
-    print(f"{clips} clips: {total / clips:.3f} core-s a clip, {clips / total:.1f} clips a core-second")
+    print(f"{clips} clips: {total / clips:.3f} core-s per clip, {clips / total:.1f} clips per core-second")
     print(f"{clips * CLIP_S / total:.0f} times real time a core")
     print(f"cost of the second half over that of the first: {halves[1] / halves[0]:.2f}")
     for stage, seconds in spent.items():
-        print(f"  {stage:8} {1000 * seconds / clips:6.1f} ms a clip")
+        print(f"  {stage:8} {1000 * seconds / clips:6.1f} ms per clip")
 
 
 if __name__ == "__main__":

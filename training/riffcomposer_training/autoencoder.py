@@ -1,7 +1,7 @@
-"""Stage *autoencoder*: a principal component analysis of image squares, then residual training of it.
+"""Stage *autoencoder*: principal component analysis of image patches, then training of residual blocks on it.
 
-A clip's 16 x 16 squares projected on 32 components are already closer to the image than small
-convolutional autoencoders get in an hour on this data; training starts there and only has to improve.
+Projecting the 16 x 16 patches of a clip on 32 principal components already rebuilds images well, better than
+a short training of a convolutional autoencoder does. So training starts from that projection.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from riffcomposer_training.schedule import (
     save_checkpoint,
     step_generator,
 )
-from riffcomposer_training.settings import Setting
 from riffcomposer_training.start_from import start_autoencoder
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 TYPICAL_WEIGHT = 0.03
@@ -41,7 +41,7 @@ NOISE = 0.05
 
 
 def principal_components(pictures: torch.Tensor, patch: int, kept: int) -> tuple[torch.Tensor, ...]:
-    """Mean, leading components and their deviations of folded images in 0..1.
+    """Mean, leading principal components and standard deviations of image patches with values 0..1.
 
     Returns:
         mean [patch^2], basis [patch^2, kept], deviations [kept], largest first.
@@ -56,23 +56,23 @@ def principal_components(pictures: torch.Tensor, patch: int, kept: int) -> tuple
 
 
 def latent_sizes(deviations: torch.Tensor, whitening: float) -> torch.Tensor:
-    """What each component is divided by: std^p, scaled so that the latents' mean square is 1."""
+    """The divisor of each component: std^whitening, scaled so that the mean square of the latents is 1."""
     partly = deviations**whitening
     return partly * ((deviations / partly) ** 2).mean().sqrt()
 
 
 def channel_weights(deviations: torch.Tensor, whitening: float) -> torch.Tensor:
-    """Weight of each latent channel in the diffusion loss: what it counts in the image, tempered.
+    """Weight of each latent channel in the diffusion loss; the mean is 1.
 
-    A unit of channel c moves the image by std^p, so its square counts std^2p; half of that exponent
-    keeps fine detail from being ignored. The mean is 1.
+    One unit of a channel changes the image by std^p (p is `whitening`), and its square by std^2p. The
+    weights are std^p instead, so that fine detail is not ignored.
     """
     weights = deviations**whitening
     return weights / weights.mean()
 
 
 def reconstruction_figures(pictures: torch.Tensor, rebuilt: torch.Tensor) -> tuple[float, float]:
-    """Mean image error (of 255) and mel spectral convergence in dB, averaged over clips."""
+    """Mean image error in grey levels (of 255) and mel spectral convergence in dB, averaged over clips."""
     error = (pictures - rebuilt.clamp(-1, 1)).abs().mean() * 127.5
     mel, other = ((1 - pictures) / 2) ** 4, ((1 - rebuilt.clamp(-1, 1)) / 2) ** 4
     convergence = (mel - other).flatten(1).norm(dim=1) / mel.flatten(1).norm(dim=1).clamp_min(1e-9)
@@ -103,7 +103,7 @@ def _read(paths: list[Path], *, held: bool, most: int) -> np.ndarray[Any, Any]:
 
 @torch.no_grad()
 def measure(autoencoder: Any, levels: np.ndarray[Any, Any], patch: int) -> tuple[float, float]:
-    """Held-out figures of an autoencoder."""
+    """`reconstruction_figures` of an autoencoder on these clips."""
     device = next(autoencoder.parameters()).device
     figures = []
     for start in range(0, len(levels), 8):
@@ -118,12 +118,15 @@ def train_autoencoder(
 ) -> None:
     """Trains the autoencoder; writes `autoencoder.pt` (weights, components, figures).
 
-    The trained weights are kept only where they beat the plain components on held-out clips.
+    The trained weights are kept only if they are better than the plain components on held-out clips.
 
     Args:
+        setting: Size of the run.
         clips: Folder of rendered shards.
         out: Folder of the run; `autoencoder_state.pt` there is the resumable state.
-        budget_seconds: Time for training; with 0 the components are taken as they are.
+        budget_seconds: Time for training; with 0 the plain components are used.
+        seed: Seed of weights, clips and noise.
+        device: A torch device.
     """
     paths = first_shards(clips)
     test = _read(paths, held=True, most=64)
@@ -227,10 +230,10 @@ def train_autoencoder(
 
 
 def take_autoencoder(setting: Setting, clips: Path, out: Path, folder: Path) -> None:
-    """Takes over an exported folder's autoencoder as it is; writes `autoencoder.pt`.
+    """Copies the autoencoder of an exported folder into the run; writes `autoencoder.pt`.
 
     Raises:
-        ModelError: The folder has none, or one of another size.
+        ModelError: The folder has no autoencoder, or one of another size.
     """
     weights, deviations = start_autoencoder(setting, folder)
     network = build_autoencoder(setting)
@@ -244,7 +247,11 @@ def take_autoencoder(setting: Setting, clips: Path, out: Path, folder: Path) -> 
 
 
 def load_autoencoder(setting: Setting, out: Path) -> Any:
-    """The trained autoencoder of a run, for inference."""
+    """The trained autoencoder of a run, for inference.
+
+    Raises:
+        ModelError: The autoencoder stage has not run.
+    """
     state = load_checkpoint(out / "autoencoder.pt")
     if state is None:
         from riffcomposer.errors import ModelError

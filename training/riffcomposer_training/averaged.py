@@ -1,6 +1,6 @@
-"""Training a UNet whose averaged weights are what is kept: precision, optimizer, resumable state.
+"""Trains a UNet and keeps a running average of its weights: precision, optimizer, resumable state.
 
-Used by the diffusion and the distillation stage, which differ in their losses only.
+The diffusion and the distillation stage use it; they differ only in their losses.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def _multiplying_seconds(kind: torch.dtype, size: int = 512) -> float:
 def pays_in_bfloat16(device: str) -> bool:
     """Whether a network trains faster in bfloat16 on a device.
 
-    True on GPUs. On CPUs it is tried: those with matrix units (AMX) multiply several times faster in
-    bfloat16, others slower.
+    True on GPUs. On a CPU a matrix product is timed: CPUs with matrix units (AMX) are several times faster
+    in bfloat16, others are slower.
     """
     if device.startswith("cuda"):
         return True
@@ -46,14 +46,14 @@ def pays_in_bfloat16(device: str) -> bool:
 
 
 class AveragedTraining:
-    """A UNet in training, its averaged weights, and everything that a killed run needs to go on.
+    """A UNet in training, its averaged weights, and the state from which a stopped run continues.
 
     Attributes:
-        network: What is trained; call it through `run`, which may be compiled.
-        average: Its averaged weights.
-        series: Figures so far.
-        clock: Time used of the budget, over all runs.
-        step, samples: How far the training is.
+        network: The network that is trained; call it through `run`, which may be compiled.
+        average: The network with averaged weights.
+        series: Figures logged so far.
+        clock: Counts the time used, over all runs of the stage.
+        step, samples: Steps done and samples seen so far.
     """
 
     def __init__(
@@ -68,11 +68,17 @@ class AveragedTraining:
         compiled: bool,
         device: str,
     ) -> None:
-        """Takes up the state at `state_path`, if there is one.
+        """Reads the state at `state_path`, if there is one.
 
         Args:
-            network: The untrained UNet, on the CPU.
-            learning_rate: Its highest value; warm-up and fall follow `learning_rate_share`.
+            network: The UNet to train, on the CPU.
+            state_path: File of the resumable state.
+            budget_seconds: Time for the training over all runs.
+            learning_rate: The highest learning rate; `learning_rate_share` gives warm-up and decay.
+            warmup_steps: Steps until the highest learning rate.
+            weight_decay: Weight decay of AdamW.
+            compiled: Whether to compile the network on a GPU.
+            device: A torch device.
         """
         state = load_checkpoint(state_path)
         on_gpu = device.startswith("cuda")
@@ -146,7 +152,7 @@ class AveragedTraining:
         self._last_saved = self.clock.used_seconds
 
     def save_is_due(self, every_seconds: float) -> bool:
-        """Whether the last save is longer ago than that (or than a quarter of the budget)."""
+        """Whether the last save is more than `every_seconds`, or a quarter of the budget, ago."""
         due = min(every_seconds, self.clock.budget_seconds / 4)
         return self.clock.used_seconds - self._last_saved > due
 

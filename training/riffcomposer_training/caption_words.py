@@ -1,4 +1,4 @@
-"""What captions call kits, grooves, patterns and sounds. Styles and instruments carry their own words."""
+"""Words that captions use for drum kits, grooves, patterns and sounds."""
 
 from __future__ import annotations
 

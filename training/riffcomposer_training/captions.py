@@ -1,7 +1,7 @@
-"""Captions of clips: what is heard in a window, said in many ways.
+"""Writes captions of training clips: the parts that are heard in a window, in many different wordings.
 
-Ten kinds of sentence, synonyms for style and instruments, slots dropped at random; tempo and key
-are named in about a third. Only parts that sound in the window are named.
+The wording, the synonyms and the parts that are named are drawn at random; about a third of the captions
+name tempo and key. Only parts that sound in the window are named.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def sounding(piece: Piece, window: int) -> list[Part]:
 
 
 def part_word(part: Part, rng: Random) -> str:
-    """A word for a part, drawn from its synonyms."""
+    """A word for a part, drawn at random from its synonyms."""
     if part.role == "drums":
         if part.pattern in PERCUSSION_WORDS and part.kit in ("acoustic", "room") and rng.random() < 0.6:
             return rng.choice(PERCUSSION_WORDS[part.pattern])

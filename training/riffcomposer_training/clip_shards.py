@@ -18,12 +18,12 @@ import torch
 from riffcomposer.errors import ModelError
 
 HELD_OUT = 40
-"""One piece in this many is never trained on."""
+"""One in this number of pieces is held out from training."""
 
 
 @dataclass(frozen=True)
 class ClipShard:
-    """One shard: its file, and what is said of each clip."""
+    """One shard: its file, and the JSON entry of each clip."""
 
     path: Path
     clips: list[dict[str, Any]]
@@ -35,12 +35,12 @@ class ClipShard:
 
 
 def find_shards(folder: Path) -> list[Path]:
-    """The complete shards in a folder, in order: both files are there."""
+    """The complete shards in a folder, in order; a shard is complete if both of its files exist."""
     return [path for path in sorted(folder.glob("shard_*.npz")) if path.with_suffix(".json").is_file()]
 
 
 def read_shard(path: Path) -> ClipShard:
-    """Reads what is said of a shard's clips; the levels are read when asked for."""
+    """Reads the JSON entries of a shard; `ClipShard.levels` reads the levels."""
     content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     return ClipShard(path, content["clips"] if isinstance(content, dict) else content)
 
@@ -58,12 +58,12 @@ def first_shards(folder: Path, at_least: int = 1) -> list[Path]:
 
 
 def held_out(clip: dict[str, Any]) -> bool:
-    """Whether a clip's piece is kept from training (all clips of one piece go the same way)."""
+    """Whether a clip is held out from training; either all clips of a piece are, or none."""
     return zlib.crc32(str(clip.get("piece", "")).encode()) % HELD_OUT == 0
 
 
 def images(levels: np.ndarray[Any, Any] | torch.Tensor) -> torch.Tensor:
-    """Levels in 8 bits as the networks see them: float32 [clips, 1, 512, width] in -1..1."""
+    """Levels of 8 bits as the networks' input: float32 [clips, 1, 512, width] in -1..1."""
     tensor = levels if isinstance(levels, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(levels))
     return 1 - tensor.flip(1).float()[:, None] / 127.5
 

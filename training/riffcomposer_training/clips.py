@@ -1,8 +1,8 @@
-"""Makes training clips: composes, renders, takes the mel of every window, and writes shards.
+"""Makes training clips: composes and renders pieces, takes the mel of every window, and writes shards.
 
-A shard is `shard_0000.npz` with `levels`, uint8 [clips, 512, 512], row 0 the lowest band,
-255 * level rounded, and `shard_0000.json` with one entry for each clip. The whole collection
-follows from its seed, so it is made again rather than kept.
+A shard is `shard_0000.npz` with `levels`, uint8 [clips, 512, 512], row 0 the lowest band, 255 * level
+rounded, and `shard_0000.json` with one entry per clip. The same seed gives the same collection, so it can be
+made again and need not be kept.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from riffcomposer import files
-from riffcomposer.synth.render import render
-from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.piece_audio import render
+from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training.captions import caption, sounding
-from riffcomposer_training.clip_mel import PARAMETERS, mels_at
 from riffcomposer_training.collection import CollectionPiece, compose
+from riffcomposer_training.fast_mel import PARAMETERS, mels_at
 from riffcomposer_training.windows import WINDOW_S, on_grid, rendered_s
 
 CAPTIONS = 3
@@ -33,14 +33,14 @@ CAPTIONS = 3
 
 @dataclass(frozen=True)
 class Clip:
-    """One training clip: `levels` uint8 [512, 512], and what is known of it."""
+    """One training clip: `levels` uint8 [512, 512], and its JSON entry."""
 
     levels: npt.NDArray[np.uint8]
     entry: dict[str, Any]
 
 
 def levels_at(audio: Audio, starts: Sequence[int], device: str = "cpu") -> npt.NDArray[np.float32]:
-    """Levels of stretches, turned down together where the loudest bin would pass level 1."""
+    """Levels of stretches; all are turned down by one factor if the loudest bin is above level 1."""
     mel = mels_at(audio, starts, device=device)
     loudest = float(mel.max())
     if loudest > PARAMETERS.max_volume:
@@ -48,14 +48,16 @@ def levels_at(audio: Audio, starts: Sequence[int], device: str = "cpu") -> npt.N
     return np.asarray((mel / PARAMETERS.max_volume) ** PARAMETERS.power_for_image, np.float32)
 
 
-def clips_of(collected: CollectionPiece, sampler: Sampler, device: str = "cpu") -> list[Clip]:
-    """Renders a piece and cuts it into its clips; windows in which nothing sounds are left out.
+def clips_of(collected: CollectionPiece, player: SoundFontPlayer, device: str = "cpu") -> list[Clip]:
+    """Renders a piece and cuts it into clips; windows in which nothing sounds are left out.
 
     Args:
-        device: Where the mel is taken.
+        collected: The piece.
+        player: Plays the sampled instruments.
+        device: The torch device that computes the mel.
     """
     piece, layout = collected.piece, collected.piece.layout
-    audio = render(piece, sampler, rendered_s(layout))
+    audio = render(piece, player, rendered_s(layout))
     starts = [round(layout.phrase_start_s(window) * SAMPLE_RATE) for window in range(layout.phrases)]
     levels = levels_at(audio, starts, device)
     rng = Random(f"captions {piece.seed}")
@@ -102,9 +104,9 @@ def write_shard(folder: Path, number: int, clips: Sequence[Clip]) -> None:
 
 
 @cache
-def _sampler(fonts: tuple[Path, ...]) -> Sampler:
-    """The fonts, loaded once in a process."""
-    return Sampler(fonts)
+def _loaded_player(fonts: tuple[Path, ...]) -> SoundFontPlayer:
+    """A player with these fonts, loaded once per process."""
+    return SoundFontPlayer(fonts)
 
 
 def generate(
@@ -113,8 +115,12 @@ def generate(
     """Makes the clips of pieces `first` to `first + pieces - 1`, in order.
 
     Args:
-        device: Where the mel is taken.
+        fonts: SoundFont files.
+        seed: Seed of the collection.
+        first: Number of the first piece.
+        pieces: Number of pieces.
+        device: The torch device that computes the mel.
     """
-    sampler = _sampler(tuple(fonts))
+    player = _loaded_player(tuple(fonts))
     for index in range(first, first + pieces):
-        yield from clips_of(compose(seed, index), sampler, device)
+        yield from clips_of(compose(seed, index), player, device)

@@ -1,7 +1,6 @@
-"""Piece number so-and-so of a collection: the same piece whatever was composed before it.
+"""The collection of pieces that a model is trained on; a piece depends only on its number and the seed.
 
-A collection is what a model is trained on: bands in every style, solos of every instrument, drums alone, and
-sounds of the world.
+It has bands in every style, solos of every instrument, drums alone, and everyday sounds (foley).
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ class CollectionPiece:
     """One piece of a collection; each of its phrases becomes a clip.
 
     Attributes:
-        kind: What sort of piece it is.
-        piece: The music. Its seed is `COLLECTION-INDEX`.
+        kind: Kind of piece.
+        piece: The music; its seed is `COLLECTION-INDEX`.
     """
 
     kind: Kind
@@ -52,11 +51,11 @@ def compose(
     """Composes piece `index` of collection `seed`.
 
     Args:
-        seed: Names the collection.
-        index: Names the piece.
-        windows: Clips to be cut from it.
-        kind, style, instrument, tempo: Fix what would be drawn otherwise; a style asks for a band,
-            an instrument for a solo.
+        seed: Seed of the collection.
+        index: Number of the piece in the collection.
+        windows: Number of clips to cut from it.
+        kind, style, instrument, tempo: Values to use instead of random ones. A style without a kind means
+            a band, an instrument without a kind a solo.
     """
     name = f"{seed}-{index}"
     rng = Random(f"riffcomposer {name}")
@@ -80,7 +79,7 @@ def compose(
 
 
 def _compose_foley(rng: Random, seed: str, layout: Layout) -> Piece:
-    """A sound of the world, alone."""
+    """A piece that is one everyday sound."""
     part = Part("foley", None, rng.choice(FOLEY), (), 0.0, (True,) * layout.phrases)
     return Piece(seed, "", layout, 0, "", (part,), rng.choice(["none", "room"]), -6.0)
 
@@ -117,14 +116,14 @@ _WANTED = (
     "steel drums",
     "oboe",
 )
-"""What people ask for most."""
+"""Instruments that prompts name most often, which are drawn more often as solos."""
 
 
 @cache
 def _solo_weights() -> dict[str, float]:
-    """How often each instrument plays alone: the more, the less it is heard in bands.
+    """Weight of each instrument in drawing solos; it is higher for instruments that bands seldom use.
 
-    A word is learnt from some hundreds of clips, whichever pieces they come from.
+    So every instrument's word is heard in enough clips to be learnt.
     """
     heard = dict.fromkeys(sorted(INSTRUMENTS), 0.0)
     for style in STYLES.values():
@@ -135,6 +134,6 @@ def _solo_weights() -> dict[str, float]:
 
 
 def _draw_player(rng: Random) -> Instrument:
-    """Draws an instrument for a solo, so that all are heard about as often in the end."""
+    """Draws an instrument for a solo by `_solo_weights`."""
     weights = _solo_weights()
     return INSTRUMENTS[rng.choices(list(weights), list(weights.values()))[0]]

@@ -1,8 +1,8 @@
-"""Stage *distillation*: guidance in one pass, and fewer, longer steps.
+"""Stage *distillation*: trains a student that applies guidance in one pass and takes fewer, longer steps.
 
-The student starts as the averaged teacher with an input for the guidance scale w (as in Meng et al. 2023,
-`time_cond_proj_dim`, embedded as diffusers' latent consistency pipelines do). It learns the mean velocity of
-one long step of the guided teacher, made of two half steps, so that it needs half as many.
+The student starts with the averaged weights of the teacher and an additional input for the guidance scale w
+(Meng et al. 2023; `time_cond_proj_dim`, embedded as in diffusers' latent consistency pipelines). It learns
+the mean velocity of two steps of the guided teacher, so it needs half as many steps.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from riffcomposer.diffusion.sampler import guidance_embedding
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
 from riffcomposer_training.averaged import AveragedTraining
-from riffcomposer_training.diffusion import choose_rows, flow_samples, weighted_error
-from riffcomposer_training.latents import LatentSet
+from riffcomposer_training.latent_set import LatentSet
 from riffcomposer_training.networks import GUIDANCE_WIDTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint, save_checkpoint, step_generator
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.train_unet import choose_rows, flow_samples, weighted_error
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 DISTILLED_STEPS = 6
-"""Steps from noise that a student is made for."""
+"""Number of steps from noise for which a student is trained."""
 
 
 def guided_velocity(
@@ -37,7 +37,7 @@ def guided_velocity(
     empty: torch.Tensor,
     scale: torch.Tensor,
 ) -> torch.Tensor:
-    """u + w (c - u), both passes in one batch."""
+    """The teacher's guided velocity u + w (c - u), u without and c with caption, in one batch."""
     both = teacher(
         torch.cat([noisy, noisy]),
         torch.cat([times, times]) * 1000,
@@ -56,10 +56,10 @@ def two_step_velocity(
     scale: torch.Tensor,
     step: torch.Tensor,
 ) -> torch.Tensor:
-    """Mean velocity over a step of length `step` toward clean, made by two of half that length.
+    """Mean velocity of the guided teacher over a step toward clean, taken as two half steps.
 
     Args:
-        step: [batch], at most `times`; 0 gives the plain guided velocity.
+        step: Length of the step, [batch], at most `times`; 0 gives the guided velocity at `times`.
     """
     first = guided_velocity(teacher, noisy, times, states, empty, scale)
     half = (step / 2)[:, None, None, None]
@@ -69,7 +69,7 @@ def two_step_velocity(
 
 
 def start_student(setting: Setting, teacher_weights: dict[str, torch.Tensor]) -> Any:
-    """The teacher with a guidance input that starts without effect."""
+    """A copy of the teacher with an input for the guidance scale, which has no effect before training."""
     student = build_unet(setting, guidance_embedding=True)
     student.load_state_dict(teacher_weights, strict=False)
     torch.nn.init.zeros_(student.time_embedding.cond_proj.weight)
@@ -87,10 +87,17 @@ def train_student(
     seed: int = 3,
     device: str = "cpu",
 ) -> None:
-    """Distils `diffusion.pt`; writes `distillation.pt`.
+    """Distils the UNet of `diffusion.pt`; writes `distillation.pt`.
 
     Args:
-        steps: Number of steps from noise that the student is made for.
+        setting: Size of the run.
+        read: Reads the latents: training set, held-out set, and number of files.
+        deviations: Standard deviations of the image components, for the channels' weights.
+        out: Folder of the run.
+        budget_seconds: Time for the training over all runs.
+        steps: Number of steps from noise for which the student is trained.
+        seed: Seed of weights and noise.
+        device: A torch device.
 
     Raises:
         ModelError: There is no teacher, or there are no latents.

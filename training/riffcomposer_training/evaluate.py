@@ -1,15 +1,15 @@
 """Measures a model: `python -m riffcomposer_training.evaluate --model DIR --clips DIR --out DIR`.
 
-Every figure is taken of clips that went through our decoder and back to a mel, beside the same figure of
-ground truth (held-out renders, through the decoder too: the *ceiling*) and, for prompts, of captions dealt
-to the wrong clips (the *floor*).
+Every figure is measured on clips that were decoded to sound and turned back into a mel. Beside it is the same
+figure of held-out renders that were decoded too (the *ceiling*) and, for prompts, of clips with the captions
+of other clips (the *floor*).
 
     text       clips from held-out captions: adherence, rank, level, key, variety, nearest training clip,
                Frechet distance in the scorer's features
     img2img    renders from loops with prompts of other styles at 0.3, 0.5 and 0.7: tempo, downbeat,
                onsets, key, adherence, how far the timbre moved toward the prompt's class
 
-What is left behind: `figures.json`, `contact_sheet.png`, `sounds/*.flac`.
+It writes `figures.json`, `contact_sheet.png` and `sounds/*.flac`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from riffcomposer.errors import RiffcomposerError
 from riffcomposer_training import measures
 from riffcomposer_training.evaluation_chain import Chain, clip_seconds
 from riffcomposer_training.evaluation_clips import EvaluationClips, coarse, read_evaluation_clips, style_of
-from riffcomposer_training.latents import captions_of, two_bars
+from riffcomposer_training.latent_set import captions_of, two_bars
 from riffcomposer_training.scorer import Scorer, reduced, sentence_embeddings, train_scorer
 
 log = logging.getLogger("riffcomposer_training")
@@ -39,7 +39,7 @@ STRENGTHS = (0.3, 0.5, 0.7)
 
 
 class Listener:
-    """The scorer with what it needs to hear captions."""
+    """A scorer with the text encoder that embeds captions for it."""
 
     def __init__(self, scorer: Scorer, encoder: Any, tokenizer: Any) -> None:
         self._scorer, self._encoder, self._tokenizer = scorer, encoder, tokenizer
@@ -57,7 +57,7 @@ class Listener:
 
 
 def adherence(listener: Listener, levels: np.ndarray[Any, Any], captions: Sequence[str]) -> dict[str, float]:
-    """Cosine with the own caption and with all others', and the share of captions that fit worse."""
+    """Mean cosine of clips with their own and with other captions, and the share of worse captions."""
     table = listener.table(levels, captions)
     own = np.diag(table)
     others = table[~np.eye(len(table), dtype=bool)]
@@ -66,14 +66,14 @@ def adherence(listener: Listener, levels: np.ndarray[Any, Any], captions: Sequen
 
 
 def between(value: float, floor: float, ceiling: float) -> float:
-    """Where a value is on the way from floor (0) to ceiling (1)."""
+    """Position of a value between floor (0) and ceiling (1)."""
     return (value - floor) / (ceiling - floor) if abs(ceiling - floor) > 1e-9 else float("nan")
 
 
 def text_figures(
     chain: Chain, listener: Listener, reference: EvaluationClips, sheet: list[Any], sounds: Path
 ) -> dict[str, float]:
-    """Clips from captions alone, against the clips that the captions were made for."""
+    """Figures of clips rendered from captions alone, and of the held-out clips with those captions."""
     captions = [
         next((text for text in captions_of(entry) if names_key(entry, text)), captions_of(entry)[0])
         for entry in reference.entries
@@ -124,7 +124,7 @@ def _key_share(levels: np.ndarray[Any, Any], entries: list[dict[str, Any]], rows
 
 
 def seed_levels(reference: EvaluationClips, count: int) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """Loops spread over the catalogue: style and level; held-out clips where there is no catalogue."""
+    """Style and level of loops spread over the catalogue, or of held-out clips if there is no catalogue."""
     from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.spectrogram.image import read_image
 
@@ -138,7 +138,7 @@ def seed_levels(reference: EvaluationClips, count: int) -> list[tuple[str, np.nd
 
 
 def on_beat(level: np.ndarray[Any, Any]) -> bool:
-    """Whether a clip's beat measures within 1 % of the grid's."""
+    """Whether the measured beat of a clip is within 1 % of the grid's."""
     period = measures.beat_period(level)
     return period is not None and abs(period / measures.BEAT_FRAMES - 1) <= 0.01
 
@@ -157,7 +157,7 @@ def img2img_figures(
     sheet: list[Any],
     sounds: Path,
 ) -> dict[str, float]:
-    """Renders from loops with prompts of other styles."""
+    """Figures of clips rendered from loops with prompts of other styles."""
     styles = sorted(style for style in reference.classes if not style.startswith("solo "))
     styles = styles or sorted(reference.classes)
     init = np.stack([level for _, level in seeds])
@@ -214,7 +214,7 @@ def img2img_figures(
 def save_sounds(
     folder: Path, group: str, names: Sequence[str], audio: Sequence[np.ndarray[Any, Any]]
 ) -> None:
-    """Writes clips as FLAC, all turned down by one factor so that none clips."""
+    """Writes clips as FLAC, all scaled by one factor so that none is above full scale."""
     import soundfile
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -256,9 +256,11 @@ def evaluate_model(
 
     Args:
         model: The exported folder.
-        clips: The collection that it was trained on; held-out pieces are taken from it.
-        count: Captions, and loops.
+        clips: The collection that it was trained on; its held-out pieces are the reference.
+        out: Folder for the results.
+        count: Number of captions, and of loops.
         scorer_clips: A collection of another seed to train the scorer on; `clips` if None.
+        scorer_seconds: Time to train the scorer.
         encoder: The text encoder's folder; the model's own if None.
     """
     from riffcomposer_training.text_states import load_encoder

@@ -1,4 +1,4 @@
-"""A model and our decoder as evaluation uses them: clips from captions or loops, and their sound."""
+"""Renders and decodes clips for the evaluation, with an exported model and riffcomposer's decoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Chain:
-    """The model and our decoder, as a render uses them.
+    """An exported model and the decoder, with the settings that a render uses.
 
     Args:
         folder: The exported model.
@@ -52,7 +52,13 @@ class Chain:
         """Renders clips of 512 frames.
 
         Args:
+            prompts: One prompt per clip.
+            seeds: One seed per clip.
             init: Loops, [clips, 512, 512]; None starts from noise.
+            strength: Strength of img2img, 0..1.
+            steps: Number of inference steps; the profile's if None.
+            guidance_scale: The profile's if None.
+            batch: Clips rendered at once.
 
         Returns:
             Levels float32 [clips, 512, 512].
@@ -100,7 +106,7 @@ class Chain:
         return np.asarray((decoder or self.decoder).decode(mel), np.float32).reshape(-1)
 
     def heard(self, levels: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[np.ndarray[Any, Any]]]:
-        """Clips as they are after our decoder: levels of the sound, and the sound."""
+        """Decodes clips to sound; returns the levels of the sound, and the sound."""
         from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
         from riffcomposer.spectrogram.threads import available_cores
 

@@ -1,4 +1,4 @@
-"""The clips that a model is compared with: held-out renders, and what is needed of the training clips."""
+"""Reads the clips that a model is compared with: held-out renders, and summaries of the training clips."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EvaluationClips:
 
     Attributes:
         held: Levels of held-out clips, float32 [clips, 512, 512].
-        entries: What is said of each.
+        entries: JSON entry of each held-out clip.
         training: Training clips averaged 16 x 16, [clips, 32, 32].
         classes: Average spectrum of each style, [64].
     """
@@ -45,9 +45,10 @@ def coarse(levels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def read_evaluation_clips(folder: Path, most: int) -> EvaluationClips:
-    """Reads held-out clips, and of the training clips what is needed to compare with.
+    """Reads up to `most` held-out clips, and summaries of the training clips.
 
-    A collection too small to hold any (the toy's) gives its last clips instead, with a warning.
+    A collection that is too small to have held-out clips (the toy's) gives its last clips instead, with a
+    warning.
 
     Raises:
         ModelError: There are no clips at all.

@@ -1,6 +1,6 @@
-"""Stage *export*: the trained networks as a standard diffusers folder with its profile, in half precision.
+"""Stage *export*: writes the trained networks as a diffusers folder with a profile, in half precision.
 
-The folder is what `riffcomposer.diffusion.loading` reads and what diffusers' own classes load part by part.
+`riffcomposer.diffusion.loading` reads the folder, and diffusers' own classes load its parts.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from riffcomposer.errors import ModelError
 from riffcomposer_training.distillation import DISTILLED_STEPS
 from riffcomposer_training.networks import TEXT_LENGTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint
-from riffcomposer_training.settings import Setting
 from riffcomposer_training.text_states import save_encoder
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 LARGEST_FOLDER = 100_000_000
@@ -38,11 +38,11 @@ STRENGTH_MAP = (
     (0.75, 0.803),
     (1.0, 1.0),
 )
-"""From a song's strength to the model's time with as much noise as Stable Diffusion has at that strength."""
+"""Pairs of a song's strength and the model time with the noise that Stable Diffusion has at that strength."""
 
 TRAINING_DATA = "music composed and synthesised by riffcomposer from MIT-licensed SoundFonts; no recordings"
 SECONDS_PER_EVALUATION = 0.09
-"""Of the cpu setting's UNet on two cores, without guidance."""
+"""Seconds per evaluation of the cpu setting's UNet on two cores, without guidance."""
 
 _WEIGHTS = {
     "unet": "diffusion_pytorch_model.safetensors",
@@ -106,15 +106,17 @@ def export_model(
     *,
     figures: dict[str, float] | None = None,
 ) -> ModelProfile:
-    """Writes the folder from the run's best networks: the distilled student if there is one.
+    """Writes the folder with the run's best networks: the distilled student if there is one.
 
-    The text encoder never changes: one that is there stays, else the shipped one is copied. While
-    diffusion is still training, its averaged weights so far are taken.
+    A text encoder that is in the folder already is kept; otherwise the shipped one is copied. While the
+    diffusion stage is still training, its current averaged weights are used.
 
     Args:
+        setting: Size of the run.
         out: Folder of the run.
         folder: Where to write.
-        text_encoder: Gives encoder and tokenizer where neither folder has them yet.
+        text_encoder: Returns encoder and tokenizer; called if neither folder has them.
+        figures: Figures to store in the profile, beside those of the training.
 
     Raises:
         ModelError: A stage is missing, or the folder would be larger than 100 MB.

@@ -24,7 +24,7 @@ def find(folder: Path | None = None) -> tuple[Path, Path]:
     """Finds both fonts: in `folder`, else in `$RIFFCOMPOSER_FONTS`, else where Debian installs them.
 
     Raises:
-        ModelError: One of them is missing; says which, and what would bring it.
+        ModelError: One of them is missing; the message says which, and how to get it.
     """
     given = folder or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
     folders = (given,) if given else SYSTEM_FOLDERS
@@ -46,7 +46,7 @@ def gather(folder: Path) -> tuple[Path, Path]:
     Needs network and `apt-get` only where the fonts are not installed yet.
 
     Raises:
-        ModelError: Neither way worked.
+        ModelError: The fonts could not be copied or downloaded.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

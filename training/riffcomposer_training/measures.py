@@ -1,4 +1,4 @@
-"""What evaluation measures on clips: beat, key, level, variety, distances. Pure functions of levels.
+"""Measures of clips for the evaluation: beat, key, level, timbre and distances, as pure functions of levels.
 
 Conventions: a level is float [512, frames] in 0..1, row 0 the lowest band, one frame 10 ms; mel magnitude
 is level^4 times the reference. Frequencies of bands follow the HTK mel scale (0 to 10 kHz, 512 bands).
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.floating[Any]]
 BEAT_FRAMES = 64.0
-"""Frames of a beat at 93.75 BPM."""
+"""Frames per beat at 93.75 BPM."""
 
 _MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 _MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
@@ -47,7 +47,7 @@ def onset_correlation(first: Array, second: Array) -> float:
 
 
 def onset_lag(first: Array, second: Array, most: int = 32) -> int:
-    """By how many frames the second clip's onsets come late, within `most`."""
+    """Number of frames by which the second clip's onsets are late, from `-most` to `most`."""
     a, b = (onset_envelope(level) - onset_envelope(level).mean() for level in (first, second))
     lags = range(-most, most + 1)
     return max(lags, key=lambda lag: float((a * np.roll(b, -lag)).sum()))
@@ -56,8 +56,8 @@ def onset_lag(first: Array, second: Array, most: int = 32) -> int:
 def beat_period(level: Array, expected: float = BEAT_FRAMES, around: float = 0.12) -> float | None:
     """The beat's length in frames, near the expected one, from the onsets' autocorrelation.
 
-    The autocorrelation is summed over whole numbers of beats, so that four beats of drift sharpen the
-    estimate; None where it has no peak (nothing that repeats sounds).
+    The autocorrelation is averaged over several whole numbers of beats, which makes the estimate precise.
+    The result is None if it has no peak, because nothing repeats.
 
     Args:
         expected: Where to look, in frames.
@@ -88,7 +88,7 @@ def band_frequencies(bands: int = 512, highest_hz: float = 10_000.0) -> Array:
 
 
 def chroma(level: Array) -> Array:
-    """How much of each pitch class sounds, [12], summing to 1: peaks over frequency, 130 to 2100 Hz."""
+    """Share of each pitch class, [12], from the spectral peaks between 130 and 2100 Hz; the sum is 1."""
     hz = band_frequencies(level.shape[0])
     mean = (level.astype(np.float64) ** 2).mean(1)
     peak = np.zeros(len(mean), bool)
@@ -111,7 +111,7 @@ def estimated_key(level: Array) -> tuple[int, str]:
 
 
 def tonic_number(name: str) -> int | None:
-    """`Bb`, `F# minor`, `c` as a number of semitones above C; None if it names no note."""
+    """Semitones above C of a note or key such as `Bb`, `F# minor` or `c`; None if it names no note."""
     word = name.strip().split(" ")[0] if name.strip() else ""
     word = word[:1].upper() + word[1:]
     word = _ENHARMONIC.get(word, word)
@@ -139,7 +139,7 @@ def timbre(level: Array) -> Array:
 
 
 def timbre_move(result: Array, seed: Array, goal: Array) -> float:
-    """How far a render went from its seed's average spectrum to the goal's: 0 not at all, 1 all the way."""
+    """How far a render's average spectrum moved from its loop's (0) to the goal's (1)."""
     way = goal - timbre(seed)
     return float(((timbre(result) - timbre(seed)) * way).sum() / max(float((way**2).sum()), 1e-12))
 

@@ -1,13 +1,13 @@
-"""The networks of the default model, as configurations of diffusers' own classes.
+"""The networks of the default model, built from diffusers' own classes.
 
-The autoencoder is an `AutoencoderTiny` on an image folded into 256 channels (16 x 16 squares), so that
-all its work is done at the latents' resolution. It starts as a principal component analysis of the
-squares: pairs of channels carry x+ and x-, which every ReLU keeps, and the residual blocks start at
-zero. Its decoder squashes latents by 3 tanh(z / 3); they are kept small inside, and `scaling_factor`
-makes them unit size for the UNet.
+The autoencoder is an `AutoencoderTiny` on an image folded into 256 channels (patches of 16 x 16 pixels), so
+that it works at the latents' resolution. It starts as a principal component analysis of the patches: pairs
+of channels carry the positive and the negative part of a component, which pass every ReLU, and the residual
+blocks start at zero. Its decoder limits latents by 3 tanh(z / 3); so latents are small inside it, and
+`scaling_factor` brings them to unit size for the UNet.
 
-The UNet has the caption twice: by cross-attention, and pooled into the time embedding
-(`addition_embed_type="text"`), which scales channels and learns what a timbre is much sooner.
+The UNet gets the caption in two ways: by cross-attention, and pooled into the time embedding
+(`addition_embed_type="text"`), which scales channels and from which timbres are learnt faster.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 SCALING_FACTOR = 32.0
 TEXT_WIDTH = 384
@@ -50,9 +50,10 @@ def start_from_components(
     """Sets an autoencoder's weights so that it is exactly a linear projection and back.
 
     Args:
-        mean: Of the folded image in 0..1, [patch^2].
-        basis: Orthonormal columns, [patch^2, latent channels].
-        sizes: What each component is divided by to make it a latent of the UNet's size.
+        autoencoder: From `build_autoencoder`; its weights are changed.
+        mean: Mean of the folded images with values 0..1, [patch^2].
+        basis: Principal components as orthonormal columns, [patch^2, latent channels].
+        sizes: Divisor of each component, which gives latents unit size, [latent channels].
     """
     kept = basis.shape[1]
     for block in (*autoencoder.encoder.layers[1:-1], *autoencoder.decoder.layers[2:-1]):

@@ -1,4 +1,4 @@
-"""Results in parts: a file that must travel in pieces of at most 16 MiB, and its joining."""
+"""Splits a result file into parts of at most 16 MiB, for transfer, and joins them again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def split(path: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[Path]:
     """Cuts a file into `NAME.000`, `NAME.001`, ... and writes `NAME.parts.json` with its hash.
 
     Returns:
-        What was written, the list included.
+        The files that were written, the list of parts included.
     """
     content = path.read_bytes()
     written = []
@@ -37,7 +37,7 @@ def join(folder: Path, out: Path) -> list[Path]:
     """Joins every file whose list is in `folder`; returns what was written to `out`.
 
     Raises:
-        ModelError: A part is missing, or the whole does not have the hash it should.
+        ModelError: A part is missing, or the joined file has another hash than the list says.
     """
     written = []
     for listing in sorted(folder.glob("*.parts.json")):
@@ -47,7 +47,7 @@ def join(folder: Path, out: Path) -> list[Path]:
             raise ModelError(f"{folder / missing[0]}: missing; bring all {len(record['parts'])} parts")
         content = b"".join((folder / name).read_bytes() for name in record["parts"])
         if hashlib.sha256(content).hexdigest() != record["sha256"]:
-            raise ModelError(f"{folder / record['name']}: its parts do not add up to the file they came from")
+            raise ModelError(f"{folder / record['name']}: its parts are damaged; copy all parts again")
         target = out / Path(record["name"]).name
         files.write_bytes(target, content)
         written.append(target)

@@ -1,7 +1,7 @@
-"""Stage *data*: clips rendered by one process for each core, each with shards of its own.
+"""Stage *data*: renders clips with one process (a *lane*) per core; each lane writes shards of its own.
 
-A lane renders the shards whose number it owns, so lanes share nothing but the folder, and shards do not
-depend on how many lanes there are. A shard is complete when its JSON is there; a killed lane loses one shard.
+Lanes share nothing but the folder, and a shard's content does not depend on the number of lanes. A shard is
+complete when its JSON file exists; a lane that is killed loses at most one shard.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from riffcomposer.errors import ModelError
 
 log = logging.getLogger(__name__)
 CLIPS_PER_PIECE = 3
-"""Windows that a piece is cut into, at most."""
+"""Largest number of clips that are cut from a piece."""
 
 
 def render_lane(
@@ -32,9 +32,9 @@ def render_lane(
     seconds: float,
     device: str = "cpu",
 ) -> None:
-    """Renders the missing shards of one lane until they are all there or the time is up.
+    """Renders the missing shards of one lane until all exist or the time is up.
 
-    The first shard is always finished.
+    The first missing shard is always finished.
     """
     import torch
 
@@ -62,12 +62,16 @@ def start_lanes(
     seconds: float,
     device: str = "cpu",
 ) -> list[BaseProcess]:
-    """Starts rendering on every core; the lanes end by themselves.
+    """Starts one lane per core; lanes end by themselves.
 
     Args:
-        clips: How many clips to have in all, those of earlier runs included.
-        seconds: How long the lanes may take.
-        device: Where they take the mel.
+        folder: Folder of the shards.
+        fonts: SoundFont files.
+        seed: Seed of the collection.
+        clips: Number of clips in all, those of earlier runs included.
+        clips_per_shard: Clips per file.
+        seconds: Time that the lanes may take.
+        device: The torch device that computes mels.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shards = -(-clips // clips_per_shard)
@@ -98,6 +102,6 @@ def wait_for(processes: Sequence[BaseProcess]) -> None:
 
 
 def wait_for_shards(folder: Path, count: int, processes: Sequence[BaseProcess]) -> None:
-    """Waits until there are some shards, or no lane is left that could make them."""
+    """Waits until there are `count` shards, or no lane is running any more."""
     while len(list(folder.glob("shard_*.json"))) < count and any(process.is_alive() for process in processes):
         time.sleep(0.5)

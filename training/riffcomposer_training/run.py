@@ -1,7 +1,7 @@
-"""The whole recipe by one command: `python -m riffcomposer_training.run --out DIR --setting cpu`.
+"""Runs the whole training recipe: `python -m riffcomposer_training.run --out DIR --setting cpu`.
 
-Each stage goes on where a killed one stopped and ends within its share of the budget. Stages that are
-finished are skipped, unless they are asked for by name.
+A stage that was stopped continues where it was, and ends within its share of the budget. Stages that are
+finished are skipped, unless --stage names them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from riffcomposer import files
 from riffcomposer.errors import ModelError, RiffcomposerError, UsageError
-from riffcomposer_training.settings import SETTINGS, Setting
 from riffcomposer_training.stages import STAGES, Run, StageName
+from riffcomposer_training.training_settings import SETTINGS, Setting
 
 log = logging.getLogger("riffcomposer_training.run")
 
@@ -29,10 +29,13 @@ def run_stages(run: Run, names: Sequence[StageName], *, again: bool = False) -> 
     Args:
         run: The run.
         names: Stages, in the order in which they run.
-        again: Also run stages that are finished.
+        again: Whether to run finished stages again.
+
+    Returns:
+        Seconds per stage, over all runs.
 
     Raises:
-        ModelError: A stage has nothing to start from; says which stage to run first.
+        ModelError: A stage has nothing to start from; the message says which stage to run first.
     """
     run.out.mkdir(parents=True, exist_ok=True)
     record = run.out / "times.json"
@@ -61,7 +64,7 @@ def _check_needs(run: Run, name: StageName) -> None:
         before = STAGES[need]
         if not before.has_left(run):
             raise ModelError(
-                f"{before.folder(run) / before.leaves}: not there, and the {name} stage needs it; "
+                f"{before.folder(run) / before.leaves}: not found, and the {name} stage needs it; "
                 f"run the {need} stage first"
             )
 
@@ -70,7 +73,7 @@ def with_shares(setting: Setting, stated: list[str]) -> Setting:
     """A setting with other shares of the time, each stated as `STAGE=0..1`.
 
     Raises:
-        UsageError: One is not of this form, names a stage without a share, or all come to more than 1.
+        UsageError: A text is not of this form or names a stage without a share, or the sum is above 1.
     """
     shares = dict(setting.shares)
     for text in stated:

@@ -1,7 +1,7 @@
-"""Training against the clock: learning rate, averaged weights, and checkpoints that survive a kill.
+"""Training within a time budget: learning rate, averaged weights, and checkpoints to continue from.
 
 A stage has a budget in seconds. Its schedule follows the share of the budget used, counted over all its
-runs, so a stage that was killed goes on from its last checkpoint and still ends on time.
+runs, so a stage that was killed continues from its last checkpoint and still ends on time.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ log = logging.getLogger(__name__)
 
 
 def learning_rate_share(step: int, used: float, warmup_steps: int, decay_from: float = 0.6) -> float:
-    """What share of the full learning rate a step gets: up, level, then linearly to zero.
+    """Share of the full learning rate at a step: it rises linearly, stays at 1, then falls linearly to 0.
 
     Args:
         step: Steps taken so far.
         used: Share of the time budget used, 0..1.
-        decay_from: Where the fall begins, as a share of the budget.
+        warmup_steps: Steps until the full learning rate.
+        decay_from: Share of the budget at which the fall begins.
     """
     rise = min(1.0, (step + 1) / max(warmup_steps, 1))
     fall = 1.0 if used < decay_from else max(0.0, (1.0 - used) / (1.0 - decay_from))
@@ -50,10 +51,10 @@ class Clock:
     """Counts a stage's time over all its runs.
 
     Args:
-        budget_seconds: How long the stage may take in all.
-        used_seconds: What earlier runs took.
-        longest_gap: A single step counts no more than this: a stopped process or a machine
-            asleep uses up no budget.
+        budget_seconds: Time that the stage may take in all.
+        used_seconds: Time that earlier runs took.
+        longest_gap: Most seconds that one step counts, so that a paused process or a sleeping machine
+            does not use up the budget.
     """
 
     def __init__(self, budget_seconds: float, used_seconds: float = 0.0, longest_gap: float = 20.0) -> None:
@@ -85,7 +86,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 class Series:
-    """Figures over a run: what was logged, kept in the checkpoint and written as JSON lines."""
+    """Figures logged during training, one row at a time; checkpoints store them."""
 
     def __init__(self, rows: Iterable[dict[str, float]] = ()) -> None:
         self.rows = list(rows)
@@ -97,10 +98,10 @@ class Series:
 
 
 def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """The generator of one step: a resumed run draws what an undisturbed one would."""
+    """The generator of one step; so a resumed run draws the same values as an uninterrupted one."""
     return torch.Generator(device).manual_seed((seed * 1_000_003 + step) % (1 << 62))
 
 
 def finite(value: float) -> bool:
-    """Whether a loss can be used."""
+    """Whether a loss is neither NaN nor infinite."""
     return math.isfinite(value)

@@ -1,8 +1,8 @@
-"""A small network for evaluation that puts clips and captions in one space.
+"""A small network for the evaluation that measures how well a clip fits a caption.
 
-A convolutional network hears a clip (levels, averaged 4 x 4) and says where in MiniLM's space of
-sentences its caption is. It is trained by contrast (Radford et al. 2021) on clips of another seed than
-the generator's, so it has not heard what the generator has. Its last layer serves as features.
+A convolutional network maps a clip (levels, averaged 4 x 4) and a linear layer maps a caption's MiniLM
+embedding to one space, where their cosine is the score. It is trained contrastively (Radford et al. 2021),
+best on a collection of another seed than the model's. Its last layer gives features.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch import nn
 from torch.nn import functional
 
 from riffcomposer_training.clip_shards import first_shards, held_out, read_shard
-from riffcomposer_training.latents import captions_of
+from riffcomposer_training.latent_set import captions_of
 from riffcomposer_training.schedule import Clock, learning_rate_share, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
 FEATURES = 128
 MOST_CLIPS = 4096
 CAPTIONS = 3
-"""How many clips the scorer hears, and captions of each: embedding all of 12,000 clips took seven minutes."""
+"""Most clips that the scorer is trained on, and captions per clip; embedding more captions takes too long."""
 
 
 def reduced(levels: Any) -> torch.Tensor:
@@ -53,7 +53,7 @@ def sentence_embeddings(encoder: Any, tokenizer: Any, captions: list[str]) -> to
 
 
 class Scorer(nn.Module):
-    """Clips to unit vectors; captions through one linear map to the same space."""
+    """Maps clips and embedded captions to one space and compares them there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,9 +95,11 @@ def train_scorer(
     """Trains a scorer on a folder of clips, or reads the one in `out`.
 
     Args:
-        clips: Best a collection of another seed; its held-out pieces are left out here too.
-        out: File to keep it in.
-        seconds, most_steps: How long to train: whichever is reached first.
+        clips: Folder of a collection, best of another seed than the model's; held-out pieces are not used.
+        encoder, tokenizer: The text encoder.
+        out: File of the trained scorer.
+        seconds, most_steps: Training ends at the first of these two limits.
+        seed: Seed of weights and batches.
     """
     scorer = Scorer()
     if (state := load_checkpoint(out)) is not None:

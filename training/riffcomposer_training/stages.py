@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from riffcomposer import files
 from riffcomposer.errors import ModelError
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 LARGEST_INPUTS = 60 << 20
@@ -26,14 +26,14 @@ class Run:
     """One run of the recipe.
 
     Attributes:
-        setting: Its size.
-        out: Its folder.
+        setting: Size of the run.
+        out: Folder of the run.
         budget_seconds: Time for all stages together.
         clips: Folder of the rendered clips.
         inputs: Folder of fonts, text encoder and wheel.
         device: `cpu` or `cuda`.
-        seed: Of clips, weights and noise.
-        start_from: Exported folder to train on from; None to start from nothing.
+        seed: Seed of clips, weights and noise.
+        start_from: Exported folder whose networks the training starts from; None starts untrained.
         beside: Processes that render clips while later stages run.
     """
 
@@ -90,7 +90,7 @@ def _gather(run: Run) -> None:
 
 
 def _data(run: Run) -> None:
-    """Renders clips until there are enough or the time is up; may go on beside the next stages."""
+    """Renders clips until there are enough or the time is up; rendering may continue beside later stages."""
     from riffcomposer_training.rendering import start_lanes, wait_for, wait_for_shards
 
     fonts = sorted(run.inputs.glob("*.sf3"), reverse=True)
@@ -120,7 +120,7 @@ def _autoencoder(run: Run) -> None:
 def _latents(run: Run) -> None:
     """Encodes the clips that are not encoded yet."""
     from riffcomposer_training.autoencoder import load_autoencoder
-    from riffcomposer_training.latents import write_latents
+    from riffcomposer_training.latent_set import write_latents
 
     network = load_autoencoder(run.setting, run.out)
     made = write_latents(network, run.setting.patch, run.clips, run.latents, run.device)
@@ -137,7 +137,7 @@ def _text_encoder(run: Run) -> tuple[Any, Any]:
 
 
 def _reader(run: Run) -> Any:
-    from riffcomposer_training.latents import CaptionStates, read_latents
+    from riffcomposer_training.latent_set import CaptionStates, read_latents
 
     encoder, tokenizer = _text_encoder(run)
     captions = CaptionStates(encoder.to(run.device), tokenizer, run.latents)
@@ -156,9 +156,9 @@ def _deviations(run: Run) -> Any:
 def _diffusion(run: Run) -> None:
     """Trains the UNet; shards that appear meanwhile are encoded and taken in."""
     from riffcomposer_training.autoencoder import load_autoencoder
-    from riffcomposer_training.diffusion import train_diffusion
-    from riffcomposer_training.latents import write_latents
+    from riffcomposer_training.latent_set import write_latents
     from riffcomposer_training.start_from import start_unet
+    from riffcomposer_training.train_unet import train_diffusion
 
     network = load_autoencoder(run.setting, run.out)
     train_diffusion(
@@ -246,13 +246,13 @@ class Stage:
     """One stage of the recipe.
 
     Attributes:
-        purpose: What it does, in a few words.
-        run: Does it; a run that was stopped goes on where it was.
-        needs: The stages that must have left something.
-        folder: Where it leaves its result.
-        leaves: Pattern of the files that a later stage can start from.
-        finished: The file by which a finished stage is known, and skipped; empty for a stage that
-            finds out by itself what is left to do.
+        purpose: A few words on what it does.
+        run: Runs the stage; a stage that was stopped continues where it was.
+        needs: Stages whose results it needs.
+        folder: Returns the folder of its result.
+        leaves: Pattern of the result files that a later stage can start from.
+        finished: File that exists when the stage is finished, so that it is skipped; empty for a stage
+            that finds out by itself what is left to do.
     """
 
     purpose: str

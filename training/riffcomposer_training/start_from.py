@@ -1,7 +1,7 @@
-"""Training on from an exported folder instead of from nothing: its autoencoder as it is, its UNet's weights.
+"""Reads the networks of an exported folder, to continue training from them.
 
-Checkpoints with the optimizer's state are too large to keep with a project; the exported averaged weights
-are not. A run that starts from them warms up again and trains on, on clips of another seed.
+Checkpoints with the optimizer's state are too large to keep with a project, but exported averaged weights are
+not. A run that starts from them keeps the autoencoder, and trains the UNet with a new warm-up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from riffcomposer.checkpoints.profile import read_profile
 from riffcomposer.errors import ModelError
 from riffcomposer_training.networks import build_autoencoder, build_unet
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 
 def _weights(folder: Path, part: str, wanted: Any) -> dict[str, torch.Tensor]:
@@ -23,7 +23,7 @@ def _weights(folder: Path, part: str, wanted: Any) -> dict[str, torch.Tensor]:
 
     path = folder / part / "diffusion_pytorch_model.safetensors"
     if not path.is_file():
-        raise ModelError(f"{path}: not there; --start-from names a folder that the export stage has written")
+        raise ModelError(f"{path}: not found; give --start-from a folder that the export stage has written")
     weights = {name: value.float() for name, value in load_file(path).items()}
     sizes = {name: tuple(value.shape) for name, value in weights.items()}
     expected = {name: tuple(value.shape) for name, value in wanted.state_dict().items()}
@@ -42,7 +42,7 @@ def start_autoencoder(setting: Setting, folder: Path) -> tuple[dict[str, torch.T
     A latent's unit moves the image by its column of the last layer, whose length is std^p.
 
     Raises:
-        ModelError: It is not there, or of another size.
+        ModelError: The autoencoder is missing, or has another size.
     """
     weights = _weights(folder, "vae", build_autoencoder(setting))
     last = max(
@@ -57,7 +57,7 @@ def start_unet(setting: Setting, folder: Path) -> tuple[dict[str, torch.Tensor],
     """An exported UNet's weights, and how many samples they were trained on.
 
     Raises:
-        ModelError: It is not there, of another size, or distilled.
+        ModelError: The UNet is missing, has another size, or is distilled.
     """
     profile = read_profile(folder)
     if profile.guidance_embedding:

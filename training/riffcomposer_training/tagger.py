@@ -1,14 +1,14 @@
-"""Hears an evaluation's sounds with a public music tagger: `python -m riffcomposer_training.tagger DIR`.
+"""Rates an evaluation's sounds with a public music tagger: `python -m riffcomposer_training.tagger DIR`.
 
 The tagger is musicnn (Pons and Serra, *musicnn: pre-trained convolutional neural networks for music audio
-tagging*, 2019; ISC licence), trained on MagnaTagATune. It knows nothing of our clips, captions or scorer. Of
-each clip in `DIR/sounds` it gives 50 tags and 200 features in windows of three seconds; from them:
+tagging*, 2019; ISC licence), trained on MagnaTagATune and not on clips of this project. For each clip in
+`DIR/sounds` it gives 50 tags and 200 features in windows of three seconds; from them:
 
     agreement   cosine of a clip's tags (less their average over the held-out renders) with those of the
                 held-out render that has the same caption: 1 is the render itself, the floor is another's
     Frechet     distance of the features to those of the held-out renders, beside the same of their halves
 
-It needs TensorFlow, and is no dependency; `training/README.md` says how to install both.
+It needs TensorFlow. Neither is a dependency; `training/README.md` says how to install them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STEP_FRAMES = 31
 
 @dataclass(frozen=True)
 class Heard:
-    """What the tagger says of one clip.
+    """The tagger's output for one clip.
 
     Attributes:
         tags: Likelihoods 0..1, averaged over windows, [50].
@@ -121,7 +121,7 @@ class Musicnn:
 
 
 def compare(made: Sequence[Heard], truth: Sequence[Heard]) -> dict[str, float]:
-    """Figures of clips against the held-out renders of the same captions, in the same order."""
+    """Compares clips with the held-out renders of the same captions, given in the same order."""
     average = np.mean([heard.tags for heard in truth], 0)
 
     def directions(clips: Sequence[Heard]) -> np.ndarray[Any, Any]:
@@ -148,7 +148,7 @@ def tag_evaluation(folder: Path) -> dict[str, float]:
 
     Raises:
         UsageError: The folder is not one that `riffcomposer_training.evaluate` wrote.
-        ModelError: The tagger is not there.
+        ModelError: The tagger is not installed.
     """
     import soundfile
 

@@ -19,7 +19,7 @@ GRID_TEMPI = (46.875, 93.75, 140.625, 187.5)
 """Tempi at which 5.12 s is a whole number of bars (140.625 in bars of three)."""
 
 GRID_SHARE = 0.85
-"""How often a piece is on the grid."""
+"""Share of the pieces that are on the grid."""
 
 _PLAIN_TEMPO = 93.75
 STYLE_TEMPI: dict[str, tuple[float, ...]] = {
@@ -39,17 +39,17 @@ STYLE_TEMPI: dict[str, tuple[float, ...]] = {
 """Tempi on the grid that fit a style; all others are played at 93.75 BPM."""
 
 _LEAD_IN_S = 1.9
-"""Seconds of music before the first window, at least."""
+"""Least seconds of music before the first window."""
 
 
 def draw_layout(rng: Random, windows: int, style: Style | None, tempo: float | None) -> Layout:
     """Draws tempo and meter, mostly on the grid.
 
     Args:
-        rng: Where every draw comes from.
-        windows: Clips to be cut from the piece; each begins a phrase.
-        style: Whose tempi and meters are drawn from; None for 4/4 at any tempo.
-        tempo: BPM, to draw none.
+        rng: Source of all random values.
+        windows: Number of clips to cut from the piece; each begins a phrase.
+        style: Style whose tempi and meters are drawn from; None for 4/4 at any tempo.
+        tempo: Tempo in BPM; None draws one.
     """
     if tempo is None:
         if rng.random() < GRID_SHARE:

@@ -25,7 +25,7 @@ from riffcomposer_training.networks import (
     start_from_components,
 )
 from riffcomposer_training.schedule import load_checkpoint
-from riffcomposer_training.settings import SETTINGS
+from riffcomposer_training.training_settings import SETTINGS
 
 TOY = replace(SETTINGS["toy"], latent_channels=6)
 

@@ -15,20 +15,20 @@ from riffcomposer.composer.piece import Layout
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.errors import ModelError
 from riffcomposer.spectrogram.mel import mel_from_audio
-from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE
 from riffcomposer_training import fonts
-from riffcomposer_training.clip_mel import MARGIN_FRAMES, PARAMETERS, mels_at
 from riffcomposer_training.clips import clips_of
 from riffcomposer_training.collection import CollectionPiece
+from riffcomposer_training.fast_mel import MARGIN_FRAMES, PARAMETERS, mels_at
 from riffcomposer_training.rendering import render_lane
 
 
 @pytest.fixture(scope="session")
-def sampler(tmp_path_factory: pytest.TempPathFactory) -> Sampler:
+def player(tmp_path_factory: pytest.TempPathFactory) -> SoundFontPlayer:
     """Plays every preset as a sine."""
     pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
-    return Sampler([write_tiny_font(tmp_path_factory.mktemp("font") / "tiny.sf2")])
+    return SoundFontPlayer([write_tiny_font(tmp_path_factory.mktemp("font") / "tiny.sf2")])
 
 
 def test_the_fast_mel_is_the_mel() -> None:
@@ -56,10 +56,10 @@ def test_the_mel_is_the_same_by_torch(device: str) -> None:
     np.testing.assert_allclose(batched, plain, atol=1e-4 * plain.max())
 
 
-def test_onsets_are_on_the_beat(sampler: Sampler) -> None:
+def test_onsets_are_on_the_beat(player: SoundFontPlayer) -> None:
     layout = Layout(93.75, 4.0, 0, 2, 3)
     piece = compose_loop(Random("tempo"), "tempo", layout, STYLES["techno"], {"drums": ("909", "techno")})
-    clip = clips_of(CollectionPiece("drums", piece), sampler)[1].levels.astype(np.float64) / 255
+    clip = clips_of(CollectionPiece("drums", piece), player)[1].levels.astype(np.float64) / 255
     rise = np.maximum(0, np.diff(clip, axis=1)).sum(axis=0)
     beats = [rise[max(0, 64 * beat - 4) : 64 * beat + 4].max() for beat in range(1, 8)]
     assert min(beats) > 2 * np.median(rise)

@@ -13,9 +13,9 @@ from riffcomposer.errors import ModelError, UsageError
 from riffcomposer_training import averaged
 from riffcomposer_training.run import run_stages, with_shares
 from riffcomposer_training.schedule import load_checkpoint, save_checkpoint
-from riffcomposer_training.settings import SETTINGS
 from riffcomposer_training.stages import STAGES, Run
 from riffcomposer_training.text_states import load_encoder, pack_encoder
+from riffcomposer_training.training_settings import SETTINGS
 
 TOY = replace(
     SETTINGS["toy"], shares={"data": 1.0, "autoencoder": 1.0, "diffusion": 1.0, "distillation": 1.0}
@@ -162,7 +162,7 @@ def test_train_starts_from_nothing_that_does_not_fit(finished: Run, tmp_path: Pa
     wider = replace(finished, out=tmp_path, setting=replace(TOY, autoencoder_width=48))
     with pytest.raises(ModelError, match="same setting"):
         run_stages(replace(wider, start_from=finished.out / "model"), ["autoencoder"])
-    with pytest.raises(ModelError, match="not there"):
+    with pytest.raises(ModelError, match="not found"):
         run_stages(replace(wider, start_from=tmp_path), ["autoencoder"])
 
 

@@ -1,8 +1,8 @@
-"""The path of least cost through a picture: where two sounds are best cut together.
+"""Finds the path of least summed cost over the bands of a spectrogram, where one sound gives way to another.
 
-As in image quilting (Efros and Freeman, *Image quilting for texture synthesis and transfer*, 2001), one
-frame is chosen for each band, neighbours close to each other, so that what lies on the path sums to
-the least.
+A path has one frame per band, and frames of neighbouring bands are close to each other. It is the minimum
+error boundary cut of image quilting (Efros and Freeman, *Image quilting for texture synthesis and
+transfer*, 2001), found by dynamic programming.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 import numpy as np
 
 REACH_FRAMES_PER_BIN = 2
-"""How many frames the path may move from one band to the next."""
+"""Most frames by which the path moves from one band to the next."""
 
 
-def quietest_path(cost: np.ndarray, reach: int = REACH_FRAMES_PER_BIN) -> np.ndarray:
-    """The path of least summed cost, one frame for each band (dynamic programming).
+def minimum_cost_path(cost: np.ndarray, reach: int = REACH_FRAMES_PER_BIN) -> np.ndarray:
+    """The path of least summed cost with one frame per band.
 
     Args:
-        cost: `[frames, bands]`.
-        reach: Neighbouring bands differ by at most so many frames.
+        cost: Cost of each frame in each band, `[frames, bands]`.
+        reach: Most frames by which neighbouring bands differ.
 
     Returns:
-        Frame indices `[bands]`.
+        The frame of each band, `[bands]`.
     """
     frames, bands = cost.shape
     total = cost[:, 0].astype(np.float64)

@@ -1,4 +1,4 @@
-"""A song's mel as the decoder reads it: checked, and going round where the song is a loop."""
+"""A song's mel that can be read before its start and after its end, with its shape and values checked."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ MelReader = Callable[[int, int], np.ndarray]
 """`read(first, count)` gives the mel of frames `first` to `first + count`, `[channels, n_mels, count]`."""
 
 
-class MelSong:
-    """Reads ranges of frames, also before the start and after the end.
+class ExtendedMel:
+    """Reads ranges of frames, also before the start and after the end of a song.
 
-    A song that is no loop goes on with its last frame. A loop goes on with its start: it is `samples`
-    long, rarely a whole number of frames, so frames beyond its ends fall between those of the start
-    and are interpolated.
+    Past the end of a song that is no loop, its last frame is repeated. Past the end of a loop comes its
+    start. A loop is `samples` samples long, which is rarely a whole number of frames, so frames past its
+    ends are interpolated between two frames.
 
     Args:
         read: See `MelReader`.
-        frames: Frames that `read` can give.
-        samples: Length of the song.
+        frames: Number of frames that `read` can return.
+        samples: Length of the song in samples.
+        wraps: Whether the song is a loop.
+        params: The mel's parameters.
+
+    Raises:
+        SpectrogramError: A loop has fewer frames than its samples need.
     """
 
     def __init__(

@@ -1,7 +1,6 @@
-"""Plays parts with sound fonts.
+"""Plays notes with SoundFont files (SF2 and SF3) by the library tinysoundfont.
 
-tinysoundfont does the work. It is no dependency of riffcomposer: nothing but `Sampler` needs it, and only
-when one is made.
+tinysoundfont is an optional library: only making a `SoundFontPlayer` needs it.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ _DRUM_CHANNEL, _CHANNEL = 9, 0
 _CENTRE, _BEND_RANGE = 8192, 2.0
 
 
-class Sampler:
-    """Sound fonts, loaded once.
+class SoundFontPlayer:
+    """Plays notes with sound fonts, which it loads once.
 
     Args:
         fonts: Files in SF2 or SF3 format; presets that one lacks are taken from the first.
 
     Attributes:
-        fonts: Number of fonts.
+        fonts: Number of loaded fonts.
 
     Raises:
         ModelError: tinysoundfont is not installed.
@@ -70,10 +69,12 @@ class Sampler:
 
         Args:
             program: General MIDI preset, or a drum kit's program with `kit`.
-            notes: Rising by start; a note with `bend` glides from that many semitones away.
-            seconds_per_beat: Tempo.
+            notes: Notes in order of their starts; a note with `bend` starts that many semitones off its
+                pitch and glides to it.
+            seconds_per_beat: Length of a beat.
             samples: Length of the result.
-            font: Which font; presets it lacks are taken from the first.
+            font: Number of the font; presets that it lacks are taken from font 0.
+            kit: Whether `program` is a drum kit.
 
         Returns:
             Audio float32 [samples].

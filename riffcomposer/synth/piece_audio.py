@@ -1,6 +1,6 @@
-"""Renders a composed piece to audio: each part with its instrument, the style's effects, one loudness.
+"""Renders a composed piece to audio: each part with its instrument, then effects, then a common loudness.
 
-All pieces have the same loudness (by the weighting of ITU-R BS.1770), so that images of their mels are
+All pieces have the same loudness (weighted as in ITU-R BS.1770), so that their spectrogram images are
 comparable.
 """
 
@@ -16,13 +16,13 @@ from scipy import signal
 
 from riffcomposer.composer.piece import Part, Piece
 from riffcomposer.synth.drum_machines import KITS, render_drums
-from riffcomposer.synth.effects import reverberate, send_level
+from riffcomposer.synth.effect_chains import EFFECT_CHAINS, Track
 from riffcomposer.synth.foley import render_foley
-from riffcomposer.synth.mixes import MIXES, Track
-from riffcomposer.synth.sampler import KIT_PROGRAMS, Sampler
+from riffcomposer.synth.instrument_effects import reverberate, send_level
+from riffcomposer.synth.soundfont_player import KIT_PROGRAMS, SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio, render_notes
 
-# The loudness that each role is brought to, before a part's own gain.
+# The loudness in dB to which each role is brought, before a part's own gain.
 _ROLE_DB = {
     "drums": -17.0,
     "bass": -19.0,
@@ -37,7 +37,7 @@ LOUDNESS_DB = -16.0
 
 _SILENCE_DB = -90.0
 _FLOOR_DB = -78.0
-"""Level of the noise under every piece: digital silence looks like no recording."""
+"""Level of the noise that is added to every piece, since no recording has digital silence."""
 
 _BLOCK = SAMPLE_RATE // 5
 # BS.1770's K weighting at 44.1 kHz as second-order sections: a shelf, then a high pass.
@@ -57,7 +57,7 @@ _K_WEIGHTING = np.array(
 
 
 def generator_for(piece: Piece) -> np.random.Generator:
-    """The generator of a piece's noise, which follows from the piece's seed alone."""
+    """The generator of a piece's noise, seeded by the piece's seed alone."""
     return np.random.default_rng(zlib.crc32(piece.seed.encode()))
 
 
@@ -80,37 +80,39 @@ def loudness_db(audio: Audio) -> float:
     return float(10 * np.log10(np.mean(power[power >= gate]) + 1e-12))
 
 
-def _stem(part: Part, piece: Piece, sampler: Sampler, samples: int, generator: np.random.Generator) -> Audio:
+def _stem(
+    part: Part, piece: Piece, player: SoundFontPlayer, samples: int, generator: np.random.Generator
+) -> Audio:
     beat_s = piece.layout.seconds_per_beat
     if part.role in ("foley", "texture"):
         return render_foley(part.kit, samples, generator)
     if part.role == "drums":
         if part.kit in KITS:
             return render_drums(part.kit, part.notes, beat_s, samples, generator)
-        return sampler.render(KIT_PROGRAMS[part.kit], part.notes, beat_s, samples, piece.font, kit=True)
+        return player.render(KIT_PROGRAMS[part.kit], part.notes, beat_s, samples, piece.font, kit=True)
     assert part.instrument is not None
     if part.instrument.voice:
         return render_notes(part.instrument.voice, part.notes, beat_s, samples, generator)
-    return sampler.render(part.instrument.program, part.notes, beat_s, samples, piece.font)
+    return player.render(part.instrument.program, part.notes, beat_s, samples, piece.font)
 
 
-def render(piece: Piece, sampler: Sampler, duration_s: float) -> Audio:
+def render(piece: Piece, player: SoundFontPlayer, duration_s: float) -> Audio:
     """Renders a piece.
 
     Args:
-        piece: What is played, and how it is mixed.
-        sampler: Plays the instruments that are not synthesised.
-        duration_s: Seconds from the piece's start; a quarter of a second more is rendered.
+        piece: The notes, instruments and mix.
+        player: Plays the instruments that are not synthesised.
+        duration_s: Seconds from the piece's start; the result is a quarter of a second longer.
 
     Returns:
         Audio float32 [samples] at `LOUDNESS_DB` plus the piece's own offset.
     """
     generator = generator_for(piece)
-    mix = MIXES[piece.mix]
+    mix = EFFECT_CHAINS[piece.mix]
     samples = int(np.ceil(duration_s * SAMPLE_RATE)) + SAMPLE_RATE // 4
     dry, send = np.zeros(samples, np.float32), np.zeros(samples, np.float32)
     for part in piece.parts:
-        stem = _stem(part, piece, sampler, samples, generator)
+        stem = _stem(part, piece, player, samples, generator)
         if part.role != "texture":
             level = loudness_db(stem)
             if level < _SILENCE_DB:

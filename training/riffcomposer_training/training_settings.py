@@ -1,7 +1,7 @@
-"""The sizes of a training run: a toy for tests, two CPU cores, one GPU.
+"""The sizes of a training run: a toy for tests, one for two CPU cores, and one for a GPU.
 
-Time is given to the stages by share, so that one number (minutes in all) decides a run. Every network
-of every setting fits the shipped folder's 100 MB in half precision.
+Each stage has a share of the time, so one number, the minutes in all, sets the length of a run. The networks
+of every setting fit the shipped folder's limit of 100 MB in half precision.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ class Setting:
     Attributes:
         name: `toy`, `cpu` or `gpu`.
         clips: Training clips to render, at most (the data stage also has a time budget).
-        patch: Side in pixels of the squares that become one latent column (`latent_scale`).
-        latent_channels: Components kept of each square.
-        whitening: Exponent p of std^p by which each component is divided: 1 makes all channels
-            equal, 0 leaves a picture's own fall-off (coarse detail survives noise longer).
+        patch: Side in pixels of the square patches that become one latent (`latent_scale`).
+        latent_channels: Principal components kept per patch.
+        whitening: Exponent p of std^p by which each component is divided: 1 gives all channels equal
+            power, 0 keeps the power that they have in images (coarse detail survives noise longer).
         autoencoder_width, autoencoder_blocks: Channels, and (encoder, decoder) residual blocks.
         autoencoder_batch: Clips per step.
         autoencoder_learning_rate: Highest learning rate of the autoencoder stage.
@@ -88,8 +88,8 @@ SETTINGS = {
         evaluated_clips=6,
         scorer_seconds=5.0,
     ),
-    # Principal components alone rebuild clips better than a short training leaves them, and two passes for
-    # guidance are cheap at this size: the autoencoder and the student get no time.
+    # Principal components alone rebuild clips better than an autoencoder after a short training, and two
+    # passes for guidance are cheap at this size. So the autoencoder and the student get no time.
     "cpu": Setting(
         name="cpu",
         clips=12_000,

@@ -1,7 +1,7 @@
-"""Stage *latents*: every rendered clip through the encoder once, captions through the text encoder once.
+"""Stage *latents*: encodes every rendered clip and every caption once, and reads them as a training set.
 
-One file for each shard, so that the stage can follow a data stage that is still rendering, and a run that
-was killed loses a shard at most.
+There is one file per shard, so the stage can run while the data stage is still rendering, and a run that was
+killed loses at most one shard.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def captions_of(clip: dict[str, Any]) -> list[str]:
 
 @torch.no_grad()
 def write_latents(autoencoder: Any, patch: int, clips: Path, out: Path, device: str = "cpu") -> int:
-    """Encodes the shards that have not been encoded yet. Returns how many there were."""
+    """Encodes the shards that have not been encoded yet, and returns their number."""
     autoencoder.to(device)
     missing = [path for path in find_shards(clips) if not _target(out, path).is_file()]
     with ThreadPoolExecutor(READERS) as pool:
@@ -80,10 +80,12 @@ def _write(target: Path, shard: ClipShard, latents: torch.Tensor) -> None:
 class CaptionStates:
     """Token states of all captions, each encoded once and kept on disk.
 
-    On two cores a caption costs as much as a training sample does, so a resumed run reads them again.
+    Encoding a caption takes about as long as training on a sample, so a resumed run reads the states from
+    disk.
 
     Args:
-        folder: Where to keep them; None to keep them in memory only.
+        encoder, tokenizer: The text encoder.
+        folder: Folder for the states; None keeps them in memory only.
 
     Attributes:
         states: float16 [captions, 32, 384]; row 0 is the empty caption.
@@ -119,12 +121,13 @@ class CaptionStates:
 
 @dataclass
 class LatentSet:
-    """Clips as the diffusion stage sees them, all on one device.
+    """Encoded clips with their captions, on one device.
 
     Attributes:
         latents: float16 [clips, channels, rows, columns].
-        captions: Rows of the caption states, [clips, captions for each] (repeated to a rectangle).
-        on_grid: Clips of exactly two bars, [clips].
+        captions: Rows in `states` of each clip's captions, [clips, captions per clip]; a clip with fewer
+            captions repeats them.
+        on_grid: Whether each clip is exactly two bars, [clips].
         states: float16 [captions, 32, 384], row 0 the empty caption.
     """
 
@@ -151,7 +154,7 @@ class LatentSet:
 def read_latents(
     out: Path, captions: CaptionStates, *, captions_each: int = 3
 ) -> tuple[LatentSet, LatentSet, int]:
-    """All encoded clips.
+    """Reads all encoded clips.
 
     Returns:
         The training set, the held-out set, and the number of files read.

@@ -1,4 +1,4 @@
-"""Effects: reverberation, tape delay, low fidelity, pumping, saturation, guitar cabinet, chorus."""
+"""Effects on instruments: reverberation, tape delay, low fidelity, pumping, saturation, cabinet, chorus."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Room:
 
     Attributes:
         seconds: Time in which it decays by 60 dB.
-        high_cut_hz: Where its highs fall off.
-        share: Its level against the dry sound.
+        high_cut_hz: Cutoff frequency of its low-pass filter.
+        share: Its amplitude relative to the dry sound.
     """
 
     seconds: float
@@ -28,7 +28,7 @@ class Room:
     share: float
 
 
-# How much of each role is sent to the reverberation; less keeps a part in front.
+# Amplitude that each role sends to the reverberation; less of it makes a part sound closer.
 _SENDS = {
     "bass": 0.15,
     "drums": 0.45,
@@ -60,17 +60,17 @@ def impulse_response(seconds: float, high_cut_hz: float) -> Audio:
 
 @lru_cache(maxsize=32)
 def _response_spectrum(seconds: float, high_cut_hz: float, size: int) -> npt.NDArray[np.complex64]:
-    """The transform of an impulse response, kept because pieces of one length use the same."""
+    """The transform of an impulse response, cached because pieces of equal length share it."""
     return np.asarray(scipy.fft.rfft(impulse_response(seconds, high_cut_hz), size))
 
 
 def send_level(role: str, wetness: float) -> float:
-    """How much of a part goes to the reverberation."""
+    """Amplitude that a part of this role sends to the reverberation."""
     return _SENDS.get(role, 0.8) * wetness
 
 
 def reverberate(send: Audio, room: Room | None) -> Audio:
-    """The reverberation of a send, without the dry sound; silence where there is no room."""
+    """The reverberation of a send signal without the dry sound; silence if `room` is None."""
     if room is None or not np.any(send):
         return np.zeros_like(send)
     size = scipy.fft.next_fast_len(len(send) + int(room.seconds * SAMPLE_RATE), real=True)
@@ -95,7 +95,7 @@ def tape_delay(audio: Audio, delay_s: float, feedback: float, cutoff_hz: float =
 
 
 def low_fidelity(audio: Audio, generator: np.random.Generator, *, crush: bool = True) -> Audio:
-    """An old tape: wow, a low top, soft clipping, few bits."""
+    """Imitates an old tape: wow (slow pitch changes), dull highs, soft clipping and few bits."""
     samples = len(audio)
     t = np.arange(samples) / SAMPLE_RATE
     cents, rate = generator.uniform(3, 9), generator.uniform(0.4, 1.1)

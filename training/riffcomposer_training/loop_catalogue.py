@@ -1,10 +1,10 @@
 """Makes the loop catalogue: two-bar loops of every style as mel images, and masks.
 
-    python -m riffcomposer_training.seed_catalogue FONTS_FOLDER
+    python -m riffcomposer_training.loop_catalogue FONTS_FOLDER
 
-writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/loops/`. Each loop is composed for
-a chosen cast and played three times. The middle repeat is kept and made to close on itself; its mel is
-taken of the circular signal. All loops have the same loudness.
+writes `clips/`, `masks/` and `catalogue.json` into `riffcomposer/loops/`. Each loop is composed for a chosen
+cast of instruments and played three times. The middle repeat is kept and its start is crossfaded with what
+follows its end, so that it repeats without a seam. All loops have the same loudness.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import PITCH_NAMES
 from riffcomposer.loops.catalogue import FOLDER
 from riffcomposer.media.picture import exif_tags
-from riffcomposer.synth.render import LOUDNESS_DB, loudness_db, render
-from riffcomposer.synth.sampler import Sampler
+from riffcomposer.synth.piece_audio import LOUDNESS_DB, loudness_db, render
+from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training import fonts
-from riffcomposer_training.clip_mel import FRAMES, MARGIN_FRAMES, PARAMETERS, mels_at
+from riffcomposer_training.fast_mel import FRAMES, MARGIN_FRAMES, PARAMETERS, mels_at
 from riffcomposer_training.windows import draw_layout, rendered_s
 
 LOOP_SAMPLES = FRAMES * PARAMETERS.hop_length
@@ -47,18 +47,19 @@ LOOP_LOUDNESS_DB = LOUDNESS_DB - 2.5
 
 @dataclass(frozen=True)
 class Loop:
-    """What one loop of the catalogue is made of.
+    """The description from which one loop of the catalogue is made.
 
     Attributes:
-        name: Style part first.
+        name: Name of the loop, which starts with its style.
         style: A key of `STYLES`.
         description: One line.
         cast: Role to `instrument` or `instrument: pattern`.
         key: `A minor`; empty for drums.
         progression: Roman numerals, one per bar; empty for one of the style's.
-        take: Which take to keep: every number gives another one.
-        font: Which of the two sound fonts plays.
+        take: Number of the take; every number gives another one.
+        font: Number of the sound font, 0 or 1.
         tempo: 93.75, or 187.5 for styles that count twice as fast (the beat grid is the same).
+        tags: Search words, beside those of the style and the instruments.
     """
 
     name: str
@@ -74,12 +75,12 @@ class Loop:
 
 
 def read_loops(path: Path) -> list[Loop]:
-    """Reads the list of loops (`seed_loops.json` beside this file)."""
+    """Reads the list of loops (`catalogue_loops.json` beside this file)."""
     return [Loop(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def close_loop(audio: Audio) -> Audio:
-    """The middle of three repeats, its start crossfaded from what follows its end: it closes on itself."""
+    """The middle of three repeats, its start crossfaded with what follows its end, so that it repeats."""
     middle = audio[LOOP_SAMPLES : 2 * LOOP_SAMPLES].copy()
     after = audio[2 * LOOP_SAMPLES : 2 * LOOP_SAMPLES + int(SEAM_S * SAMPLE_RATE)]
     ramp = np.linspace(0, 1, len(after), dtype=np.float32)
@@ -100,7 +101,7 @@ def _scale(style: Style, mode: str) -> str:
     return mode if mode in style.scales else (fitting or list(style.scales))[0]
 
 
-def loop_audio(loop: Loop, sampler: Sampler) -> Audio:
+def loop_audio(loop: Loop, player: SoundFontPlayer) -> Audio:
     """Renders a loop.
 
     Returns:
@@ -122,12 +123,12 @@ def loop_audio(loop: Loop, sampler: Sampler) -> Audio:
         scale=_scale(style, mode),
         progression=loop.progression,
     )
-    closed = close_loop(render(replace(piece, font=loop.font), sampler, rendered_s(layout)))
+    closed = close_loop(render(replace(piece, font=loop.font), player, rendered_s(layout)))
     return closed * np.float32(10 ** ((LOOP_LOUDNESS_DB - loudness_db(closed)) / 20))
 
 
 def circular_levels(loop: Audio) -> npt.NDArray[np.float32]:
-    """Levels [512, 512] of a loop as if it had always been playing."""
+    """Levels [512, 512] of a loop that repeats without end."""
     margin = MARGIN_FRAMES * PARAMETERS.hop_length
     mel = mels_at(np.concatenate([loop[-margin:], loop, loop[: 2 * margin]]), [margin])[0]
     mel = mel / max(PARAMETERS.max_volume, float(mel.max()))  # nothing is clipped; a pure tone gives way
@@ -186,11 +187,11 @@ def masks() -> dict[str, tuple[str, npt.NDArray[np.uint8]]]:
     return {name: (text, np.rint(255 * shape).astype(np.uint8)) for name, (text, shape) in made.items()}
 
 
-def write_catalogue(folder: Path, loops: Sequence[Loop], sampler: Sampler) -> None:
+def write_catalogue(folder: Path, loops: Sequence[Loop], player: SoundFontPlayer) -> None:
     """Writes every loop, every mask and `catalogue.json` into `folder`."""
     clips = []
     for loop in loops:
-        level = circular_levels(loop_audio(loop, sampler))
+        level = circular_levels(loop_audio(loop, player))
         path = folder / "clips" / f"{loop.name}.png"
         digest = write_grey(path, np.rint(255 - 255 * level[::-1]).astype(np.uint8), tagged=True)
         tags = list(dict.fromkeys([*_tags(loop), *loop.tags]))
@@ -230,8 +231,8 @@ def _tags(loop: Loop) -> list[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Writes the shipped catalogue with the fonts of a folder."""
-    sampler = Sampler(fonts.find(Path(arguments[0]) if arguments else None))
-    write_catalogue(FOLDER, read_loops(Path(__file__).parent / "seed_loops.json"), sampler)
+    player = SoundFontPlayer(fonts.find(Path(arguments[0]) if arguments else None))
+    write_catalogue(FOLDER, read_loops(Path(__file__).parent / "catalogue_loops.json"), player)
 
 
 if __name__ == "__main__":

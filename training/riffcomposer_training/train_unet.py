@@ -1,4 +1,4 @@
-"""Stage *diffusion*: flow matching in latents, text by cross-attention and by the time embedding.
+"""Stage *diffusion*: trains the UNet by flow matching on latents, conditioned on captions.
 
 Conventions: `t` in 0..1 is the model's time, 0 clean and 1 noise; `z_t = (1 - t) z + t n`; the UNet sees
 1000 t and predicts `n - z` (Lipman et al. 2023; Liu et al. 2023). Latents are [batch, channels, rows,
@@ -18,23 +18,23 @@ import torch
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
 from riffcomposer_training.averaged import AveragedTraining
-from riffcomposer_training.latents import LatentSet
+from riffcomposer_training.latent_set import LatentSet
 from riffcomposer_training.networks import build_unet
 from riffcomposer_training.schedule import finite, save_checkpoint, step_generator
-from riffcomposer_training.settings import Setting
+from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
 FEWEST_HELD_OUT = 4
-"""Held-out clips below which no validation loss is logged: it would say nothing."""
+"""Fewest held-out clips for which a validation loss is logged; with fewer it is mostly noise."""
 
 BEAT_COLUMNS = 4
 """Columns of a beat at 93.75 BPM."""
 
 
 def sample_times(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Times to train at: most where img2img works, some at pure noise, some everywhere.
+    """Draws model times to train at: most where img2img works, some near pure noise, some anywhere.
 
-    75 % are sigmoid(N(0.4, 1)), 10 % lie in 0.92..1 and 15 % are uniform.
+    75 % are sigmoid(N(0.4, 1)), 10 % are in 0.92..1 and 15 % are uniform.
     """
     device = generator.device
     times = torch.sigmoid(0.4 + torch.randn(count, generator=generator, device=device))
@@ -45,10 +45,10 @@ def sample_times(count: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def other_timbre(latents: torch.Tensor, donors: torch.Tensor) -> torch.Tensor:
-    """Latents with the average sound of other clips: each row's mean and spread over time replaced.
+    """Gives latents the timbre of other clips by replacing each row's mean and deviation over time.
 
-    The statistics are those of adaptive instance normalisation (Huang and Belongie 2017), per channel
-    and row; rhythm and melody stay.
+    This is adaptive instance normalisation (Huang and Belongie 2017) per channel and row; rhythm and melody
+    are kept.
     """
     mean, spread = latents.mean(3, keepdim=True), latents.std(3, keepdim=True)
     wanted_mean, wanted_spread = donors.mean(3, keepdim=True), donors.std(3, keepdim=True)
@@ -58,7 +58,7 @@ def other_timbre(latents: torch.Tensor, donors: torch.Tensor) -> torch.Tensor:
 
 @dataclass
 class FlowSamples:
-    """A batch: what the UNet gets and what it shall say."""
+    """A training batch: the UNet's inputs, and the velocity that it should predict."""
 
     noisy: torch.Tensor
     times: torch.Tensor
@@ -71,15 +71,19 @@ def flow_samples(
 ) -> FlowSamples:
     """Draws noise, times and captions for clips.
 
-    A share of the samples learns what img2img asks for: a clip with *another* clip's average sound,
-    noised to the time at which a render would start, must lead to the clip that its caption describes.
-    On the straight line from there, the state at t differs from the plain one as if the noise were
-    `n + (1 - s) / s * (other - clip)`, s the starting time; so that is the noise used. How much of
-    the other sound is laid on grows with s: at low strengths the seed's own sound is to be kept.
+    A share of the samples trains what img2img needs: a clip with the timbre of *another* clip, noised to the
+    time s at which a render would start, has to lead to the clip that its caption describes. On the straight
+    line from there, the state at time t is the plain one with the noise
+    `n + (1 - s) / s * (other - clip)`; so that noise is used. The share of the other timbre grows with s,
+    since at low strengths the loop's own timbre should be kept.
 
     Args:
-        rows: Which clips, [batch].
-        wide: Wrap each clip by a beat, as renders are; its clips should be on the beat grid.
+        clips: The training set.
+        rows: Rows of the clips to use, [batch].
+        setting: Size of the run, with its shares of captions and timbres.
+        generator: Source of all random values.
+        wide: Whether to extend each clip by its first beat, as renders are wider than two bars; the clips
+            should be on the beat grid.
     """
     device = clips.latents.device
     clean = clips.latents[rows].float()
@@ -109,7 +113,7 @@ def flow_samples(
 
 
 def choose_rows(clips: LatentSet, count: int, generator: torch.Generator, *, on_grid: bool) -> torch.Tensor:
-    """Random clips, [count]; only those of exactly two bars if asked for and if there are any."""
+    """Draws rows of clips, [count]; with `on_grid` only clips of exactly two bars, if there are any."""
     device = clips.latents.device
     if on_grid:
         allowed = clips.grid_rows
@@ -126,9 +130,9 @@ def weighted_error(predicted: torch.Tensor, wanted: torch.Tensor, weights: torch
 def validation_losses(
     unet: Any, clips: LatentSet, weights: torch.Tensor, count: int = 48
 ) -> tuple[float, float]:
-    """Loss on held-out clips with their own captions, and with each other's.
+    """Losses on held-out clips: with their own captions, and with captions of other clips.
 
-    The difference is the earliest sign that captions are heard. Noise and times are fixed.
+    The difference is the earliest sign that captions have an effect. Noise and times are the same each time.
     """
     count = min(count, len(clips))
     device = clips.latents.device
@@ -167,12 +171,17 @@ def train_diffusion(
     """Trains the UNet; writes `diffusion.pt` (averaged weights and the loss curve).
 
     Args:
-        read: Reads the latents (training set, held-out set, files). With fewer held-out clips than
-            `FEWEST_HELD_OUT`, the loss curve has no `held_out`.
-        deviations: Of the image components, for the channels' weights.
+        setting: Size of the run.
+        read: Reads the latents: training set, held-out set, and number of files. With fewer held-out clips
+            than `FEWEST_HELD_OUT`, the loss curve has no `held_out`.
+        deviations: Standard deviations of the image components, for the channels' weights.
         out: Folder of the run; `diffusion_state.pt` there is the resumable state.
-        start: Weights to start from instead of nothing, and how many samples they have seen.
-        refresh: Called now and then; if it says that there are new latents, they are read.
+        budget_seconds: Time for the training over all runs.
+        seed: Seed of weights and noise.
+        device: A torch device.
+        start: Weights to start from, and the number of samples they were trained on; None starts untrained.
+        refresh: Called after each save; encodes new clips and returns how many shards it added. If it added
+            any, the latents are read again.
 
     Raises:
         ModelError: There are no latents.

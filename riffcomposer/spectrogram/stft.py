@@ -1,9 +1,8 @@
-"""The grid on which sound is retrieved: a lower sample rate, the same frames, a short transform.
+"""Short-time Fourier transform (STFT) at the decoder's work rate, a lower sample rate with the same frames.
 
-Riffusion's image ends at 10 kHz, so all it can say fits into a signal at 20 kHz: hop 441 becomes 200
-and window 4410 becomes 2000, both exactly, and the frames stand at the same times. Riffusion's
-transform pads each frame fourfold to 17640 samples; a pad of one (2000) or two (4000) holds the
-same information with an eighth or a quarter of the numbers.
+Riffusion's image ends at 10 kHz, so a signal at 20 kHz holds all of it. There, hop 441 becomes 200 and
+window 4410 becomes 2000, both exactly, and the frames are at the same times. Riffusion's transform pads
+each frame fourfold, to 17640 samples; shorter transforms hold the same information in fewer numbers.
 
 Conventions: `wave` is float32 `[channels, frames * hop]` at the work rate, on the 16-bit scale, its
 sample 0 the centre of frame 0; spectra are complex64 `[channels, frames, bins]`, frame-major, with
@@ -31,14 +30,14 @@ def _is_smooth(number: int) -> bool:
 
 
 @dataclass(frozen=True)
-class WorkGrid:
-    """Hop and window at the work rate.
+class StftGrid:
+    """Hop and window of an STFT at the work rate.
 
     Attributes:
-        hop: Samples between frames, whole.
+        hop: Samples from one frame to the next.
         window: Length of the Hann window in samples, any real number.
-        support: Samples of a frame: the window rounded up to a multiple of `2 * hop`.
-        scale: Magnitudes at the work rate are those of the exact transform times this.
+        support: Samples per frame: the window's length rounded up to a multiple of `2 * hop`.
+        scale: Factor from magnitudes of the model's own transform to magnitudes at the work rate.
     """
 
     hop: int
@@ -47,8 +46,11 @@ class WorkGrid:
     scale: float
 
     @classmethod
-    def below(cls, params: SpectrogramParameters, top_hz: float | None = None) -> WorkGrid:
-        """The grid at about the lowest rate that holds `top_hz` (by default all of the image)."""
+    def below(cls, params: SpectrogramParameters, top_hz: float | None = None) -> StftGrid:
+        """The grid at the lowest convenient rate that holds `top_hz` (by default the whole image).
+
+        The hop is rounded up to a number with the prime factors 2, 3, 5 and 7, which keeps FFTs fast.
+        """
         top_hz = params.max_frequency if top_hz is None else min(top_hz, params.max_frequency)
         hop = math.ceil(2 * top_hz * params.hop_length / params.sample_rate - 1e-9)
         while not _is_smooth(hop):
@@ -58,22 +60,23 @@ class WorkGrid:
         return cls(hop, window, 2 * hop * math.ceil(window / (2 * hop)), window / params.win_length)
 
     def top_hz(self, params: SpectrogramParameters) -> float:
-        """Half the work rate."""
+        """The highest frequency that the grid holds, in Hz: half its sample rate."""
         return params.sample_rate * self.hop / params.hop_length / 2
 
 
 class ShortTimeTransform:
-    """STFT and inverse on a work grid, in blocks of frames that a processor's cache can hold.
+    """STFT and its inverse, computed in blocks of frames that fit a processor's cache.
 
     Args:
         grid: Hop and window.
         n_fft: Length of the transform, at least `grid.support`.
-        block_frames: About how many frames to handle at once; all by default.
+        block_frames: Approximate number of frames per block; by default all frames are one block.
+        device: A torch device.
     """
 
     def __init__(
         self,
-        grid: WorkGrid,
+        grid: StftGrid,
         n_fft: int,
         *,
         block_frames: int | None = None,
@@ -90,7 +93,7 @@ class ShortTimeTransform:
         return [slice(frames * part // count, frames * (part + 1) // count) for part in range(count)]
 
     def padded(self, wave: torch.Tensor) -> torch.Tensor:
-        """The wave mirrored at both ends by half a frame, as every frame's samples need it."""
+        """The wave extended by half a frame of mirrored samples at each end."""
         half = self.grid.support // 2
         return torch.nn.functional.pad(wave[None], (half, half), mode="reflect")[0]
 
@@ -101,7 +104,7 @@ class ShortTimeTransform:
         return torch.fft.rfft(samples.unfold(1, support, hop) * self.window, n=self.n_fft)
 
     def envelope(self, frames: int) -> torch.Tensor:
-        """What overlapping the squared windows of `frames` frames sums up to, `[frames * hop]`."""
+        """Sum of the overlapping squared windows of `frames` frames, `[frames * hop]`."""
         hop, support = self.grid.hop, self.grid.support
         total = torch.zeros(frames * hop + support, device=self.device)
         squared = self.window.square().view(-1, hop)
@@ -132,11 +135,12 @@ class ShortTimeTransform:
     ) -> torch.Tensor:
         """The least-squares wave of all blocks' `overlapped` frames (Griffin and Lim 1984).
 
-        Least squares among waves that are mirrored at their ends, as `padded` takes them to be.
+        It is the least-squares solution among waves that are mirrored at their ends, as by `padded`.
 
         Args:
-            parts: In the order of `blocks(frames)`.
-            envelope: `envelope(frames)`, if it is at hand.
+            parts: Results of `overlapped`, in the order of `blocks(frames)`.
+            frames: Number of frames of all blocks together.
+            envelope: The result of `envelope(frames)`; computed where it is None.
 
         Returns:
             `[channels, frames * hop]`.
@@ -148,7 +152,7 @@ class ShortTimeTransform:
         return self._folded(total).div_(self.envelope(frames) if envelope is None else envelope)
 
     def _folded(self, total: torch.Tensor) -> torch.Tensor:
-        """Sums over the wave's own samples, what lies beyond its ends added at its mirror image."""
+        """Folds the half frame beyond each end of the wave back onto its mirror image inside."""
         half = self.grid.support // 2
         inside = total[:, half : total.shape[1] - half].clone()
         inside[:, 1 : half + 1] += total[:, :half].flip(1)

@@ -1,8 +1,8 @@
-"""The mel of clips, fast: what `spectrogram.mel.mel_from_audio(fast=True)` gives, 2.5 times as fast on a CPU.
+"""Computes mel spectrograms of many training clips quickly.
 
-The sound is brought to 20 kHz first (nothing above 10 kHz is in the image), magnitudes are taken in
-real arithmetic, and the filter bank is a sparse matrix: its rows hold 16 of 4,001 bins on average.
-On a GPU it is a plain product, and all stretches go through at once.
+The result is that of `riffcomposer.spectrogram.mel.mel_from_audio(fast=True)`. The sound is resampled to
+20 kHz first (an image holds nothing above 10 kHz). On a CPU the filter bank is a sparse matrix; on a GPU it
+is dense, and all stretches are transformed at once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _window() -> npt.NDArray[np.float32]:
 
 
 def _stretches(audio: Audio, starts: Sequence[int], frames: int) -> npt.NDArray[np.float32]:
-    """Stretches with their margins, faded at both ends: float32 [stretches, (frames + margins) * hop]."""
+    """Cuts stretches with margins and fades their ends: float32 [stretches, (frames + margins) * hop]."""
     hop = PARAMETERS.hop_length
     count = frames + 2 * MARGIN_FRAMES
     margin = MARGIN_FRAMES * hop
@@ -58,13 +58,13 @@ def _stretches(audio: Audio, starts: Sequence[int], frames: int) -> npt.NDArray[
 def mels_at(
     audio: Audio, starts: Sequence[int], frames: int = FRAMES, *, device: str = "cpu"
 ) -> npt.NDArray[np.float32]:
-    """The mels of stretches of a longer sound, with the true sound around each cut.
+    """The mels of stretches of a longer sound; a stretch's edges include the sound around it.
 
     Args:
-        audio: [samples].
-        starts: Where each stretch begins, in samples; silence is before and after the sound.
-        frames: Length of a stretch.
-        device: A torch device; `cpu` works without torch.
+        audio: The sound, [samples].
+        starts: Where each stretch begins, in samples; before and after the sound there is silence.
+        frames: Length of a stretch in frames.
+        device: A torch device; with `cpu` the transforms are numpy's and scipy's.
 
     Returns:
         float32 [stretches, 512, frames].
@@ -85,7 +85,7 @@ def mels_at(
 
 
 def _mels_on(device: str, stretches: npt.NDArray[np.float32], frames: int) -> npt.NDArray[np.float32]:
-    """The same by torch on a device, all stretches at once."""
+    """The mels of stretches, computed by torch on a device, all at once."""
     import torch
 
     from riffcomposer.spectrogram.mel import mel_bank
