@@ -13,6 +13,7 @@ os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
 
 import torch
 
+from riffcomposer.diffusion.light_imports import light_imports
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
 from riffcomposer.models.builtin import read_config
@@ -117,7 +118,7 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
     """
     target = choose_device(device)
     verify_model(located, hashes=hashes)
-    with LOADING:
+    with LOADING, light_imports():
         return _load_parts(located, target)
 
 
