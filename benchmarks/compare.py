@@ -76,7 +76,8 @@ for number, passage in enumerate(prepared.plan.passages):
     np.save(content, sound[None].astype(np.float32))
     keys.append(f"{number:064x}")
     store.put(PASSAGE_KIND, keys[-1], content.getvalue())
-files = TrackFiles(folder / "out", "song", ("flac", "mp3"), stems=False)
+owner = [song] if "song_path" in TrackFiles.__dataclass_fields__ else []  # earlier commits have no such field
+files = TrackFiles(folder / "out", "song", ("flac", "mp3"), False, *owner)
 finish_track(
     prepared.plan, prepared.song.resolved, keys, store, files, Tags("song"), ignore, StopFlag()
 )
