@@ -122,6 +122,18 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
         return _load_parts(located, target)
 
 
+def _tokenizer_class(folder: Path, named: str) -> str:
+    """The class that reads a checkpoint's tokenizer.
+
+    Up to version 4 of transformers, only the classes named "Fast" read a vocabulary that is in
+    tokenizer.json alone; from version 5 on, both names are one class.
+    """
+    tables = ("vocab.txt", "vocab.json")
+    if named.endswith("Fast") or any((folder / "tokenizer" / table).is_file() for table in tables):
+        return named
+    return f"{named}Fast"
+
+
 def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
     with quiet():  # diffusers imports parts of transformers that report on libraries not needed here
         import diffusers
@@ -158,7 +170,7 @@ def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
         **variants["text_encoder"],
         **without_pooler,
     )
-    tokenizer_class = component_class(folder, "tokenizer", index)
+    tokenizer_class = _tokenizer_class(folder, component_class(folder, "tokenizer", index))
     tokenizer = _load(getattr(transformers, tokenizer_class).from_pretrained, folder / "tokenizer")
     for network in networks.values():
         network.to(target)
