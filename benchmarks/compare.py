@@ -3,9 +3,9 @@
     python benchmarks/compare.py REV [--runs 7] [--only check,plan]
     python benchmarks/compare.py REV -- COMMAND ARGUMENT...
 
-The other commit is checked out into a temporary git worktree. Each command runs in both trees in turn, so
-that other work on the machine slows both alike. COMMAND runs in the root of each tree, with that tree first
-on PYTHONPATH; `python` is this interpreter. Without COMMAND, these are timed:
+The files of the other commit are written into a temporary folder. Each command runs in both trees in turn,
+so that other work on the machine slows both alike. COMMAND runs in the root of each tree, with that tree
+first on PYTHONPATH; `python` is this interpreter. Without COMMAND, these are timed:
 
     check, plan   whole processes on a song of 40 sections
     help          `riffcompose --help`
@@ -21,19 +21,34 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+MASTER_SONG = """\
+title: Benchmark
+tempo: 97.3
+defaults: {init: lofi-keys}
+sections:
+  - {name: one, clips: 9, prompt: lo-fi hip hop, seed: 1}
+  - {name: two, clips: 9, prompt: lo-fi hip hop, seed: 100}
+  - {name: three, clips: 9, prompt: lo-fi hip hop, seed: 200}
+  - {name: four, clips: 9, prompt: lo-fi hip hop, seed: 300}
+"""
 START = "from riffcomposer.cli.main import main; main()"
 LOAD = """
 from pathlib import Path
 from riffcomposer.diffusion.engine import Engine
-from riffcomposer.checkpoints.locate import locate_model
+try:
+    from riffcomposer.checkpoints.locate import locate_model
+except ModuleNotFoundError:  # the package's earlier name
+    from riffcomposer.models.locate import locate_model
 Engine(locate_model("default", Path(".")), device="cpu")
 """
 MASTER = """
@@ -60,7 +75,8 @@ for number, passage in enumerate(prepared.plan.passages):
     np.save(content, sound[None].astype(np.float32))
     keys.append(f"{number:064x}")
     store.put(PASSAGE_KIND, keys[-1], content.getvalue())
-files = TrackFiles(folder / "out", "song", ("flac", "mp3"), stems=False)
+owner = [song] if "song_path" in TrackFiles.__dataclass_fields__ else []  # earlier commits have no such field
+files = TrackFiles(folder / "out", "song", ("flac", "mp3"), False, *owner)
 finish_track(
     prepared.plan, prepared.song.resolved, keys, store, files, Tags("song"), ignore, StopFlag()
 )
@@ -71,6 +87,21 @@ def usage() -> float:
     """Processor seconds of all children so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def unpack(rev: str, folder: Path) -> None:
+    """Writes the files of a commit into a new folder; the repository itself is left as it is."""
+    folder.mkdir()
+    archive = folder.with_suffix(".tar")
+    subprocess.run(["git", "archive", "--output", archive, rev], check=True, cwd=ROOT)
+    with tarfile.open(archive) as content:
+        content.extractall(folder, filter="data")
+    archive.unlink()
+
+
+def stopped(*_: object) -> None:
+    """Ends the program as an error does, so that the temporary folder goes."""
+    raise SystemExit(143)
 
 
 def run(tree: Path, command: list[str], folder: Path) -> tuple[float, float]:
@@ -93,7 +124,8 @@ def commands(folder: Path) -> dict[str, list[str]]:
     from plan import write_song
 
     python = sys.executable
-    song, track = write_song(folder, 40, 8), write_song(folder, 4, 9)
+    song, track = write_song(folder, 40, 8), folder / "track.yaml"
+    track.write_text(MASTER_SONG)
     return {
         "check": [python, "-c", START, "check", str(song)],
         "plan": [python, "-c", START, "plan", str(song)],
@@ -112,30 +144,27 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Names of figures, separated by commas.")
     own = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
     options = parser.parse_args(sys.argv[1 : -len(own) - 1] if own else None)
+    signal.signal(signal.SIGTERM, stopped)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         old = folder / "old"
-        subprocess.run(["git", "worktree", "add", "-q", "--detach", old, options.rev], check=True, cwd=ROOT)
-        try:
-            own = [sys.executable, *own[1:]] if own[:1] == ["python"] else own
-            figures = {"command": own} if own else commands(folder)
-            for figure in options.only.split(",") if options.only else figures:
-                times: dict[Path, list[tuple[float, float]]] = {old: [], ROOT: []}
-                for number in range(options.runs + 1):
-                    for tree in (old, ROOT) if number % 2 else (ROOT, old):
-                        times[tree].append(run(tree, figures[figure], folder))
-                # The first run of each compiles and warms the disk.
-                before, after = (
-                    [statistics.median(column) for column in zip(*times[tree][1:], strict=True)]
-                    for tree in times
-                )
-                print(
-                    f"{figure:8} wall {before[0]:6.3f} -> {after[0]:6.3f} s ({after[0] / before[0]:.2f})   "
-                    f"processor {before[1]:6.3f} -> {after[1]:6.3f} s ({after[1] / before[1]:.2f})",
-                    flush=True,
-                )
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", old], check=True, cwd=ROOT)
+        unpack(options.rev, old)
+        own = [sys.executable, *own[1:]] if own[:1] == ["python"] else own
+        figures = {"command": own} if own else commands(folder)
+        for figure in options.only.split(",") if options.only else figures:
+            times: dict[Path, list[tuple[float, float]]] = {old: [], ROOT: []}
+            for number in range(options.runs + 1):
+                for tree in (old, ROOT) if number % 2 else (ROOT, old):
+                    times[tree].append(run(tree, figures[figure], folder))
+            # The first run of each compiles and warms the disk.
+            before, after = (
+                [statistics.median(column) for column in zip(*times[tree][1:], strict=True)] for tree in times
+            )
+            print(
+                f"{figure:8} wall {before[0]:6.3f} -> {after[0]:6.3f} s ({after[0] / before[0]:.2f})   "
+                f"processor {before[1]:6.3f} -> {after[1]:6.3f} s ({after[1] / before[1]:.2f})",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

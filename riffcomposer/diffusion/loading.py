@@ -18,6 +18,7 @@ from riffcomposer.checkpoints.locate import weight_variant
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.checkpoints.verify import component_class, verify_model
 from riffcomposer.device import BACKENDS, named_device
+from riffcomposer.diffusion.light_imports import light_imports
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
 
@@ -117,8 +118,20 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
     """
     target = choose_device(device)
     verify_model(located, hashes=hashes)
-    with LOADING:
+    with LOADING, light_imports():
         return _load_parts(located, target)
+
+
+def _tokenizer_class(folder: Path, named: str) -> str:
+    """The class that reads a checkpoint's tokenizer.
+
+    Up to version 4 of transformers, only the classes named "Fast" read a vocabulary that is in
+    tokenizer.json alone; from version 5 on, both names are one class.
+    """
+    tables = ("vocab.txt", "vocab.json")
+    if named.endswith("Fast") or any((folder / "tokenizer" / table).is_file() for table in tables):
+        return named
+    return f"{named}Fast"
 
 
 def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
@@ -157,7 +170,7 @@ def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
         **variants["text_encoder"],
         **without_pooler,
     )
-    tokenizer_class = component_class(folder, "tokenizer", index)
+    tokenizer_class = _tokenizer_class(folder, component_class(folder, "tokenizer", index))
     tokenizer = _load(getattr(transformers, tokenizer_class).from_pretrained, folder / "tokenizer")
     for network in networks.values():
         network.to(target)

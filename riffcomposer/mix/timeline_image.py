@@ -125,9 +125,9 @@ def write_timeline(
     Raises:
         DiskFullError, StoreError: The file cannot be written.
     """
-    with _fonts_listed_in(cache_folder):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+    import_matplotlib(cache_folder)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     columns = overview(audio, sample_rate)
     seconds = audio.samples / sample_rate
@@ -163,6 +163,17 @@ def write_timeline(
         # A name may hold letters that the font lacks: boxes are drawn for them.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(temporary, format="png", facecolor=BACKGROUND, metadata={"Software": None})
+
+
+def import_matplotlib(cache_folder: Path | None = None) -> None:
+    """Imports what `write_timeline` needs; done early, beside other work, it costs no time of its own.
+
+    Args:
+        cache_folder: As for `write_timeline`.
+    """
+    with _fonts_listed_in(cache_folder):
+        import matplotlib.backends.backend_agg
+        import matplotlib.figure  # noqa: F401
 
 
 @contextmanager

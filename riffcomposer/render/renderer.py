@@ -230,13 +230,17 @@ def run(
     watch.lap("decode")
     # 3. The track and what goes with it.
     from riffcomposer.mix.tags import Tags
+    from riffcomposer.mix.timeline_image import import_matplotlib
     from riffcomposer.render.quality import measure_passages, write_quality_report
 
     tags = Tags(title=plan.title, comment="made with riffcomposer", recipe=keys.recipe)
     needless = StopFlag()
+    cache_folder = store.root / "matplotlib"
     with ThreadPoolExecutor(1, "joins") as beside:
-        # Mixing and mastering keep one core busy; the other one looks at the joins meanwhile.
+        # Mixing, mastering and the slowest encoder keep one core busy; the other one looks at the joins
+        # and gets the picture's library ready meanwhile.
         measured = beside.submit(measure_passages, plan, keys.passages, store, parameters, needless)
+        ready = beside.submit(import_matplotlib, cache_folder)
         try:
             track = finish_track(plan, job.song, keys.passages, store, job.files, tags, observer, stop)
         except BaseException:
@@ -244,9 +248,8 @@ def run(
             raise
         watch.lap("mix")
         passages = measured.result()
-    extra, report = write_quality_report(
-        plan, passages, job.files, track, job.song.master, store.root / "matplotlib"
-    )
+        ready.result()
+    extra, report = write_quality_report(plan, passages, job.files, track, job.song.master, cache_folder)
     watch.lap("report")
     names = [
         *(output.path for output in track.outputs),

@@ -6,11 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+import transformers
 
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.diffusion.engine import Engine
-from riffcomposer.diffusion.loading import load_checkpoint
+from riffcomposer.diffusion.loading import _tokenizer_class, load_checkpoint
 
 
 def test_the_networks_hold_the_files_own_values(tiny_checkpoint: Path) -> None:
@@ -30,6 +32,26 @@ def test_the_networks_hold_the_files_own_values(tiny_checkpoint: Path) -> None:
             own = held.get(name, held.get(name.removeprefix("text_model.")))
             assert own is not None, name
             assert torch.equal(own, values), name
+
+
+@pytest.mark.parametrize(
+    ("named", "files", "read_by"),
+    [
+        ("BertTokenizer", ["tokenizer.json"], "BertTokenizerFast"),
+        ("BertTokenizer", ["tokenizer.json", "vocab.txt"], "BertTokenizer"),
+        ("CLIPTokenizer", ["vocab.json", "merges.txt"], "CLIPTokenizer"),
+        ("CLIPTokenizer", ["tokenizer.json"], "CLIPTokenizerFast"),
+        ("BertTokenizerFast", ["tokenizer.json"], "BertTokenizerFast"),
+    ],
+)
+def test_a_vocabulary_in_tokenizer_json_alone_is_read_by_the_class_that_can(
+    tmp_path: Path, named: str, files: list[str], read_by: str
+) -> None:
+    (tmp_path / "tokenizer").mkdir()
+    for file in files:
+        (tmp_path / "tokenizer" / file).touch()
+    assert _tokenizer_class(tmp_path, named) == read_by
+    assert hasattr(transformers, read_by)
 
 
 def test_checkpoints_load_in_threads_of_one_process(

@@ -1,0 +1,121 @@
+"""Packages whose `__init__` waits until something is asked of them, and what loading leaves unimported."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from riffcomposer.diffusion.light_imports import light_imports
+
+NAME = "collection_of_tests"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package that notes each run of its `__init__`, and its two modules."""
+    folder = tmp_path / NAME
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "from pathlib import Path\n"
+        "with open(Path(__file__).with_name('runs'), 'a') as runs:\n    runs.write('x')\n"
+        "from .small import SMALL\nfrom .large import LARGE\n"
+    )
+    (folder / "small.py").write_text("SMALL = 1\n")
+    (folder / "large.py").write_text("LARGE = 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
+        del sys.modules[name]
+
+
+def runs(package: Path) -> int:
+    file = package / "runs"
+    return len(file.read_text()) if file.exists() else 0
+
+
+def test_a_module_is_imported_without_its_package(package: Path) -> None:
+    with light_imports(frozenset({NAME})):
+        assert importlib.import_module(f"{NAME}.small").SMALL == 1
+    assert runs(package) == 0
+    assert f"{NAME}.large" not in sys.modules
+
+
+def test_the_init_runs_once_when_the_package_is_asked(package: Path) -> None:
+    with light_imports(frozenset({NAME})):
+        small = importlib.import_module(f"{NAME}.small")
+    whole = sys.modules[NAME]
+    assert whole.LARGE == 2
+    assert whole.small is small
+    assert "SMALL" in dir(whole)
+    assert runs(package) == 1
+    # From now on it is a module like any other.
+    assert type(whole) is type(sys)
+    assert importlib.reload(whole) is whole
+    assert runs(package) == 2
+
+
+def test_threads_that_ask_at_once_find_a_finished_package(package: Path) -> None:
+    with light_imports(frozenset({NAME})):
+        importlib.import_module(f"{NAME}.small")
+    (package / "large.py").write_text("import time\ntime.sleep(0.1)\nLARGE = 2\n")
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(sys.modules[NAME].LARGE)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [2] * 4
+    assert runs(package) == 1
+
+
+def test_a_fault_in_the_init_is_told_each_time(package: Path) -> None:
+    (package / "large.py").write_text("raise ImportError('no such library')\n")
+    with light_imports(frozenset({NAME})):
+        importlib.import_module(f"{NAME}.small")
+    for _ in range(2):
+        with pytest.raises(ImportError, match="no such library"):
+            _ = sys.modules[NAME].LARGE
+
+
+def test_what_a_package_does_not_have_it_does_not_have(package: Path) -> None:
+    with light_imports(frozenset({NAME})):
+        whole = importlib.import_module(NAME)
+    assert not hasattr(whole, "nothing")
+    assert runs(package) == 1
+
+
+def test_nothing_stays_behind(package: Path) -> None:
+    finders = list(sys.meta_path)
+    with suppress(KeyError), light_imports(frozenset({NAME})):
+        assert not gc.isenabled()
+        raise KeyError
+    assert sys.meta_path == finders
+    assert gc.isenabled()
+    importlib.import_module(f"{NAME}.small")
+    assert runs(package) == 1
+
+
+def test_a_checkpoint_is_loaded_without_what_it_does_not_use(tiny_flow_checkpoint: Path) -> None:
+    program = (
+        "import sys\n"
+        "from riffcomposer.diffusion.loading import load_checkpoint\n"
+        "from riffcomposer.checkpoints.locate import locate_model\n"
+        f"load_checkpoint(locate_model({str(tiny_flow_checkpoint)!r}), device='cpu')\n"
+        "needless = ('diffusers.models.transformers.transformer_flux', 'scipy.stats.distributions')\n"
+        "assert not [name for name in needless if name in sys.modules]\n"
+        "import scipy.stats\n"
+        "assert 0.5 < scipy.stats.beta.ppf(0.7, 2, 2) < 0.7\n"
+        "from diffusers import FluxTransformer2DModel, StableDiffusionPipeline\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
