@@ -28,7 +28,7 @@ Fingerprint = dict[str, Any]
 def uniform(seed: int, *shape: int) -> NDArray[np.float64]:
     """Numbers in 0..1 from the bits of PCG64, which numpy promises to keep, unlike its distributions."""
     bits = np.random.PCG64(seed).random_raw(math.prod(shape))
-    return ((bits >> np.uint64(11)) * 2.0**-53).reshape(shape)
+    return np.asarray((bits >> np.uint64(11)) * 2.0**-53, np.float64).reshape(shape)
 
 
 def _signs(seed: int, size: int) -> NDArray[np.int8]:

@@ -6,6 +6,13 @@ gives other samples under the same version would mix old results with new ones i
 After `SAMPLER_VERSION`, `DECODER_VERSION` or `MIX_VERSION` (`STAGES` says where they are) or
 `COMPOSER_VERSION` was raised, `python tests/golden.py` writes all golden files again. It refuses for a stage
 whose output changed while its version did not go up; the others are written.
+
+Fingerprints of sound and levels are compared with a tolerance (see `fingerprints.difference`): processors,
+threads and releases of the math libraries round differently, and what a decoder iterates grows from there.
+Between 1, 2 and 4 threads and MKL's compatible code the sampler differed by up to 6e-5, the decoder by 5e-4
+(`best`, the longest iteration) and the mix not at all. The smallest changes of code tried came to 1.5e-2 in
+the sampler (guidance 1 % off, another resampling kernel), 5.5e-3 in the decoder (149 iterations for 150) and
+1e-2 in the mix (limiter 0.01 dB lower). The tolerances are between.
 """
 
 from __future__ import annotations
@@ -51,9 +58,9 @@ class Stage:
 
 
 STAGES = {
-    "sampler": Stage("SAMPLER_VERSION", SAMPLER_VERSION, golden_sampler.compute, 3e-4),
+    "sampler": Stage("SAMPLER_VERSION", SAMPLER_VERSION, golden_sampler.compute, 1e-3),
     "decoder": Stage("DECODER_VERSION", DECODER_VERSION, golden_decoder.compute, 2e-3),
-    "mix": Stage("MIX_VERSION", MIX_VERSION, golden_mix.compute, 3e-4),
+    "mix": Stage("MIX_VERSION", MIX_VERSION, golden_mix.compute, 2e-3),
 }
 
 

@@ -94,6 +94,7 @@ def jobs_from(image: InitClip, sound: InitClip, mask: MaskImage) -> dict[str, Cl
     jobs = {
         "img2img": ClipJob(**plain),
         "walk with mask": ClipJob(**{**plain, "alpha": 0.4, "mask": mask, "scheduler": "euler"}),
+        "img2img with mask": ClipJob(**{**plain, "mask": mask}),
         "from a sound": ClipJob(**{**plain, "init": sound, "guidance_scale": 1.0}),
         "emphasis": ClipJob(**{**plain, "prompt_a": "(church:1.4) bells", "negative_prompt": ""}),
     }

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from fingerprints import uniform
-from golden_mix import SAMPLE_RATE, mixed_track
+from golden_mix import mixed_track
+from mix_signals import SAMPLE_RATE
 from PIL import Image
 
 from riffcomposer.diffusion.init_clips import fit_init, fit_mask
