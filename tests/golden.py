@@ -9,10 +9,11 @@ whose output changed while its version did not go up; the others are written.
 
 Fingerprints of sound and levels are compared with a tolerance (see `fingerprints.difference`): processors,
 threads and releases of the math libraries round differently, and what a decoder iterates grows from there.
-Between 1, 2 and 4 threads and MKL's compatible code the sampler differed by up to 6e-5, the decoder by 5e-4
-(`best`, the longest iteration) and the mix not at all. The smallest changes of code tried came to 1.5e-2 in
-the sampler (guidance 1 % off, another resampling kernel), 5.5e-3 in the decoder (149 iterations for 150) and
-1e-2 in the mix (limiter 0.01 dB lower). The tolerances are between.
+Measured with 1, 2 and 4 threads, MKL's compatible code, AVX2 only and neither AVX nor FMA, the sampler
+differed by up to 6e-5, the decoder by 4e-3 and the mix not at all. Changes of code came to 1.5e-2 and more
+in the sampler (guidance 1 % off), 1.1e-2 and more in the decoder (39 last iterations for 40 in `default`)
+and 1e-2 and more in the mix (limiter 0.01 dB lower). The tolerances are between. One iteration of the 150
+in `best` (6e-3) is not told from rounding.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Stage:
     Attributes:
         version_name, version: What is raised when its output changes.
         compute: Case to fingerprint, given an empty folder to work in.
-        tolerance: The largest `fingerprints.difference` that is none of the code's.
+        tolerance: The largest `fingerprints.difference` that is not a change of the code.
     """
 
     version_name: str
@@ -59,7 +60,7 @@ class Stage:
 
 STAGES = {
     "sampler": Stage("SAMPLER_VERSION", SAMPLER_VERSION, golden_sampler.compute, 1e-3),
-    "decoder": Stage("DECODER_VERSION", DECODER_VERSION, golden_decoder.compute, 2e-3),
+    "decoder": Stage("DECODER_VERSION", DECODER_VERSION, golden_decoder.compute, 8e-3),
     "mix": Stage("MIX_VERSION", MIX_VERSION, golden_mix.compute, 2e-3),
 }
 
