@@ -51,3 +51,24 @@ def strokes(seconds: float, seed: int = 1) -> np.ndarray:
     for start in range(0, audio.shape[1] - 9000, 22050):
         audio[:, start : start + 9000] += kick.astype(np.float32)
     return audio
+
+
+EFFECT_SETTINGS: dict[str, dict[str, float | str]] = {
+    "highpass": {"cutoff_frequency_hz": 100},
+    "lowpass": {"cutoff_frequency_hz": 3000},
+    "peak": {"cutoff_frequency_hz": 500, "gain_db": 6, "q": 2},
+    "low_shelf": {"cutoff_frequency_hz": 200, "gain_db": -6},
+    "high_shelf": {"cutoff_frequency_hz": 4000, "gain_db": 4},
+    "compressor": {"threshold_db": -24, "ratio": 4, "attack_ms": 5, "release_ms": 80},
+    "noise_gate": {"threshold_db": -30, "ratio": 4},
+    "gain": {"gain_db": -3},
+    "reverb": {"room_size": 0.5, "wet_level": 0.3},
+    "chorus": {"rate_hz": 2.0},
+    "phaser": {"rate_hz": 2.0},
+    "delay": {"delay_seconds": 0.1, "feedback": 0.3},
+    "distortion": {"drive_db": 12},
+    "clipping": {"threshold_db": -12},
+    "bitcrush": {"bit_depth": 6},
+    "ladder_filter": {"mode": "HPF24", "cutoff_hz": 800, "resonance": 0.3},
+}
+"""Every effect of the song language with parameters under which it is heard."""

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mix_signals import SAMPLE_RATE, Effect, noise, plucks
+from mix_signals import EFFECT_SETTINGS, SAMPLE_RATE, Effect, noise, plucks
 
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.chain import EFFECTS, Chain
 from riffcomposer.song import effects as song_effects
-
-SETTINGS: dict[str, dict[str, float | str]] = {
-    "highpass": {"cutoff_frequency_hz": 100},
-    "lowpass": {"cutoff_frequency_hz": 3000},
-    "peak": {"cutoff_frequency_hz": 500, "gain_db": 6, "q": 2},
-    "low_shelf": {"cutoff_frequency_hz": 200, "gain_db": -6},
-    "high_shelf": {"cutoff_frequency_hz": 4000, "gain_db": 4},
-    "compressor": {"threshold_db": -24, "ratio": 4, "attack_ms": 5, "release_ms": 80},
-    "noise_gate": {"threshold_db": -30, "ratio": 4},
-    "gain": {"gain_db": -3},
-    "reverb": {"room_size": 0.5, "wet_level": 0.3},
-    "chorus": {"rate_hz": 2.0},
-    "phaser": {"rate_hz": 2.0},
-    "delay": {"delay_seconds": 0.1, "feedback": 0.3},
-    "distortion": {"drive_db": 12},
-    "clipping": {"threshold_db": -12},
-    "bitcrush": {"bit_depth": 6},
-    "ladder_filter": {"mode": "HPF24", "cutoff_hz": 800, "resonance": 0.3},
-}
 
 
 def stream(chain: Chain, audio: np.ndarray, size: int) -> np.ndarray:
@@ -36,13 +17,13 @@ def stream(chain: Chain, audio: np.ndarray, size: int) -> np.ndarray:
 
 
 def test_every_effect_of_the_song_language_is_here() -> None:
-    assert set(EFFECTS) == set(song_effects.EFFECTS) == set(SETTINGS)
+    assert set(EFFECTS) == set(song_effects.EFFECTS) == set(EFFECT_SETTINGS)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", EFFECT_SETTINGS)
 def test_blocks_give_what_the_whole_gives(name: str) -> None:
     audio = plucks(1.5)
-    effects = [Effect(name, SETTINGS[name])]
+    effects = [Effect(name, EFFECT_SETTINGS[name])]
     whole = stream(Chain(effects, SAMPLE_RATE), audio, audio.shape[1])
     blocks = stream(Chain(effects, SAMPLE_RATE), audio, 7001)
     assert whole.shape == blocks.shape == audio.shape
