@@ -25,7 +25,7 @@ schema:
 
 # writes the golden digests anew; raise the version in riffcomposer/versions.py first
 golden:
-    python -m tests.golden
+    python tests/golden.py
 
 # makes the tested versions anew
 lock:

@@ -55,17 +55,23 @@ MASTER = """
 import io, sys
 from pathlib import Path
 import numpy as np
-from riffcomposer.api import prepare
 from riffcomposer.mix.tags import Tags
 from riffcomposer.render.events import ignore
 from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.render.stopping import StopFlag
-from riffcomposer.render.track_stage import TrackFiles, finish_track
+from riffcomposer.render.track_stage import finish_track
 from riffcomposer.store.store import Store
 song, folder = Path(sys.argv[1]), Path(sys.argv[2])
 store = Store(folder / "store")
-prepared = prepare(song, RenderSettings(), store)
+try:
+    from riffcomposer.render.output_names import TrackFiles
+    from riffcomposer.render.session import Session
+    prepared = Session(store=store).plan(song)
+except ModuleNotFoundError:  # commits before there were sessions
+    from riffcomposer.api import prepare
+    from riffcomposer.render.track_stage import TrackFiles
+    prepared = prepare(song, RenderSettings(), store)
 keys, rng = [], np.random.default_rng(1)
 for number, passage in enumerate(prepared.plan.passages):
     time_s = np.arange(passage.body_samples + passage.tail_samples) / prepared.plan.grid.sample_rate

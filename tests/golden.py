@@ -33,10 +33,10 @@ import golden_notes
 import golden_sampler
 from fingerprints import Fingerprint, difference
 
-from riffcomposer.plan.model import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION
+from riffcomposer.versions import DECODER_VERSION, MIX_VERSION, SAMPLER_VERSION
 
 GOLDEN = Path(__file__).parent / "golden.json"
-VERSIONS_AT = "riffcomposer/plan/model.py"
+VERSIONS_AT = "riffcomposer/versions.py"
 COMMAND = "python tests/golden.py"
 
 Results = Mapping[str, Fingerprint]

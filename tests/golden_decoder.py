@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from fingerprints import Fingerprint, fingerprint, uniform
 
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters(num_frequencies=128)
 FRAMES = 120

@@ -10,7 +10,7 @@ from mix_signals import EFFECT_SETTINGS, SAMPLE_RATE, Effect
 
 from riffcomposer.mix.blocks import ScratchAudio
 from riffcomposer.mix.chain import Chain
-from riffcomposer.mix.files import SoundFileReader, encode
+from riffcomposer.mix.encoding import SoundFileReader, encode
 from riffcomposer.mix.loudness import Loudness, measure
 from riffcomposer.mix.master import Master, Mastering, MasterSettings
 from riffcomposer.mix.mixdown import MixPassage, MixSection, mixdown

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from clip_jobs import clip_job
 from fingerprints import Fingerprint, fingerprint, uniform
 from tiny_checkpoint import TINY_FLOW_PROFILE, TINY_PROFILE, build_tiny_checkpoint
 
-from riffcomposer.models.profile import ModelProfile
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
-from riffcomposer.plan.model import ClipJob, InitClip, MaskImage
+from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.plan.types import ClipJob, InitClip, MaskImage
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters(num_frequencies=64)
 LOOP_TEMPO = Fraction(375, 2)
@@ -75,7 +76,7 @@ def jobs_from(image: InitClip, sound: InitClip, mask: MaskImage) -> dict[str, Cl
     """Case to job for the checkpoint that predicts noise."""
     plain: dict[str, Any] = {
         "model_digest": "",
-        "compute": "cpu-float32",
+        "backend": "cpu-float32",
         "width_frames": 64,
         "frames_per_quarter": Fraction(30),
         "clip_quarters": Fraction(2),
@@ -92,14 +93,14 @@ def jobs_from(image: InitClip, sound: InitClip, mask: MaskImage) -> dict[str, Cl
         "init": image,
     }
     jobs = {
-        "img2img": ClipJob(**plain),
-        "walk with mask": ClipJob(**{**plain, "alpha": 0.4, "mask": mask, "scheduler": "euler"}),
-        "img2img with mask": ClipJob(**{**plain, "mask": mask}),
-        "from a sound": ClipJob(**{**plain, "init": sound, "guidance_scale": 1.0}),
-        "emphasis": ClipJob(**{**plain, "prompt_a": "(church:1.4) bells", "negative_prompt": ""}),
+        "img2img": clip_job(**plain),
+        "walk with mask": clip_job(**{**plain, "alpha": 0.4, "mask": mask, "scheduler": "euler"}),
+        "img2img with mask": clip_job(**{**plain, "mask": mask}),
+        "from a sound": clip_job(**{**plain, "init": sound, "guidance_scale": 1.0}),
+        "emphasis": clip_job(**{**plain, "prompt_a": "(church:1.4) bells", "negative_prompt": ""}),
     }
     for scheduler in TINY_PROFILE.schedulers:
-        jobs[f"{scheduler} from noise"] = ClipJob(
+        jobs[f"{scheduler} from noise"] = clip_job(
             **{**plain, "init": None, "alpha": 0.3, "scheduler": scheduler}
         )
     return jobs
@@ -114,8 +115,8 @@ def _flow_jobs(jobs: dict[str, ClipJob]) -> dict[str, ClipJob]:
 
 def clips(folder: Path, profile: ModelProfile, jobs: Mapping[str, ClipJob]) -> dict[str, np.ndarray]:
     """The levels of jobs, rendered with a checkpoint of `profile` that is made in `folder`."""
+    from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.diffusion.engine import Engine
-    from riffcomposer.models.locate import locate_model
     from riffcomposer.spectrogram.threads import one_thread
 
     engine = Engine(locate_model(str(_checkpoint(folder / profile.name, profile))), device="cpu")

@@ -23,9 +23,9 @@ from PIL import Image
 
 from riffcomposer.diffusion.init_clips import fit_init, fit_mask
 from riffcomposer.mix.master import Mastering, MasterSettings
-from riffcomposer.models.spectrogram_parameters import SpectrogramParameters
-from riffcomposer.plan.model import InitClip, MaskImage
+from riffcomposer.plan.types import InitClip, MaskImage
 from riffcomposer.spectrogram.image import write_image
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

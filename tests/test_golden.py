@@ -17,7 +17,7 @@ from tiny_checkpoint import TINY_PROFILE
 
 from riffcomposer.diffusion import engine
 from riffcomposer.diffusion.sampler import SamplerClip
-from riffcomposer.mix import hand_over, mixdown
+from riffcomposer.mix import band_crossfade, mixdown
 
 Perturb = Callable[[pytest.MonkeyPatch], None]
 
@@ -49,7 +49,7 @@ CHANGES: dict[str, tuple[str, Perturb, Callable[[Path], np.ndarray]]] = {
     "img2img": ("sampler", _stronger_guidance, _img2img),
     "joined clips": (
         "decoder",
-        lambda patch: patch.setattr(hand_over, "FADE_FRAMES", 15),
+        lambda patch: patch.setattr(band_crossfade, "FADE_FRAMES", 15),
         lambda folder: golden_decoder.joined_clips()["joined clips"],
     ),
     "ends of a track": (

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clip_jobs import clip_job
 
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.checkpoints.verify import file_sha256
 from riffcomposer.diffusion.engine import Engine
-from riffcomposer.plan.types import ClipJob, InitClip, MaskImage, Place, Point
+from riffcomposer.plan.types import ClipJob, InitClip, MaskImage
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 JOB: dict[str, Any] = {
@@ -39,10 +40,7 @@ MakeJob = Callable[..., ClipJob]
 
 def make(**fields: Any) -> ClipJob:
     """`JOB` but for some fields; those of the place (`prompt_a`, `strength` ...) by their flat names."""
-    flat = {**JOB, **fields}
-    numbers = (flat.pop("strength"), flat.pop("guidance_scale"))
-    a, b = (Point(flat.pop(f"prompt_{end}"), flat.pop(f"seed_{end}"), *numbers) for end in "ab")
-    return ClipJob(place=Place(a, b, flat.pop("alpha")), **flat)
+    return clip_job(**{**JOB, **fields})
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,6 @@ def test_a_checkpoint_is_loaded_without_what_it_does_not_use(tiny_flow_checkpoin
         "assert 0.5 < scipy.stats.beta.ppf(0.7, 2, 2) < 0.7\n"
         "from diffusers import FluxTransformer2DModel, StableDiffusionPipeline\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
