@@ -16,12 +16,13 @@ from typing import Any
 from riffcomposer.composer import COMPOSER_VERSION, bass, drums, harmony, melody
 from riffcomposer.composer.arrangement import compose_band, compose_loop
 from riffcomposer.composer.bells import ring_changes
+from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.grooves import GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.piece import Layout, Piece
 from riffcomposer.composer.solos import DRUM_SOLOS, compose_drums, compose_solo
 from riffcomposer.composer.styles import STYLES
-from riffcomposer.composer.theory import Note, parse_chord
+from riffcomposer.composer.theory import Note
 
 GOLDEN = Path(__file__).parent / "composer" / "golden_notes.json"
 LAYOUTS = (Layout(84.0, 4.0, 1, 4, 3), Layout(140.625, 3.0, 2, 4, 2), Layout(61.0, 4.0, 1, 1, 5))

@@ -8,12 +8,13 @@ from random import Random
 
 from riffcomposer.composer import bass, drums, harmony, melody
 from riffcomposer.composer.bells import ring_changes
+from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.entries import only_active, schedule
 from riffcomposer.composer.grooves import DRUMS
 from riffcomposer.composer.instruments import INSTRUMENTS, Instrument
 from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.style import Choice, Style
-from riffcomposer.composer.theory import Chord, Note, parse_chord
+from riffcomposer.composer.theory import Chord, Note
 from riffcomposer.composer.timing import humanise
 
 _TRIPLE_GROOVES = ("swing", "brushes", "shuffle", "jig")
