@@ -31,11 +31,17 @@ _BACKBEAT = (DRUMS["snare"], DRUMS["rim"], DRUMS["clap"])
 _GAIN_DB = {"drums": -1.0, "bass": -1.5, "comp": -3.0, "second": -6.0, "pad": -7.0, "lead": -0.5}
 _TEXTURE_GAIN_DB = {"vinyl": -26.0}
 _OTHER_TEXTURE_GAIN_DB = -18.0
+_HAND_DRUMS, _HAND_DRUMS_DB = ("son", "afro"), -3.0
+"""Tuned percussion, which covers the harmony where it is as loud as a drum kit."""
+
 _ENTRY_BARS = 2
 """Players enter and leave at every second bar."""
 
 _NEED_SCALE = 1.45
 """The energy at which a note that needs 1 would be heard; the players count from 0 to about 0.65."""
+
+_BREATH_BARS, _BREATH = 8, 0.45
+"""In each so many bars but the first, one role waits for so much more energy in half of them."""
 
 _MELODIC = ("bass", "lead")
 _LOUD = 104
@@ -116,7 +122,11 @@ def compose_section(score: Score) -> Composition:
     players = draw_cast(score, style)
     written = _write(ground, players)
     energies = _energies(ground)
-    parts = tuple(_performed(ground, player, written.get(player.role, ()), energies) for player in players)
+    presence = _presence(ground, players, energies)
+    parts = tuple(
+        _performed(ground, player, written.get(player.role, ()), presence[player.role], energies)
+        for player in players
+    )
     return Composition(
         score,
         style.name,
@@ -171,25 +181,48 @@ def _energies(ground: Ground) -> list[float]:
     return energies
 
 
-def _enters(energies: Sequence[float]) -> list[float]:
-    """The energy that decides who plays: the mean of each pair of bars."""
-    means = []
-    for place in range(0, len(energies), _ENTRY_BARS):
-        pair = energies[place : place + _ENTRY_BARS]
-        means += [sum(pair) / len(pair)] * len(pair)
-    return means
+def _presence(ground: Ground, players: Sequence[Player], energies: Sequence[float]) -> dict[str, list[bool]]:
+    """For each role, whether it plays in each bar.
+
+    A role plays where the mean energy of a pair of bars reaches its level. From the second eight bars on, one
+    role of each eight, but never the first, waits for more energy in half of them: the arrangement breathes.
+    """
+    count = len(energies)
+    levels = {player.role: [player.level] * count for player in players}
+    roles = [player.role for player in players if player.role != "texture"]
+    for begin in range(_BREATH_BARS, count, _BREATH_BARS):
+        rng = ground.section(f"breath {begin}")
+        waiting = rng.choice(roles[1:]) if len(roles) > 1 else ""
+        first = begin + rng.choice((0, 4))
+        for bar in range(first, min(first + 4, count)):
+            if waiting:
+                levels[waiting][bar] += _BREATH
+    presence: dict[str, list[bool]] = {role: [] for role in levels}
+    for begin in range(0, count, _ENTRY_BARS):
+        pair = energies[begin : begin + _ENTRY_BARS]
+        mean = sum(pair) / len(pair) + 1e-9
+        for role, needed in levels.items():
+            presence[role] += [mean >= max(needed[begin : begin + len(pair)])] * len(pair)
+    return presence
 
 
-def _performed(ground: Ground, player: Player, drafts: Sequence[Draft], energies: Sequence[float]) -> Part:
+def _performed(
+    ground: Ground,
+    player: Player,
+    drafts: Sequence[Draft],
+    presence: Sequence[bool],
+    energies: Sequence[float],
+) -> Part:
     """What is heard of a player's notes: by the energy, with dynamics, swing and human timing."""
-    presence = _enters(energies)
     bar_beats = float(ground.meter.beats)
     last = len(energies) - 1
     gain = _GAIN_DB.get(player.role, _TEXTURE_GAIN_DB.get(player.kit, _OTHER_TEXTURE_GAIN_DB))
+    if player.pattern in _HAND_DRUMS:
+        gain += _HAND_DRUMS_DB
     kept: list[tuple[Draft, float]] = []
     for draft in drafts:
         bar = max(0, min(last, int(draft.start / bar_beats + 0.02)))
-        if presence[bar] >= player.level - 1e-9 and energies[bar] >= _NEED_SCALE * draft.need - 1e-9:
+        if presence[bar] and energies[bar] >= _NEED_SCALE * draft.need - 1e-9:
             kept.append((draft, energies[bar]))
     if player.role in _MELODIC:
         kept = _lengthened(kept)
@@ -276,7 +309,7 @@ class _Timing:
         """Louder with energy, towards the third bar of a phrase and on accented beats."""
         place = number % 4
         swell = (-2, 1, 4, 1)[place] + 3 * at / float(self.meter.beats)
-        level = draft.velocity + 36 * (energy - 0.55) + swell
+        level = draft.velocity + 52 * (energy - 0.6) + swell
         if self.role != "drums" or draft.velocity > 60:
             level += _ACCENTS[self.meter.weight(at)]
         if level > _LOUD:

@@ -29,7 +29,7 @@ def _line(text: str) -> tuple[Hit, ...]:
 
 
 def _every(step: float, tones: Sequence[str], skip: int = 0) -> tuple[Hit, ...]:
-    """A tone at every step of the bar, off the beat only at more energy; `skip` leaves out every so manieth."""
+    """A tone at every step of the bar, sixteenths off the beat at more energy; each `skip`th is left out."""
     places = [place for place in range(round(4 / step)) if not skip or place % skip]
     return tuple(
         (place * step, tones[place % len(tones)], 0.0 if place * step % 1 == 0 or step > 0.3 else 0.25)
@@ -279,7 +279,7 @@ class _Bassist:
         return pitch
 
     def _approach(self, span: Span, target: Span, rng: Random, *, far: bool = False) -> int:
-        """A step from the next chord's lowest note, from the side where the line is; `far` is a step further."""
+        """A step from the next chord's lowest note, on the side where the line is; `far` is one step more."""
         goal = self._near(target.bass)
         side = -1 if self.pitch < goal else 1 if self.pitch > goal else rng.choice((-1, 1))
         scale = local_scale(self.ground.key, span.chord)

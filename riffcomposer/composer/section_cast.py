@@ -1,4 +1,4 @@
-"""Who plays in a section: the players of a style, what a score asks for, and the order in which they enter."""
+"""Who plays in a section: a style's players, what a score asks for, and the order in which they enter."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _SPARE = {
     "pad": Choice(("warm pad",), ("pad",)),
 }
 _SPARE_GROOVE = "folk"
+_USUAL = 0.4
+"""From this chance on a player of the style belongs to every song's cast; energy decides when it is heard."""
+
 _DRAWN = ("drums", "bass", "comp", "lead", "second", "pad")
 
 
@@ -74,8 +77,12 @@ def draw_cast(score: Score, style: Style) -> tuple[Player, ...]:
     return (*placed, *_texture(asked.get("texture"), style, score.seed))
 
 
+def _joins(chance: float, rng: Random) -> bool:
+    return rng.random() < chance or chance >= _USUAL
+
+
 def _drummer(wish: Wish | None, style: Style, rng: Random) -> Player | None:
-    drawn = bool(style.drums) and rng.random() < style.drum_chance
+    drawn = bool(style.drums) and _joins(style.drum_chance, rng)
     kit, family = rng.choice(style.kits), rng.choice(style.drums or (_SPARE_GROOVE,))
     if wish is None and not drawn:
         return None
@@ -85,7 +92,7 @@ def _drummer(wish: Wish | None, style: Style, rng: Random) -> Player | None:
 
 def _player(role: str, wish: Wish | None, style: Style, rng: Random, taken: set[str]) -> Player | None:
     choice: Choice = getattr(style, role)
-    drawn = bool(choice.instruments) and rng.random() < choice.chance
+    drawn = bool(choice.instruments) and _joins(choice.chance, rng)
     if wish is None and not drawn:
         return None
     choice = choice if choice.instruments else _SPARE[role]

@@ -116,7 +116,7 @@ class _Accompanist:
         yield from self._chord(bar.start, bar.length, self.tones(span), rng, 0.0)
 
     def _sustained(self, bar: Measure, pattern: str, rng: Random) -> Iterator[Draft]:
-        """Chords held until they change; a voice that has nowhere to go is not struck again within a phrase."""
+        """Chords held until they change; a chorale strikes some voices again in the middle of a bar."""
         end = bar.start + bar.length
         for span in self.ground.spans_in(bar):
             if pattern == "pad" and (span.start < bar.start - 1e-6):
@@ -190,6 +190,8 @@ class _Accompanist:
             span = ground.span_at(time)
             if pushed and bar.length - at <= _UNTIL_NEXT and not bar.ends_section:
                 span = ground.span_at(bar.start + bar.length)
+            if span.end > time:
+                length = min(length, span.end - time)  # a chord is over when the next one comes
             tones = self.tones(span)[-rhythm.upper_voices :]
             weight = self.meter.weight(at)
             half = abs(at * 2 - round(at * 2)) < 0.02
@@ -243,12 +245,12 @@ class _Accompanist:
             if at >= bar.length - 0.05 or span.chord is None:
                 continue
             root = at_or_above(span.bass, max(self.player.low, 40))
-            need = 0.0 if self.meter.weight(at) else 0.12 if abs(at * 2 - round(at * 2)) < 0.02 else 0.28
+            need = 0.0 if self.meter.weight(at) else 0.24 if abs(at * 2 - round(at * 2)) < 0.02 else 0.42
             length = min(length, bar.length - at)
             yield Draft(bar.start + at, length, root, self.near(rng, 6 if muted else 20), need)
             if not muted:
-                yield Draft(bar.start + at, length, root + span.chord.fifth, self.near(rng, 16), need)
-                yield Draft(bar.start + at, length, root + 12, self.near(rng, 14), need + 0.15)
+                yield Draft(bar.start + at, length, root + span.chord.fifth, self.near(rng, 16), need + 0.1)
+                yield Draft(bar.start + at, length, root + 12, self.near(rng, 14), need + 0.28)
 
 
 def play(ground: Ground, role: str, player: Instrument, pattern: str) -> list[Draft]:

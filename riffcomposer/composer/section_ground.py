@@ -159,7 +159,7 @@ def _measures(score: Score) -> tuple[Measure, ...]:
 
 
 def _places(meter: Meter, count: int) -> list[float]:
-    """Where in a bar its chords begin: on beats where there are enough, the half of the bar for the second."""
+    """Where in a bar its chords begin: the second of two at its half, more of them on beats."""
     if count == 2:
         return [0.0, meter.half]
     beats = [pulse.start for pulse in meter.bars[0] if pulse.weight > 0]
@@ -210,7 +210,8 @@ def lay_ground(score: Score, style: Style, key: Key) -> Ground:
         chords = [tuple(bar) for bar in written_bars(score.chords, len(bars))]
         first = chords[0][0]
     else:
-        theme = draw_theme(style, manners.harmony, key, bare.theme("harmony"))
+        bar_s = float(meter.beats) * 60 / score.tempo
+        theme = draw_theme(style, manners.harmony, key, bar_s, bare.theme("harmony"))
         chords = list(theme_bars(theme, key, len(bars), score.variation, bare.section))
         first = theme.periods["A"][0][0]
         if score.closes:
@@ -224,8 +225,10 @@ def lay_ground(score: Score, style: Style, key: Key) -> Ground:
 
 
 def local_scale(key: Key, chord: Chord | None) -> frozenset[int]:
-    """Pitch classes that sound right over a chord: the key's scale with the chord's tones in place of those of
-    the scale that are a semitone away from them."""
+    """Pitch classes that sound right over a chord.
+
+    They are the key's scale, in which tones of the chord that it lacks replace those a semitone away.
+    """
     scale = {(key.tonic + step) % 12 for step in SCALES[key.scale]}
     if chord is None:
         return frozenset(scale)

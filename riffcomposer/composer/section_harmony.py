@@ -1,7 +1,7 @@
 """The chords of a whole section: a theme's progressions in phrases, varied each time, with cadences.
 
-A theme has three progressions, A, B and C, of eight bars each (two phrases). A section goes through them in the
-order A B A C. Phrases that come back are varied in the way of the style: by dominants of the chord that
+A theme has three progressions, A, B and C, of eight bars each (two phrases). A section goes through them in
+the order A B A C. Phrases that come back are varied in the way of the style: by dominants of the chord that
 follows, by chords that share two tones, by inversions that make the bass move. What the user wrote is played
 as written.
 
@@ -23,6 +23,12 @@ PHRASE_BARS = 4
 _PERIOD_BARS = 2 * PHRASE_BARS
 _NUMERALS = ("I", "bII", "II", "bIII", "III", "IV", "#IV", "V", "bVI", "VI", "bVII", "VII")
 _ORDER = "ABAC"
+_SHORTEST_CHORD_S, _LONGEST_CHORD_S = 1.8, 10.0
+# Ways to somewhere else, for styles that stay on one or two chords.
+_BRIDGES = {
+    "minor": ("bVI bVII i v", "iv v bVI bVII", "bIII bVII iv i", "iv bIII bVI bVII"),
+    "major": ("IV V iii vi", "vi IV ii V", "bVII IV ii V", "ii V iii vi"),
+}
 
 _Bar = tuple[Symbol, ...]
 
@@ -266,17 +272,49 @@ class Theme:
     flavour: str
 
 
-def draw_theme(style: Style, flavour: str, key: Key, rng: Random) -> Theme:
-    """Draws the progressions of a theme from a style's; C is A with other chords on the same path."""
+def draw_theme(style: Style, flavour: str, key: Key, bar_s: float, rng: Random) -> Theme:
+    """Draws the progressions of a theme.
+
+    A is one of the style's; one that never leaves its chord does so in some bars. B is another of them, or one
+    that leads elsewhere where the style's stay on one or two chords. C is B with other chords on its way.
+
+    Args:
+        style: Whose progressions are drawn from.
+        flavour: How its chords are varied.
+        key: The key.
+        bar_s: Seconds in a bar; short bars hold a chord longer, long ones less long.
+        rng: Where every draw comes from.
+    """
     known = progressions_for(style, key)
     first = rng.choice(known)
     second = rng.choice([each for each in known if each != first] or [first])
     hold = rng.choice(style.bars_per_chord)
+    while hold * bar_s < _SHORTEST_CHORD_S:
+        hold *= 2
+    while hold > 1 and hold * bar_s > _LONGEST_CHORD_S:
+        hold //= 2
+    roots = {_root(parse_symbol(numeral)) for numeral in second.split()}
+    if len(roots) <= 2:
+        second = _dressed(rng.choice(_BRIDGES["minor" if key.minor else "major"]), first, flavour)
     periods = {"A": _stretched(first, hold), "B": _stretched(second, hold)}
-    if first == second:
-        periods["B"] = _changed(periods["A"], _VARIATIONS[flavour], key, 2, rng)
+    if len({_root(bar[0]) for bar in periods["A"]}) == 1:
+        periods["A"] = _changed(periods["A"], (_neighbour, _third_away, _fourth), key, 3, rng)
     periods["C"] = _changed(periods["B"], (_third_away, *_VARIATIONS[flavour]), key, 3, rng)
     return Theme(periods, flavour)
+
+
+def _dressed(numerals: str, model: str, flavour: str) -> str:
+    """Plain chords with the colours of another progression."""
+    qualities = [parse_symbol(numeral).quality for numeral in model.split()]
+    if "5" in qualities:
+        return " ".join(_NUMERALS[_root(parse_symbol(numeral))] + "5" for numeral in numerals.split())
+    if all(quality in ("", "m") for quality in qualities):
+        return numerals
+    major = "9" if flavour == "blues" else "maj7"
+    return " ".join(
+        numeral + ("9" if numeral.islower() else "7" if numeral == "V" else major)
+        for numeral in numerals.split()
+    )
 
 
 def _changed(

@@ -1,9 +1,9 @@
 """Melodies of a whole section: a theme's motifs in question and answer, varied each time they come back.
 
 A theme has two motifs (rhythm, steps, register) and a turned one, each a bar long. A phrase of four bars uses
-them in a form such as AABA; the first phrase of a pair ends open, the second at home. Accented notes are tones
-of the chord that do not rub against it; the others go by the motif's steps on the scale that fits the chord.
-Each phrase starts anew from the theme, so a changed chord changes its own phrase only.
+them in a form such as AABA; the first phrase of a pair ends open, the second at home. Accented notes are
+tones of the chord that do not rub against it; the others go by the motif's steps on the scale that fits the
+chord. Each phrase starts anew from the theme, so a changed chord changes its own phrase only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COMPOUND: dict[str, tuple[Cell, ...]] = {
 _STEADY = ("sparse", "singing", "hymn")
 _QUICK = ("running", "reel")
 _RIGID_FAMILIES = ("keys", "mallets", "bells", "organ", "chip", "plucked")
-_CENTRES = (67, 72, 69, 74, 64, 76, 60, 57)
+_CENTRES = (72, 74, 69, 67, 76, 64, 60, 57)
 
 
 def _cut(cell: Cell, begin: float, end: float) -> Cell:

@@ -30,7 +30,7 @@ class Manners:
 
 
 _BAND = ("comp", "bass", "drums", "lead", "pad", "second")
-_CLUB = ("drums", "bass", "comp", "pad", "lead", "second")
+_CLUB = ("comp", "pad", "drums", "bass", "lead", "second")
 _STILL = ("comp", "pad", "second", "bass", "lead", "drums")
 _CHAMBER = ("comp", "lead", "bass", "second", "pad", "drums")
 
@@ -39,7 +39,7 @@ MANNERS: dict[str, Manners] = {
     "house": Manners(_CLUB, "pop", "machine", pushes=0.25, walks=0.25),
     "techno": Manners(_CLUB, "modal", "machine", walks=0.15),
     "synthwave": Manners(("comp", "drums", "bass", "lead", "second", "pad"), "pop", "kit", walks=0.35),
-    "drum and bass": Manners(("drums", "comp", "bass", "lead", "pad", "second"), "pop", "machine", walks=0.2),
+    "drum and bass": Manners(_CLUB, "pop", "machine", walks=0.2),
     "chiptune": Manners(("comp", "bass", "lead", "drums", "second", "pad"), "pop", "chip", chatter=0.6),
     "lo-fi hip hop": Manners(("comp", "drums", "bass", "lead", "pad", "second"), "jazz", "kit", 0.2, 0.5),
     "hip hop": Manners(("comp", "drums", "bass", "lead", "pad", "second"), "modal", "machine", walks=0.2),
@@ -64,8 +64,8 @@ MANNERS: dict[str, Manners] = {
 }
 """Every style's manners, by the style's name."""
 
-ENTRY_LEVELS = (0.0, 0.15, 0.27, 0.39, 0.55, 0.7)
+ENTRY_LEVELS = (0.0, 0.18, 0.32, 0.44, 0.58, 0.72)
 """The energy at which the first, second, ... role of a style's order enters."""
 
-ASKED_LEVEL = 0.42
+ASKED_LEVEL = 0.44
 """At this energy a role plays at the latest if the score asks for it."""
