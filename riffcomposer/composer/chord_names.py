@@ -108,7 +108,7 @@ _ROMAN = re.compile(r"([b#]?)(vii|iii|vi|iv|ii|v|i|VII|III|VI|IV|II|V|I)")
 _SMALL = {"m7b5": "ø7", "m9b5": "ø9", "dim": "o", "dim7": "o7", "m(maj7)": "maj7", "m(maj9)": "maj9"}
 _BORROWED = ("v", "vii")
 _TOKEN = re.compile(r"[|%()]|[^\s|%]+")
-_TIMES = re.compile(r"[x×](\d{1,4})")
+_TIMES = re.compile(r"[x×](\d{1,4})(?=\)|$)")
 _NO_CHORD = ("N.C.", "N.C", "NC", "n.c.")
 
 
@@ -309,7 +309,7 @@ class _Reader:
         elif token == "%":
             self._close_bar()
             self._repeat(1, 2, at, token)
-        elif (times := _TIMES.fullmatch(token.rstrip(")"))) is not None:
+        elif (times := _TIMES.match(token)) is not None:
             self._close_bar()
             if not 1 <= int(times[1]) <= MAX_BARS:
                 raise ChordError(token, at, f"{times[0]} is no number of times: write x2 or more")
@@ -320,8 +320,12 @@ class _Reader:
         return match.end()
 
     def _take_chord(self, token: str, at: int) -> int:
-        while token.endswith(")") and token.count(")") > token.count("("):
-            token = token[:-1]  # the bracket closes a group, and is no part of the chord
+        open_brackets = 0
+        for place, character in enumerate(token):
+            open_brackets += (character == "(") - (character == ")")
+            if open_brackets < 0:
+                token = token[:place]  # this bracket closes a group, and is no part of the chord
+                break
         try:
             symbol = parse_symbol(token)
         except ChordError as error:

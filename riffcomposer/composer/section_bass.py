@@ -213,7 +213,7 @@ class _Bassist:
                 hits.append((at, "R", 0.0 if at else 0.05))
         if bar.ends_phrase and rng.random() < self.ground.manners.walks:
             hits = self._with_run(bar, hits)
-        drafts = []
+        drafts: list[Draft] = []
         for at, tone, need in sorted(hits):
             pitch = self._pitch(bar.start + at, tone, rng)
             if pitch is None:
@@ -221,11 +221,10 @@ class _Bassist:
             self.pitch = pitch
             velocity = round(rng.gauss(100 if tone == "R" else 92, 4))
             drafts.append(Draft(bar.start + at, 0.0, pitch, velocity, need))
-        ends = [draft.start for draft in drafts[1:]] + [bar.start + bar.length]
-        return [
-            draft._replace(length=max(0.1, (end - draft.start) * self.riff.gate))
-            for draft, end in zip(drafts, ends, strict=True)
-        ]
+        for place, draft in enumerate(drafts):
+            end = drafts[place + 1].start if place + 1 < len(drafts) else bar.start + bar.length
+            drafts[place] = draft._replace(length=max(0.1, (end - draft.start) * self.riff.gate))
+        return drafts
 
     def _with_run(self, bar: Measure, hits: Sequence[Hit]) -> list[Hit]:
         """Three notes that run to the next chord in the bar's last beat and the half before."""

@@ -20,7 +20,7 @@ _SPARE = {
     "pad": Choice(("warm pad",), ("pad",)),
 }
 _SPARE_GROOVE = "folk"
-_USUAL = 0.4
+_USUAL = 0.35
 """From this chance on a player of the style belongs to every song's cast; energy decides when it is heard."""
 
 _DRAWN = ("drums", "bass", "comp", "lead", "second", "pad")

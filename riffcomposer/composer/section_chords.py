@@ -24,6 +24,9 @@ _WRITTEN_IN_FOUR = ("travis", "montuno")
 _IN_EIGHTHS = {"arp triplet": "arp 8"}
 _SLOWER = {"arp 16": "arp 8", "ripple": "arp 8", "arp triplet": "arp 8", "sixteenth mutes": "eighths"}
 _FASTEST_TEMPO = 165
+_LOWEST_THUMB = 45
+"""Highest lowest pitch of an instrument on which a thumb can play a bass below the chords."""
+
 _UNTIL_NEXT = 0.55
 """In quarter notes: a chord struck this late in a bar may be the next bar's, ahead of time."""
 
@@ -38,6 +41,8 @@ def playable(pattern: str, player: Instrument, ground: Ground) -> str:
         pattern = _IN_EIGHTHS.get(pattern, pattern)
     if ground.score.tempo > _FASTEST_TEMPO:
         pattern = _SLOWER.get(pattern, pattern)
+    if pattern == "travis" and player.low > _LOWEST_THUMB:
+        pattern = "arp 8"
     if pattern == "waltz arp" and ground.meter.name != "3/4":
         pattern = "arp 8"
     if pattern == "oom pah" and ground.meter.name not in ("3/4", "6/8"):

@@ -275,8 +275,8 @@ class Theme:
 def draw_theme(style: Style, flavour: str, key: Key, bar_s: float, rng: Random) -> Theme:
     """Draws the progressions of a theme.
 
-    A is one of the style's; one that never leaves its chord does so in some bars. B is another of them, or one
-    that leads elsewhere where the style's stay on one or two chords. C is B with other chords on its way.
+    A is one of the style's; one that never leaves its chord does so in some bars. B is another of them, or
+    one that leads elsewhere where the style's stay on one or two chords. C is B with other chords on its way.
 
     Args:
         style: Whose progressions are drawn from.

@@ -32,6 +32,9 @@ _COMPOUND: dict[str, tuple[Cell, ...]] = {
 _STEADY = ("sparse", "singing", "hymn")
 _QUICK = ("running", "reel")
 _RIGID_FAMILIES = ("keys", "mallets", "bells", "organ", "chip", "plucked")
+_TOP = 88
+"""Melodies stay below this pitch unless the instrument is higher altogether."""
+
 _CENTRES = (72, 74, 69, 67, 76, 64, 60, 57)
 
 
@@ -126,7 +129,8 @@ class _Soloist:
 
     def _range(self, shift: int) -> tuple[int, int]:
         centre = self.centre + shift
-        return max(self.player.low, centre - self.reach), min(self.player.high, centre + self.reach)
+        low, high = max(self.player.low, centre - self.reach), min(self.player.high, centre + self.reach)
+        return low, max(low + 7, min(high, _TOP))
 
     def _phrase(self, number: int) -> _Phrase:
         """Draws how a phrase is played: the second of a pair answers the first."""
@@ -137,7 +141,7 @@ class _Soloist:
         variation = ground.score.variation
         shift = rng.choice((0, 0, 2, -2)) if number or variation else 0
         if number // 2 % 2 == 1 or variation % 2 == 1:
-            shift += rng.choice((3, 4, 5)) if self.centre + 5 + self.reach <= self.player.high else -3
+            shift += rng.choice((2, 3, 4)) if self.centre + 4 + self.reach <= self.player.high else -3
         need = 0.0 if number % 4 != 2 or rng.random() < 0.5 else 0.6
         tail = 0.25 if rng.random() < ground.manners.chatter else 0.7
         busy = min(0.6, 0.12 * variation + 0.15 * (number >= 2) + (0.1 if answers else 0.0))
