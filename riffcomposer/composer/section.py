@@ -14,20 +14,19 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from riffcomposer.composer import section_bass, section_chords, section_drums, section_melody
-from riffcomposer.composer.grooves import DRUMS
+from riffcomposer.composer.grooves import BACKBEAT, TRIPLE_GROOVES
+from riffcomposer.composer.melody import Motif
 from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.score import Score, parse_key
 from riffcomposer.composer.section_cast import Player, draw_cast, draw_style
 from riffcomposer.composer.section_ground import Draft, Ground, draw_key, lay_ground
 from riffcomposer.composer.section_harmony import Key, Span
 from riffcomposer.composer.theory import Note
+from riffcomposer.composer.timing import TIGHT_MIXES
 
 LEAD_IN = 1.1
 """Most quarter notes by which a pick-up is ahead of its section."""
 
-_TRIPLE_GROOVES = ("swing", "brushes", "shuffle", "jig")
-_TIGHT_MIXES = ("pump", "pump light", "none", "synthwave")
-_BACKBEAT = (DRUMS["snare"], DRUMS["rim"], DRUMS["clap"])
 _GAIN_DB = {"drums": -1.0, "bass": -1.5, "comp": -3.0, "second": -6.0, "pad": -7.0, "lead": -0.5}
 _TEXTURE_GAIN_DB = {"vinyl": -26.0}
 _OTHER_TEXTURE_GAIN_DB = -18.0
@@ -41,9 +40,12 @@ _NEED_SCALE = 1.45
 """The energy at which a note that needs 1 would be heard; the players count from 0 to about 0.65."""
 
 _BREATH_BARS, _BREATH = 8, 0.45
-"""In each so many bars but the first, one role waits for so much more energy in half of them."""
+"""In each so many bars but the first, a role or two wait for so much more energy in half of them."""
 
 _MELODIC = ("bass", "lead")
+_FASTEST_SIXTEENTHS = 190
+"""In BPM: above this tempo nobody plays sixteenths."""
+
 _LOUD = 104
 """Velocities above this are pressed together, so that accents at full energy do not end in one level."""
 
@@ -77,8 +79,9 @@ class Composition:
         key: `A minor`.
         parts: All players that may play, also those that the energy never reaches. Their notes are in quarter
             notes from the section's start. A pick-up is before 0 by at most `LEAD_IN` quarter notes; no note
-            starts after the end or sounds on after it, but for the last chord of a song.
+            starts or sounds on after the end.
         chords: The chords as they are heard, without gaps.
+        motifs: The motifs of the theme's melody; none without a lead.
         beats: Length in quarter notes.
         mix, loudness_db, font: See `piece.Piece`.
     """
@@ -88,6 +91,7 @@ class Composition:
     key: str
     parts: tuple[Part, ...]
     chords: tuple[Sounding, ...]
+    motifs: tuple[Motif, ...]
     beats: float
     mix: str
     loudness_db: float
@@ -133,6 +137,7 @@ def compose_section(score: Score) -> Composition:
         key.name,
         parts,
         tuple(_sounding(span) for span in ground.spans),
+        next((section_melody.motifs_of(ground, each.pattern) for each in players if each.role == "lead"), ()),
         ground.end,
         style.mix,
         style.loudness_db,
@@ -185,17 +190,17 @@ def _presence(ground: Ground, players: Sequence[Player], energies: Sequence[floa
     """For each role, whether it plays in each bar.
 
     A role plays where the mean energy of a pair of bars reaches its level. From the second eight bars on, one
-    role of each eight, but never the first, waits for more energy in half of them: the arrangement breathes.
+    role or two of each eight, but never the first, wait for more energy in half of them: the music breathes.
     """
     count = len(energies)
     levels = {player.role: [player.level] * count for player in players}
     roles = [player.role for player in players if player.role != "texture"]
     for begin in range(_BREATH_BARS, count, _BREATH_BARS):
         rng = ground.section(f"breath {begin}")
-        waiting = rng.choice(roles[1:]) if len(roles) > 1 else ""
+        some = min(len(roles) - 1, rng.choice((1, 1, 2)))
         first = begin + rng.choice((0, 4))
-        for bar in range(first, min(first + 4, count)):
-            if waiting:
+        for waiting in rng.sample(roles[1:], some) if some > 0 else ():
+            for bar in range(first, min(first + 4, count)):
                 levels[waiting][bar] += _BREATH
     presence: dict[str, list[bool]] = {role: [] for role in levels}
     for begin in range(0, count, _ENTRY_BARS):
@@ -219,10 +224,12 @@ def _performed(
     gain = _GAIN_DB.get(player.role, _TEXTURE_GAIN_DB.get(player.kit, _OTHER_TEXTURE_GAIN_DB))
     if player.pattern in _HAND_DRUMS:
         gain += _HAND_DRUMS_DB
+    fast = ground.score.tempo > _FASTEST_SIXTEENTHS
     kept: list[tuple[Draft, float]] = []
     for draft in drafts:
         bar = max(0, min(last, int(draft.start / bar_beats + 0.02)))
-        if presence[bar] and energies[bar] >= _NEED_SCALE * draft.need - 1e-9:
+        playable = not fast or _on_eighths(draft.start)
+        if playable and presence[bar] and energies[bar] >= _NEED_SCALE * draft.need - 1e-9:
             kept.append((draft, energies[bar]))
     if player.role in _MELODIC:
         kept = _lengthened(kept)
@@ -234,6 +241,11 @@ def _performed(
     if player.role == "texture":
         active = [True] * len(energies)
     return Part(player.role, player.instrument, player.kit, tuple(notes), gain, tuple(active), player.pattern)
+
+
+def _on_eighths(start: float) -> bool:
+    """Whether a note is on an eighth or on a triplet, or strummed within some milliseconds of one."""
+    return any((start + 0.01) % step < 0.09 for step in (0.5, 1 / 3))
 
 
 def _lengthened(kept: Sequence[tuple[Draft, float]]) -> list[tuple[Draft, float]]:
@@ -264,12 +276,12 @@ class _Timing:
         style, role = ground.style, player.role
         rng = ground.song("swing")
         swing = rng.uniform(*style.swing)
-        straight = role == "pad" or player.pattern in _TRIPLE_GROOVES or self.meter.compound
+        straight = role == "pad" or player.pattern in TRIPLE_GROOVES or self.meter.compound
         eighths_are_beats = self.meter.name == "7/8" and style.swing_unit == 0.5
         self.unit = style.swing_unit
         self.swing = 0.0 if straight or eighths_are_beats else swing
         beat_ms = 60000 / ground.score.tempo
-        tight = style.mix in _TIGHT_MIXES
+        tight = style.mix in TIGHT_MIXES
         rhythmic = role in ("drums", "bass")
         self.spread = ((0.5 if tight else 2.0) if rhythmic else (1.5 if tight else 5.0)) / beat_ms
         self.late = (ground.song("late").uniform(0, 6) if role == "lead" else 0.0) / beat_ms
@@ -287,15 +299,14 @@ class _Timing:
             off = self.meter.off_pulse(at) / self.unit
             if round(off) % 2 == 1 and abs(off - round(off)) < 0.02:
                 start += self.swing * self.unit
-        if self.snare_late and draft.pitch in _BACKBEAT:
+        if self.snare_late and draft.pitch in BACKBEAT:
             start += self.snare_late
         start += self.late + self._early_or_late(draft) * self.spread
-        held = ground.score.closes and number >= len(ground.bars) - 1
         if draft.start >= 0:
             start = max(0.0, min(start, ground.end - 0.01))
         else:
             start = max(-LEAD_IN, start)
-        length = draft.length if self.role == "drums" or held else min(draft.length, ground.end - start)
+        length = draft.length if self.role == "drums" else min(draft.length, ground.end - start)
         return Note(
             start, max(0.02, length), draft.pitch, self._velocity(draft, energy, number, at), draft.bend
         )

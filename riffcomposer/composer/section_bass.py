@@ -186,6 +186,9 @@ class _Bassist:
         if self.pattern == "locked":
             hits = [(at, "R", 0.0 if place == 0 else 0.1) for place, at in enumerate(self.kicks[bar.number])]
             hits = hits or [(0.0, "R", 0.0)]
+            for place in range(2, len(hits)):
+                if rng.random() < 0.3:
+                    hits[place] = (hits[place][0], rng.choice("557"), hits[place][2])
             if rng.random() < 0.45:
                 hits.append((self.meter.half + 0.5, rng.choice("5837"), 0.45))
             return [*hits, (float(self.meter.beats) - 0.5, "A", 0.4)] if rng.random() < 0.5 else hits

@@ -8,6 +8,7 @@ from random import Random
 
 from riffcomposer.composer.bells import ring_changes
 from riffcomposer.composer.broken_chords import FIGURES, Bar
+from riffcomposer.composer.harmony import RIFFS
 from riffcomposer.composer.instruments import Instrument
 from riffcomposer.composer.rhythms import RHYTHMS, Rhythm
 from riffcomposer.composer.section_ground import Draft, Ground, Measure
@@ -15,14 +16,20 @@ from riffcomposer.composer.section_harmony import Span
 from riffcomposer.composer.theory import at_or_above
 from riffcomposer.composer.voice_leading import Register, Voicing, lead
 
-_CENTRES = {"comp": 60.0, "pad": 62.0, "second": 67.0}
+_CENTRES = {"comp": 58.0, "pad": 60.0, "second": 66.0}
 _LEVELS = {"comp": 88, "pad": 76, "second": 80}
 # Broken chords that are written in beats of 4/4; all others fill a bar of any length evenly.
 _WRITTEN_IN_FOUR = ("travis", "montuno")
 # Patterns in thirds of a beat, which beats of three eighths have anyway; sixteenths give way to eighths where
 # they would be too fast to play.
 _IN_EIGHTHS = {"arp triplet": "arp 8"}
-_SLOWER = {"arp 16": "arp 8", "ripple": "arp 8", "arp triplet": "arp 8", "sixteenth mutes": "eighths"}
+_SLOWER = {
+    "arp 16": "arp 8",
+    "chip arp": "arp 16",
+    "ripple": "arp 8",
+    "arp triplet": "arp 8",
+    "sixteenth mutes": "eighths",
+}
 _FASTEST_TEMPO = 165
 _LOWEST_THUMB = 45
 """Highest lowest pitch of an instrument on which a thumb can play a bass below the chords."""
@@ -224,9 +231,7 @@ class _Accompanist:
     def _power(self, bar: Measure, pattern: str, rng: Random) -> Iterator[Draft]:
         """Power chords: a riff of accents, driven eighths, or palm-muted sixteenths with chords between."""
         theme = self.ground.theme(f"{self.role} riff")
-        accents = [(0.0, 0.9), (1.5, 0.4), (2.0, 0.9), (3.5, 0.4)]
-        if theme.random() < 0.5:
-            accents = [(0.0, 1.4), (1.5, 0.9), (2.5, 1.4)]
+        accents = theme.choice(RIFFS)
         gallop = theme.random() < 0.5
         hits: list[tuple[float, float, bool]] = []
         if pattern == "power eighths":
@@ -251,7 +256,7 @@ class _Accompanist:
                 continue
             root = at_or_above(span.bass, max(self.player.low, 40))
             need = 0.0 if self.meter.weight(at) else 0.24 if abs(at * 2 - round(at * 2)) < 0.02 else 0.42
-            length = min(length, bar.length - at)
+            length = min(length, bar.length - at, max(0.1, span.end - bar.start - at))
             yield Draft(bar.start + at, length, root, self.near(rng, 6 if muted else 20), need)
             if not muted:
                 yield Draft(bar.start + at, length, root + span.chord.fifth, self.near(rng, 16), need + 0.1)

@@ -141,24 +141,36 @@ def _two_five(bar: _Bar, following: Symbol, key: Key, rng: Random) -> _Bar | Non
 
 
 def _third_away(bar: _Bar, following: Symbol, key: Key, rng: Random) -> _Bar | None:
-    """A chord of the scale that shares two tones with the first of the bar, in its place."""
-    symbol = bar[0]
-    if symbol.quality in ("5", "sus2", "sus4") or not symbol.root:
+    """A chord of the scale a third away from the bar's first, in its place; most share two tones with it."""
+    symbol, chord = bar[0], bar[0].chord(0)
+    if chord is None or symbol.quality in ("sus2", "sus4"):
         return None
-    root, minor = _root(symbol), _is_minor(symbol)
     steps = set(SCALES[key.scale])
-    near = [(root + 3, False), (root - 4, False)] if minor else [(root - 3, True), (root + 4, True)]
+    if symbol.quality == "5":
+        near = [(chord.root + step, False) for step in (3, 4, 8, 9)]
+    elif _is_minor(symbol):
+        near = [(chord.root + 3, False), (chord.root + 8, False)]
+    else:
+        near = [(chord.root + 9, True), (chord.root + 4, True)]
     fitting = [
-        (other, small)
-        for other, small in near
-        if {(other + step) % 12 for step in ((0, 3, 7) if small else (0, 4, 7))} <= steps
+        (root, small)
+        for root, small in near
+        if {(root + step) % 12 for step in _triad(small, symbol.quality)} <= steps
+        and root % 12 != _root(following)
     ]
-    fitting = [choice for choice in fitting if choice[0] % 12 != _root(following)]
     if not fitting:
         return None
-    other, small = rng.choice(fitting)
-    rich = len(symbol.chord(0).intervals) > 3 if symbol.chord(0) else False  # type: ignore[union-attr]
-    return _numeral(other, ("7" if small else "maj7") if rich else "", small), *bar[1:]
+    root, small = rng.choice(fitting)
+    quality = "5" if symbol.quality == "5" else ""
+    if len(chord.intervals) > 3:
+        quality = "7" if small else "maj7"
+    return _numeral(root, quality, small), *bar[1:]
+
+
+def _triad(small: bool, quality: str) -> tuple[int, ...]:
+    if quality == "5":
+        return 0, 7
+    return (0, 3, 7) if small else (0, 4, 7)
 
 
 def _inversion(bar: _Bar, following: Symbol, key: Key, rng: Random) -> _Bar | None:

@@ -29,6 +29,9 @@ _COMPOUND: dict[str, tuple[Cell, ...]] = {
     "hymn": ((1.5, 1.5), (3,), (1.5, 1, 0.5)),
     "stabs": ((0.5, -1, 0.5, -1), (-1, 0.5, 0.5, -1), (0.5, -0.5, 0.5, -1.5)),
 }
+_FEWEST_NOTES = 5
+"""Notes of the first two motifs together, at least, if there are such rhythms."""
+
 _STEADY = ("sparse", "singing", "hymn")
 _QUICK = ("running", "reel")
 _RIGID_FAMILIES = ("keys", "mallets", "bells", "organ", "chip", "plucked")
@@ -36,6 +39,18 @@ _TOP = 88
 """Melodies stay below this pitch unless the instrument is higher altogether."""
 
 _CENTRES = (72, 74, 69, 67, 76, 64, 60, 57)
+
+
+def _theme_motifs(ground: Ground, kind: str) -> tuple[dict[str, Motif], str]:
+    """The motifs of a theme by letter, and their form; motifs of hardly any notes are drawn again."""
+    rng = ground.theme("motifs")
+    cells, leaps = cells_for(ground.meter, kind), ground.style.melody.leaps
+    drawn = draw_motifs(cells, leaps, rng)
+    for _ in range(4):
+        if sum(length > 0 for letter in "AB" for length in drawn[0][letter].cell) >= _FEWEST_NOTES:
+            break
+        drawn = draw_motifs(cells, leaps, rng)
+    return drawn
 
 
 def _cut(cell: Cell, begin: float, end: float) -> Cell:
@@ -114,14 +129,16 @@ class _Soloist:
         if ground.score.tempo > 180 and kind in _QUICK:
             kind = "lively"
         self.kind = kind
-        taste, rng = ground.style.melody, ground.theme("motifs")
-        self.motifs, self.form = draw_motifs(cells_for(self.meter, kind), taste.leaps, rng)
+        taste, rng = ground.style.melody, ground.theme("lead")
+        self.motifs, self.form = _theme_motifs(ground, kind)
         self.pentatonic = rng.random() < taste.pentatonic
         fitting = [each for each in _CENTRES if player.low + 7 <= each <= player.high - 7]
         self.centre = fitting[0] if fitting else (player.low + player.high) // 2
-        if len(fitting) > 1 and rng.random() < 0.5:
+        if len(fitting) > 1 and rng.random() < 0.3:
             self.centre = fitting[1]
         self.reach = rng.choice((8, 9, 10))
+        # A note that sounds on over one of these places is heard there as if it were struck.
+        self.tied_over = (*self.meter.strong, float(self.meter.beats))
         self.low, self.high = self._range(0)
         self.pitch = self.centre
         self.level = 98 + rng.randint(-4, 4)
@@ -204,7 +221,8 @@ class _Soloist:
                 step = rng.choice((-1, 1, 2, -2))
             self.pitch = self._stepped(ladder, step)
             last = bar.ends_phrase and index == len(hits) - 1
-            if weight >= 2 or (index == 0 and not last) or length >= 1.5:
+            tied = any(at + 0.1 < place < at + length - 0.2 for place in self.tied_over)
+            if weight >= 2 or tied or (index == 0 and not last) or length >= 1.5:
                 self.pitch = self._settled(span)
             elif weight == 1:
                 self.pitch = self._off_rubs(span, ladder)
@@ -324,7 +342,7 @@ def play(ground: Ground, player: Instrument, kind: str) -> list[Draft]:
     return _Soloist(ground, player, kind).play()
 
 
-def motif_of(ground: Ground, kind: str) -> tuple[Motif, ...]:
-    """The motifs of a section's theme, A, B and C."""
-    motifs, _ = draw_motifs(cells_for(ground.meter, kind), ground.style.melody.leaps, ground.theme("motifs"))
+def motifs_of(ground: Ground, kind: str) -> tuple[Motif, ...]:
+    """The motifs A, B and C of a section's theme."""
+    motifs, _ = _theme_motifs(ground, kind)
     return tuple(motifs[letter] for letter in "ABC")
