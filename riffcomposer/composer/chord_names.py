@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 from riffcomposer.composer.theory import Chord
 
@@ -187,7 +187,7 @@ def _pitch_class(root: str) -> int:
     return (_DEGREES[root.lstrip("b#").lower()] + root.count("#") - root.count("b")) % 12
 
 
-@cache
+@lru_cache(maxsize=4096)
 def parse_symbol(text: str) -> Symbol:
     """Reads one chord.
 
@@ -257,7 +257,7 @@ def print_bars(bars: Bars) -> str:
     return f"{text} |" if bars else ""
 
 
-@cache
+@lru_cache(maxsize=256)
 def parse_progression(text: str) -> Bars:
     """Reads a progression; an empty text has no bars.
 

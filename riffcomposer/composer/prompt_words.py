@@ -220,6 +220,24 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(rf"(?<![\w&])({alternatives})(?:'?s)?(?![\w&])")
 
 
+def named(kind: str, words: str) -> str:
+    """The key that some words name in the table of a kind of finding; empty for none.
+
+    >>> named("instrument", "Rhodes"), named("kit", "brushes")
+    ('electric piano', 'brush')
+    """
+    word = " ".join(_plain(words).split())
+    if word not in _table():
+        return ""
+    values = [value for each, value in _table()[word] if each == kind]
+    return word if word in values else values[0] if values else ""
+
+
+def words_of(kind: str) -> list[str]:
+    """All words that name something of a kind of finding."""
+    return [word for word, meanings in _table().items() if any(each == kind for each, _ in meanings)]
+
+
 def _findings(prompt: str) -> list[Finding]:
     plain = _plain(prompt)
     found = []

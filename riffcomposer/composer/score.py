@@ -8,6 +8,7 @@ Conventions: bars and meters are exact fractions; energy is 0 (one player, few n
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ MAX_BARS = 512
 
 TEMPI = (20.0, 400.0)
 """Lowest and highest tempo, in BPM."""
+
+_LISTED = 30
+"""Most names that an error lists."""
 
 _NOTES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _KEY = re.compile(r"([A-G])([#b♯♭]?)\s*(.*)")
@@ -196,25 +200,46 @@ def parse_key(text: str) -> tuple[int, str]:
     return (_NOTES[match[1]] + shift) % 12, scale
 
 
-def _known(name: str, known: Iterable[str], kind: str) -> None:
-    names = list(known)
-    if name not in names:
-        raise ValueError(f"{name!r} is not {kind}: choose one of {', '.join(sorted(names))}")
+def sounds_of(role: str) -> tuple[str, Iterable[str]]:
+    """What may play a role: what that is called, and all names."""
+    if role == "drums":
+        return "a kit", KIT_WORDS
+    return ("a texture", TEXTURE_WORDS) if role == "texture" else ("an instrument", INSTRUMENTS)
 
 
-def _check_wish(wish: Wish) -> None:
-    _known(wish.role, ROLES, "a role")
-    sounds = {"drums": KIT_WORDS, "texture": TEXTURE_WORDS}.get(wish.role, INSTRUMENTS)
-    if wish.sound:
-        _known(wish.sound, sounds, {"drums": "a kit", "texture": "a texture"}.get(wish.role, "an instrument"))
-    patterns: dict[str, Iterable[str]] = {
+def patterns_of(role: str) -> Iterable[str]:
+    """The names of what may be played in a role."""
+    known: dict[str, Iterable[str]] = {
         "drums": GROOVES,
         "bass": bass.STYLES,
         "lead": melody.CELLS,
         "texture": (),
     }
+    return known.get(role, harmony.PATTERNS)
+
+
+def unknown(name: str, known: Iterable[str], kind: str) -> ValueError:
+    """The error for a name that is not known: says which one is meant, or which there are."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, 1, 0.6)
+    if close:
+        return ValueError(f"{name!r} is not {kind}: did you mean {close[0]!r}?")
+    others = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+    return ValueError(f"{name!r} is not {kind}: choose one of {others}")
+
+
+def _known(name: str, known: Iterable[str], kind: str) -> None:
+    if name not in known:
+        raise unknown(name, known, kind)
+
+
+def _check_wish(wish: Wish) -> None:
+    _known(wish.role, ROLES, "a role")
+    kind, sounds = sounds_of(wish.role)
+    if wish.sound:
+        _known(wish.sound, sounds, kind)
     if wish.pattern:
-        _known(wish.pattern, patterns.get(wish.role, harmony.PATTERNS), f"a pattern of {wish.role}")
+        _known(wish.pattern, patterns_of(wish.role), f"a pattern of {wish.role}")
 
 
 def digest_fields(score: Score) -> dict[str, Any]:

@@ -105,7 +105,7 @@ LINES: dict[str, tuple[tuple[tuple[Hit, ...], ...], bool, float]] = {
     ),
 }
 
-_SPAN = 17
+_SPAN = 16
 """Semitones that a bass line spans, from its lowest root."""
 
 
@@ -209,11 +209,7 @@ class _Bassist:
 
     def _write(self, bar: Measure, rng: Random) -> list[Draft]:
         hits = [hit for hit in self._hits(bar, rng) if hit[0] < bar.length - 0.05]
-        for span in self.ground.spans_in(bar):
-            at = max(0.0, span.start - bar.start)
-            near = 0.6 if self.riff.loose else 0.13
-            if not any(abs(hit[0] - at) <= near for hit in hits):
-                hits.append((at, "R", 0.0 if at else 0.05))
+        hits = self._with_roots(bar, hits)
         if bar.ends_phrase and rng.random() < self.ground.manners.walks:
             hits = self._with_run(bar, hits)
         drafts: list[Draft] = []
@@ -228,6 +224,22 @@ class _Bassist:
             end = drafts[place + 1].start if place + 1 < len(drafts) else bar.start + bar.length
             drafts[place] = draft._replace(length=max(0.1, (end - draft.start) * self.riff.gate))
         return drafts
+
+    def _with_roots(self, bar: Measure, hits: Sequence[Hit]) -> list[Hit]:
+        """Sees that each chord is heard: its lowest note where it begins, in loose riffs the next note."""
+        result = sorted(hits)
+        for span in self.ground.spans_in(bar):
+            at = max(0.0, span.start - bar.start)
+            near = 0.6 if self.riff.loose else 0.13
+            found = [place for place, hit in enumerate(result) if abs(hit[0] - at) <= near]
+            if not found:
+                result.append((at, "R", 0.0 if at else 0.05))
+            elif span.start > bar.start - 1e-6:
+                place = found[-1]
+                begin, tone, need = result[place]
+                result[place] = (begin, tone, min(need, 0.1)) if self.riff.loose else (begin, "R", 0.0)
+            result.sort()
+        return result
 
     def _with_run(self, bar: Measure, hits: Sequence[Hit]) -> list[Hit]:
         """Three notes that run to the next chord in the bar's last beat and the half before."""

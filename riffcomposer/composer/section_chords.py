@@ -16,7 +16,7 @@ from riffcomposer.composer.section_harmony import Span
 from riffcomposer.composer.theory import at_or_above
 from riffcomposer.composer.voice_leading import Register, Voicing, lead
 
-_CENTRES = {"comp": 58.0, "pad": 60.0, "second": 66.0}
+_CENTRES = {"comp": 59.0, "pad": 61.0, "second": 66.0}
 _LEVELS = {"comp": 88, "pad": 76, "second": 80}
 # Broken chords that are written in beats of 4/4; all others fill a bar of any length evenly.
 _WRITTEN_IN_FOUR = ("travis", "montuno")
@@ -73,7 +73,7 @@ class _Accompanist:
         rng = ground.song(f"{role} register")
         centre = _CENTRES[role] + rng.choice((-2, 0, 2))
         centre = max(player.low + 8.0, min(player.high - 8.0, centre))
-        low, high = max(player.low, int(centre) - 11), min(player.high, int(centre) + 12)
+        low, high = max(player.low, int(centre) - 10), min(player.high, int(centre) + 11)
         self.register = Register(low, high, voices, ground.style.rootless, centre)
         self.level = _LEVELS[role] + rng.randint(-4, 4)
         self.shape = ground.theme(f"{role} shape").randrange(12)
@@ -194,7 +194,7 @@ class _Accompanist:
                 hits.append((at, min(0.9, span.end - bar.start - at), False))
         strummed = self.player.family in ("guitar", "plucked")
         pushed = ground.manners.pushes > 0 and rng.random() < ground.manners.pushes
-        up = False
+        up, heard = False, -1.0
         for at, length, filler in sorted(set(hits)):
             if rhythm.dropped and rng.random() < rhythm.dropped * 0.8 and at:
                 continue
@@ -208,6 +208,8 @@ class _Accompanist:
             weight = self.meter.weight(at)
             half = abs(at * 2 - round(at * 2)) < 0.02
             need = (0.0 if weight >= 2 else 0.1 if weight else 0.18 if half else 0.34) + 0.15 * filler
+            if span.start != heard:
+                need, heard = 0.0, span.start  # a new chord is always heard
             spread = rng.uniform(0.008, 0.018) if strummed else 0.0
             chord = list(self._chord(time, length, tones, rng, need, 6 if weight else -2))
             for place, draft in enumerate(reversed(chord) if up else chord):
@@ -272,6 +274,8 @@ def play(ground: Ground, role: str, player: Instrument, pattern: str) -> list[Dr
         player: Who plays.
         pattern: A key of `harmony.PATTERNS`, or `changes` for bells that ring changes.
     """
+    if pattern == "changes" and ground.score.chords:
+        pattern = "quarters"  # rung changes know no chords, and some are asked for
     if pattern == "changes":
         rung = ring_changes(ground.section("changes"), player, ground.key.tonic, ground.end)
         return [

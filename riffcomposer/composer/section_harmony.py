@@ -23,7 +23,7 @@ PHRASE_BARS = 4
 _PERIOD_BARS = 2 * PHRASE_BARS
 _NUMERALS = ("I", "bII", "II", "bIII", "III", "IV", "#IV", "V", "bVI", "VI", "bVII", "VII")
 _ORDER = "ABAC"
-_SHORTEST_CHORD_S, _LONGEST_CHORD_S = 1.8, 10.0
+_SHORTEST_CHORD_S, _LONGEST_CHORD_S, _LONG_BAR_S = 1.8, 10.0, 4.0
 # Ways to somewhere else, for styles that stay on one or two chords.
 _BRIDGES = {
     "minor": ("bVI bVII i v", "iv v bVI bVII", "bIII bVII iv i", "iv bIII bVI bVII"),
@@ -301,6 +301,8 @@ def draw_theme(style: Style, flavour: str, key: Key, bar_s: float, rng: Random) 
     first = rng.choice(known)
     second = rng.choice([each for each in known if each != first] or [first])
     hold = rng.choice(style.bars_per_chord)
+    if len(first.split()) <= 2 and bar_s < _LONG_BAR_S:
+        hold = max(hold, 2)  # two chords in turn come round in four bars, not in two
     while hold * bar_s < _SHORTEST_CHORD_S:
         hold *= 2
     while hold > 1 and hold * bar_s > _LONGEST_CHORD_S:
