@@ -345,9 +345,13 @@ def test_at_a_fast_tempo_nobody_plays_sixteenths(style: str, meter: str, seed: i
     for each in composition.parts:
         if each.role == "drums" or each.pattern == "changes":
             continue
-        starts = sorted({round(note.start * 6) for note in each.notes})
-        gaps = Counter(after - before for before, after in pairwise(starts))
-        assert gaps[1] <= 0.1 * sum(gaps.values()), (each.role, each.pattern)
+        starts: list[float] = []
+        for note in each.notes:
+            if not starts or note.start - starts[-1] > 0.15:  # strummed and human chords count once
+                starts.append(note.start)
+        gaps = [after - before for before, after in pairwise(starts)]
+        close = sum(gap < 0.28 for gap in gaps)
+        assert close <= 0.1 * len(gaps), (each.role, each.pattern)
 
 
 def test_swing_delays_what_is_off_the_beat_in_simple_meters_only() -> None:
