@@ -43,6 +43,9 @@ _BREATH_BARS, _BREATH = 8, 0.45
 """In each so many bars but the first, a role or two wait for so much more energy in half of them."""
 
 _MELODIC = ("bass", "lead")
+_STRUM = 0.09
+"""Most quarter notes from the first to the last string of a strummed chord."""
+
 _FASTEST_SIXTEENTHS = 190
 """In BPM: above this tempo nobody plays sixteenths."""
 
@@ -245,7 +248,7 @@ def _performed(
 
 def _on_eighths(start: float) -> bool:
     """Whether a note is on an eighth or on a triplet, or strummed within some milliseconds of one."""
-    return any((start + 0.01) % step < 0.09 for step in (0.5, 1 / 3))
+    return any((start + 0.01) % step < _STRUM for step in (0.5, 1 / 3))
 
 
 def _lengthened(kept: Sequence[tuple[Draft, float]]) -> list[tuple[Draft, float]]:
@@ -296,8 +299,8 @@ class _Timing:
         at = draft.start - number * bar_beats
         start = draft.start
         if self.swing and draft.start > -1e-6:
-            off = self.meter.off_pulse(at) / self.unit
-            if round(off) % 2 == 1 and abs(off - round(off)) < 0.02:
+            place, rest = divmod(self.meter.off_pulse(at) + 0.01, self.unit)
+            if place % 2 == 1 and rest < _STRUM:  # the strings of a strummed chord swing together
                 start += self.swing * self.unit
         if self.snare_late and draft.pitch in BACKBEAT:
             start += self.snare_late

@@ -366,6 +366,15 @@ def test_swing_delays_what_is_off_the_beat_in_simple_meters_only() -> None:
     assert 6 in offs("7/8")
 
 
+def test_the_strings_of_a_chord_swing_together() -> None:
+    wish = Wish("comp", "clean electric guitar", "eighths")
+    composition = compose_section(score("blues", 8, parts=(wish,)))
+    starts = [note.start for note in part(composition, "comp").notes]
+    chords = 1 + sum(after - before > 0.2 for before, after in pairwise(starts))
+    assert chords <= 8 * 8
+    assert not any(0.11 < after - before < 0.2 for before, after in pairwise(starts))
+
+
 def test_every_style_has_its_manners() -> None:
     assert set(MANNERS) == set(STYLES)
 
