@@ -83,6 +83,13 @@ def test_a_progression_is_printed_and_read_back(bars: list[list[str]]) -> None:
     assert parse_progression(print_bars(read)) == read
 
 
+@pytest.mark.parametrize(
+    "text", ["viio7", "viio", "iiø7", "imaj7", "i9", "bVII13", "I6/9", "C/E", "F#m7b5", "N.C."]
+)
+def test_usual_spellings_are_printed_as_they_are_written(text: str) -> None:
+    assert str(parse_symbol(text)) == text
+
+
 def test_slashes_name_the_bass_or_the_key_that_a_chord_is_borrowed_from() -> None:
     assert parse_symbol("C/E").bass_class(0) == 4
     assert parse_symbol("Am7/G").bass_class(3) == 7

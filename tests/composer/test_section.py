@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.grooves import DRUMS
+from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.meters import METERS, parse_meter
 from riffcomposer.composer.piece import Part
 from riffcomposer.composer.score import TEMPI, Energy, Score, Wish
@@ -78,6 +79,7 @@ def test_any_score_is_composed_in_range_and_in_time(asked: Score) -> None:
         assert list(player.notes) == sorted(player.notes)
         for note in player.notes:
             assert -LEAD_IN <= note.start < end
+            assert note.start >= 0 or (player.role == "lead" and note.start < -0.2 and not asked.opens)
             assert note.length > 0
             if player.role != "drums":
                 assert note.start + note.length <= end + 0.011
@@ -148,6 +150,27 @@ def test_a_theme_comes_back_varied(style: str) -> None:
         assert first.motifs != other.motifs
         near = len(rhythm(first) & rhythm(again)) / len(rhythm(first) | rhythm(again))
         assert near > 0.45, "the motif of the theme is heard again"
+
+
+@pytest.mark.parametrize("name", sorted(INSTRUMENTS))
+def test_every_instrument_can_be_given_every_role(name: str) -> None:
+    patterns = {"comp": "boom chick", "lead": "lively", "pad": "pad", "second": "travis"}
+    for role, pattern in patterns.items():
+        asked = score("folk", 4, parts=(Wish(role, name, pattern),))
+        found = part(compose_section(asked), role)
+        assert found.notes
+        instrument = INSTRUMENTS[name]
+        assert all(instrument.low <= note.pitch <= instrument.high for note in found.notes)
+
+
+def test_a_progression_that_comes_back_in_a_section_is_varied() -> None:
+    for style in ("jazz", "classical", "rock", "blues", "world"):
+        changed = 0
+        for seed in range(6):
+            composition = compose_section(score(style, 20, seed=seed))
+            names = [composition.chord_at(beat / 2).name for beat in range(160)]
+            changed += names[:32] != names[128:160]
+        assert changed >= 3, style
 
 
 def test_sections_of_an_hour_do_not_repeat() -> None:
