@@ -110,8 +110,8 @@ class Score:
 
     Attributes:
         bars: Length of the section; may end inside a bar.
-        tempo: BPM in quarter notes. It decides the few milliseconds by which players are early or late, and
-            which subdivisions are too fast to be played; nothing else.
+        tempo: BPM in quarter notes. It decides the few milliseconds by which players are early or late, which
+            subdivisions are too fast to be played, and for how many bars a style's chord lasts.
         style: A key of `STYLES`, or empty.
         key: `A minor`, `F# dorian`, or empty; a note alone is major.
         meter: One of `METERS`.

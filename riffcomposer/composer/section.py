@@ -20,8 +20,8 @@ from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.score import Score, parse_key
 from riffcomposer.composer.section_cast import Player, draw_cast, draw_style
 from riffcomposer.composer.section_ground import Draft, Ground, draw_key, lay_ground
-from riffcomposer.composer.section_harmony import Key, Span
-from riffcomposer.composer.theory import Note
+from riffcomposer.composer.section_harmony import Span
+from riffcomposer.composer.theory import Key, Note
 from riffcomposer.composer.timing import TIGHT_MIXES
 
 LEAD_IN = 1.1

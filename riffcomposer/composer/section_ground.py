@@ -18,7 +18,6 @@ from riffcomposer.composer.meters import Meter
 from riffcomposer.composer.score import Score
 from riffcomposer.composer.section_harmony import (
     PHRASE_BARS,
-    Key,
     Span,
     cadence,
     draw_theme,
@@ -29,7 +28,7 @@ from riffcomposer.composer.section_harmony import (
 )
 from riffcomposer.composer.style import Style
 from riffcomposer.composer.style_manners import MANNERS, Manners
-from riffcomposer.composer.theory import SCALES, Chord
+from riffcomposer.composer.theory import SCALES, Chord, Key
 
 
 class Draft(NamedTuple):
@@ -212,8 +211,9 @@ def lay_ground(score: Score, style: Style, key: Key) -> Ground:
     else:
         bar_s = float(meter.beats) * 60 / score.tempo
         theme = draw_theme(style, manners.harmony, key, bar_s, bare.theme("harmony"))
-        chords = list(theme_bars(theme, key, len(bars), score.variation, bare.section))
         first = theme.periods["A"][0][0]
+        goal = parse_symbol(score.next_chord) if score.next_chord else first
+        chords = list(theme_bars(theme, key, len(bars), score.variation, goal, bare.section))
         if score.closes:
             ending = cadence(manners.harmony, key, home_chord(style, key))
             chords[-2:] = ending[-len(chords) :] if len(chords) < 2 else ending

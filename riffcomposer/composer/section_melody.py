@@ -33,7 +33,9 @@ _FEWEST_NOTES = 5
 """Notes of the first two motifs together, at least, if there are such rhythms."""
 
 _STEADY = ("sparse", "singing", "hymn")
-_QUICK = ("running", "reel")
+_QUICK, _FASTEST_RUN = ("running", "reel"), 180
+"""Rhythms in sixteenths, and the tempo above which they give way to eighths."""
+
 _RIGID_FAMILIES = ("keys", "mallets", "bells", "organ", "chip", "plucked")
 _TOP = 88
 """Melodies stay below this pitch unless the instrument is higher altogether."""
@@ -43,6 +45,8 @@ _CENTRES = (72, 74, 69, 67, 76, 64, 60, 57)
 
 def _theme_motifs(ground: Ground, kind: str) -> tuple[dict[str, Motif], str]:
     """The motifs of a theme by letter, and their form; motifs of hardly any notes are drawn again."""
+    if ground.score.tempo > _FASTEST_RUN and kind in _QUICK:
+        kind = "lively"
     rng = ground.theme("motifs")
     cells, leaps = cells_for(ground.meter, kind), ground.style.melody.leaps
     drawn = draw_motifs(cells, leaps, rng)
@@ -126,9 +130,6 @@ class _Soloist:
 
     def __init__(self, ground: Ground, player: Instrument, kind: str) -> None:
         self.ground, self.meter, self.player = ground, ground.meter, player
-        if ground.score.tempo > 180 and kind in _QUICK:
-            kind = "lively"
-        self.kind = kind
         taste, rng = ground.style.melody, ground.theme("lead")
         self.motifs, self.form = _theme_motifs(ground, kind)
         self.pentatonic = rng.random() < taste.pentatonic
@@ -168,7 +169,9 @@ class _Soloist:
         drafts: list[Draft] = []
         phrases: dict[int, _Phrase] = {}
         for bar in self.ground.bars:
-            phrase = phrases.setdefault(bar.phrase, self._phrase(bar.phrase))
+            if bar.phrase not in phrases:
+                phrases[bar.phrase] = self._phrase(bar.phrase)
+            phrase = phrases[bar.phrase]
             if not bar.place:
                 self.low, self.high = self._range(phrase.shift)
                 self.pitch = min(self.high - 3, max(self.low + 3, self.centre + phrase.shift))

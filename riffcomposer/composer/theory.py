@@ -69,6 +69,29 @@ class Chord:
         return 6 if 6 in self.intervals and 7 not in self.intervals else 7
 
 
+@dataclass(frozen=True)
+class Key:
+    """A key.
+
+    Attributes:
+        tonic: Pitch class.
+        scale: A key of `SCALES`.
+    """
+
+    tonic: int
+    scale: str
+
+    @property
+    def minor(self) -> bool:
+        """Whether its third is minor."""
+        return 3 in SCALES[self.scale] and 4 not in SCALES[self.scale]
+
+    @property
+    def name(self) -> str:
+        """`A minor`."""
+        return f"{PITCH_NAMES[self.tonic]} {self.scale}"
+
+
 def scale_pitches(tonic: int, scale: str, low: int, high: int) -> list[int]:
     """All pitches of a scale from `low` to `high`, both included, rising."""
     steps = {(tonic + step) % 12 for step in SCALES[scale]}
