@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 from riffcomposer.composer import COMPOSER_VERSION, bass, harmony, melody
-from riffcomposer.composer.chord_names import parse_progression, parse_symbol, print_bars
+from riffcomposer.composer.chord_names import Bars, parse_progression, parse_symbol, print_bars
 from riffcomposer.composer.grooves import GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.meters import Meter, parse_meter
@@ -172,6 +172,11 @@ class Score:
         return parse_meter(self.meter)
 
     @property
+    def progression(self) -> Bars:
+        """The chords that are asked for, bar by bar; empty where the style's are played."""
+        return parse_progression(self.chords)
+
+    @property
     def beats(self) -> Fraction:
         """Length of the section in quarter notes."""
         return self.bars * self.measure.beats
@@ -253,7 +258,7 @@ def digest_fields(score: Score) -> dict[str, Any]:
         "style": score.style,
         "key": [tonic, scale],
         "meter": score.measure.name,
-        "chords": print_bars(parse_progression(score.chords)),
+        "chords": print_bars(score.progression),
         "parts": sorted([wish.role, wish.sound, wish.pattern, wish.silent] for wish in score.parts),
         "energy": energy,
         "ease": score.energy.ease if len(energy) > 1 else "linear",

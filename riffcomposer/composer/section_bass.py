@@ -176,10 +176,12 @@ class _Bassist:
         return _one_at_a_time(drafts)
 
     def _held(self, bar: Measure) -> list[Draft]:
-        span = self.ground.span_at(bar.start)
-        if span.chord is None:
-            return []
-        return [Draft(bar.start, bar.length, at_or_above(span.bass, self.low), 96)]
+        held = []
+        for span in self.ground.spans_in(bar):
+            begin, end = max(span.start, bar.start), min(span.end, bar.start + bar.length)
+            if span.chord is not None:
+                held.append(Draft(begin, end - begin, at_or_above(span.bass, self.low), 96))
+        return held
 
     def _hits(self, bar: Measure, rng: Random) -> list[tuple[float, str, float]]:
         """Where the bar's notes are, and which."""

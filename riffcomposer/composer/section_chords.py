@@ -124,8 +124,9 @@ class _Accompanist:
             yield Draft(time, length, pitch, self.near(rng, offset), need + (0.06 * place if inner else 0.0))
 
     def _held(self, bar: Measure, rng: Random) -> Iterator[Draft]:
-        span = self.ground.span_at(bar.start)
-        yield from self._chord(bar.start, bar.length, self.tones(span), rng, 0.0)
+        for span in self.ground.spans_in(bar):
+            begin, end = max(span.start, bar.start), min(span.end, bar.start + bar.length)
+            yield from self._chord(begin, end - begin, self.tones(span), rng, 0.0)
 
     def _sustained(self, bar: Measure, pattern: str, rng: Random) -> Iterator[Draft]:
         """Chords held until they change; a chorale strikes some voices again in the middle of a bar."""
@@ -274,7 +275,7 @@ def play(ground: Ground, role: str, player: Instrument, pattern: str) -> list[Dr
         player: Who plays.
         pattern: A key of `harmony.PATTERNS`, or `changes` for bells that ring changes.
     """
-    if pattern == "changes" and ground.score.chords:
+    if pattern == "changes" and ground.score.progression:
         pattern = "quarters"  # rung changes know no chords, and some are asked for
     if pattern == "changes":
         rung = ring_changes(ground.section("changes"), player, ground.key.tonic, ground.end)

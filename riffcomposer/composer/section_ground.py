@@ -205,8 +205,8 @@ def lay_ground(score: Score, style: Style, key: Key) -> Ground:
     """
     manners, meter, bars = MANNERS[style.name], score.measure, _measures(score)
     bare = Ground(score, style, manners, key, meter, bars, (), Span(0, 0, None, 0, ""))
-    if score.chords.strip():
-        chords = [tuple(bar) for bar in written_bars(score.chords, len(bars))]
+    if score.progression:
+        chords = [tuple(bar) for bar in written_bars(score.progression, len(bars))]
         first = chords[0][0]
     else:
         bar_s = float(meter.beats) * 60 / score.tempo

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from riffcomposer.composer.chord_names import Bars, Symbol, parse_progression, parse_symbol
+from riffcomposer.composer.chord_names import Bars, Symbol, parse_symbol
 from riffcomposer.composer.chord_variations import (
     NUMERALS,
     TURNS,
@@ -197,9 +197,8 @@ def home_chord(style: Style, key: Key) -> Symbol:
     return numeral(0, "", key.minor)
 
 
-def written_bars(text: str, bars: int) -> Bars:
+def written_bars(written: Bars, bars: int) -> Bars:
     """The user's progression, played again and again until the section ends."""
-    written = parse_progression(text)
     return tuple(written[bar % len(written)] for bar in range(bars))
 
 

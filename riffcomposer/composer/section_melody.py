@@ -190,7 +190,8 @@ class _Soloist:
         tones = self._safe(span)
         home = [pitch for pitch in tones if pitch % 12 == self.ground.key.tonic] or tones
         if home:
-            yield Draft(bar.start, bar.length, nearest(self.pitch, home), self.level)
+            length = min(span.end - bar.start, bar.length)
+            yield Draft(bar.start, length, nearest(self.pitch, home), self.level)
 
     def _rhythm(self, motif: Motif, bar: Measure) -> list[tuple[float, float]]:
         """Starts and lengths of a bar's notes; meters of half a bar of 4/4 use half of a cell."""

@@ -259,6 +259,18 @@ def test_drums_accent_the_downbeats_of_the_meter(style: str, meter: str) -> None
     )
 
 
+def test_bar_lines_without_chords_ask_for_none() -> None:
+    assert compose_section(score(chords="| |")).parts == compose_section(score()).parts
+
+
+def test_the_last_bar_of_a_song_holds_each_of_its_chords() -> None:
+    composition = compose_section(
+        score("jazz", 4, key="A minor", chords="Am9 | D9 | G13 | Cmaj9 E7", closes=True)
+    )
+    notes = part(composition, "bass").notes
+    assert [note.pitch % 12 for note in notes if note.start > 11.9] == [0, 4]
+
+
 def test_fills_are_at_the_ends_of_phrases() -> None:
     toms = {DRUMS[name] for name in ("tom1", "tom2", "tom3")}
     places: Counter[int] = Counter()
