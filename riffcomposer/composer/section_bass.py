@@ -128,7 +128,8 @@ class _Bassist:
     """Writes a bass line bar by bar.
 
     Attributes:
-        low, high: The range.
+        low, high: Lowest root, highest note.
+        lowest: The instrument's lowest pitch.
         pitch: The last note's.
     """
 
@@ -138,7 +139,7 @@ class _Bassist:
         self.ground, self.meter, self.pattern, self.kicks = ground, ground.meter, pattern, kicks
         base = max(player.low, 28) if player.low < 40 else player.low
         self.low = min(base + ground.song("bass register").randrange(4), max(player.low, player.high - 12))
-        self.high = min(player.high, self.low + _SPAN)
+        self.high, self.lowest = min(player.high, self.low + _SPAN), player.low
         self.pitch = self.low
         self.riff = self._draw_riff()
 
@@ -288,9 +289,10 @@ class _Bassist:
         return nearest(self.pitch, choices)
 
     def _fold(self, pitch: int) -> int:
+        """The pitch in the octave that is within the range, or a little below its lowest root."""
         while pitch > self.high:
             pitch -= 12
-        while pitch < self.low - 3 or (pitch < self.low and pitch + 12 <= self.high):
+        while pitch < max(self.low - 3, self.lowest) or (pitch < self.low and pitch + 12 <= self.high):
             pitch += 12
         return pitch
 
@@ -341,7 +343,7 @@ class _Bassist:
         middle = (self.low + self.high) / 2
         choices = [
             pitch
-            for pitch in range(self.low - 1, self.high + 1)
+            for pitch in range(max(self.low - 1, self.lowest), self.high + 1)
             if pitch % 12 in classes
             and pitch != self.pitch
             and abs(pitch - self.pitch) <= (7 if strong else 4)

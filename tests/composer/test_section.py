@@ -154,13 +154,15 @@ def test_a_theme_comes_back_varied(style: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(INSTRUMENTS))
 def test_every_instrument_can_be_given_every_role(name: str) -> None:
-    patterns = {"comp": "boom chick", "lead": "lively", "pad": "pad", "second": "travis"}
-    for role, pattern in patterns.items():
-        asked = score("folk", 4, parts=(Wish(role, name, pattern),))
-        found = part(compose_section(asked), role)
-        assert found.notes
+    others = (("comp", "boom chick"), ("lead", "lively"), ("pad", "pad"), ("second", "travis"))
+    for line in ("walking", "arpeggio"):
+        wishes = tuple(Wish(role, name, pattern) for role, pattern in (("bass", line), *others))
+        composition = compose_section(score("folk", 8, parts=wishes))
         instrument = INSTRUMENTS[name]
-        assert all(instrument.low <= note.pitch <= instrument.high for note in found.notes)
+        for wish in wishes:
+            found = part(composition, wish.role)
+            assert found.notes
+            assert all(instrument.low <= note.pitch <= instrument.high for note in found.notes)
 
 
 def test_a_progression_that_comes_back_in_a_section_is_varied() -> None:
