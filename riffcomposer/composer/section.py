@@ -289,12 +289,12 @@ class _Timing:
         self.spread = ((0.5 if tight else 2.0) if rhythmic else (1.5 if tight else 5.0)) / beat_ms
         self.late = (ground.song("late").uniform(0, 6) if role == "lead" else 0.0) / beat_ms
         self.snare_late = rng.uniform(*style.snare_late_ms) / beat_ms if role == "drums" else 0.0
-        self.role = role
+        self.role, self.bar_beats = role, float(self.meter.beats)
         self.shifts = _shifts(f"{ground.score.seed} {ground.score.theme} {ground.score.variation} {role}")
 
     def note(self, draft: Draft, energy: float) -> Note:
         """A draft as it is played."""
-        ground, bar_beats = self.ground, float(self.meter.beats)
+        ground, bar_beats = self.ground, self.bar_beats
         number = math.floor(draft.start / bar_beats + 1e-6)
         at = draft.start - number * bar_beats
         start = draft.start
@@ -322,7 +322,7 @@ class _Timing:
     def _velocity(self, draft: Draft, energy: float, number: int, at: float) -> int:
         """Louder with energy, towards the third bar of a phrase and on accented beats."""
         place = number % 4
-        swell = (-2, 1, 4, 1)[place] + 3 * at / float(self.meter.beats)
+        swell = (-2, 1, 4, 1)[place] + 3 * at / self.bar_beats
         level = draft.velocity + 52 * (energy - 0.6) + swell
         if self.role != "drums" or draft.velocity > 60:
             level += _ACCENTS[self.meter.weight(at)]

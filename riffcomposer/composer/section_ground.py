@@ -87,6 +87,7 @@ class Ground:
         bars: Its bars.
         spans: Its chords, without gaps, the last one ending with the section.
         after: The chord that the section leads to.
+        end: Length of the section in quarter notes.
     """
 
     score: Score
@@ -97,12 +98,8 @@ class Ground:
     bars: tuple[Measure, ...]
     spans: tuple[Span, ...]
     after: Span
+    end: float
     _starts: tuple[float, ...] = field(default=(), compare=False)
-
-    @property
-    def end(self) -> float:
-        """Length of the section in quarter notes."""
-        return float(self.score.beats)
 
     def song(self, label: str) -> Random:
         """The generator of a draw that all sections of a song have in common."""
@@ -204,7 +201,7 @@ def lay_ground(score: Score, style: Style, key: Key) -> Ground:
         key: Likewise.
     """
     manners, meter, bars = MANNERS[style.name], score.measure, _measures(score)
-    bare = Ground(score, style, manners, key, meter, bars, (), Span(0, 0, None, 0, ""))
+    bare = Ground(score, style, manners, key, meter, bars, (), Span(0, 0, None, 0, ""), 0.0)
     if score.progression:
         chords = [tuple(bar) for bar in written_bars(score.progression, len(bars))]
         first = chords[0][0]
@@ -221,7 +218,8 @@ def lay_ground(score: Score, style: Style, key: Key) -> Ground:
     end = float(score.beats)
     after = _span(following, key.tonic, end, end + float(meter.beats))
     spans = _spans(bars, chords, meter, key.tonic)
-    return Ground(score, style, manners, key, meter, bars, spans, after, tuple(span.start for span in spans))
+    starts = tuple(span.start for span in spans)
+    return Ground(score, style, manners, key, meter, bars, spans, after, end, starts)
 
 
 def local_scale(key: Key, chord: Chord | None) -> frozenset[int]:
