@@ -235,7 +235,7 @@ def _performed(
         if playable and presence[bar] and energies[bar] >= _NEED_SCALE * draft.need - 1e-9:
             kept.append((draft, energies[bar]))
     if player.role in _MELODIC:
-        kept = _lengthened(kept)
+        kept = _lengthened(ground, kept)
     timing = _Timing(ground, player)
     notes = sorted(timing.note(draft, energy) for draft, energy in kept)
     active = [False] * len(energies)
@@ -251,8 +251,8 @@ def _on_eighths(start: float) -> bool:
     return any((start + 0.01) % step < _STRUM for step in (0.5, 1 / 3))
 
 
-def _lengthened(kept: Sequence[tuple[Draft, float]]) -> list[tuple[Draft, float]]:
-    """Lets notes sound on where those after them were left out, up to twice their length."""
+def _lengthened(ground: Ground, kept: Sequence[tuple[Draft, float]]) -> list[tuple[Draft, float]]:
+    """Lets notes sound on, up to twice as long and within their chord, where others were left out."""
     result = []
     for place, (draft, energy) in enumerate(kept):
         if place + 1 < len(kept):
@@ -260,6 +260,7 @@ def _lengthened(kept: Sequence[tuple[Draft, float]]) -> list[tuple[Draft, float]
             if room < draft.length:
                 draft = draft._replace(length=max(0.05, room))
             elif draft.length >= 0.4:
+                room = min(room, ground.span_at(draft.start).end - draft.start)
                 draft = draft._replace(length=max(draft.length, min(2 * draft.length, 0.9 * room)))
         result.append((draft, energy))
     return result
@@ -297,11 +298,12 @@ class _Timing:
         ground, bar_beats = self.ground, self.bar_beats
         number = math.floor(draft.start / bar_beats + 1e-6)
         at = draft.start - number * bar_beats
-        start = draft.start
+        start, length = draft.start, draft.length
         if self.swing and draft.start > -1e-6:
             place, rest = divmod(self.meter.off_pulse(at) + 0.01, self.unit)
             if place % 2 == 1 and rest < _STRUM:  # the strings of a strummed chord swing together
                 start += self.swing * self.unit
+                length = max(0.1, length - self.swing * self.unit)  # it ends where it would have
         if self.snare_late and draft.pitch in BACKBEAT:
             start += self.snare_late
         start += self.late + self._early_or_late(draft) * self.spread
@@ -309,7 +311,8 @@ class _Timing:
             start = max(0.0, min(start, ground.end - 0.01))
         else:
             start = max(-LEAD_IN, start)
-        length = draft.length if self.role == "drums" else min(draft.length, ground.end - start)
+        if self.role != "drums":
+            length = min(length, ground.end - start)
         return Note(
             start, max(0.02, length), draft.pitch, self._velocity(draft, energy, number, at), draft.bend
         )

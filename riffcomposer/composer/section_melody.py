@@ -29,6 +29,9 @@ _COMPOUND: dict[str, tuple[Cell, ...]] = {
     "hymn": ((1.5, 1.5), (3,), (1.5, 1, 0.5)),
     "stabs": ((0.5, -1, 0.5, -1), (-1, 0.5, 0.5, -1), (0.5, -0.5, 0.5, -1.5)),
 }
+_AHEAD = 0.6
+"""In quarter notes: how far a syncopated note may be ahead of the accent that it is heard on."""
+
 _FEWEST_NOTES = 5
 """Notes of the first two motifs together, at least, if there are such rhythms."""
 
@@ -225,8 +228,14 @@ class _Soloist:
                 step = rng.choice((-1, 1, 2, -2))
             self.pitch = self._stepped(ladder, step)
             last = bar.ends_phrase and index == len(hits) - 1
-            tied = any(at + 0.1 < place < at + length - 0.2 for place in self.tied_over)
-            if weight >= 2 or tied or (index == 0 and not last) or length >= 1.5:
+            tied = next((place for place in self.tied_over if at + 0.1 < place < at + length - 0.1), None)
+            if tied is not None:
+                later = self.ground.span_at(bar.start + tied + 0.01)
+                if tied - at <= _AHEAD:
+                    span = later  # a note this short before an accent belongs to the chord on the accent
+                elif later.name != span.name:
+                    length = tied - at
+            if weight >= 2 or tied is not None or (index == 0 and not last) or length >= 1.5:
                 self.pitch = self._settled(span)
             elif weight == 1:
                 self.pitch = self._off_rubs(span, ladder)
