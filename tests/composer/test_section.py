@@ -446,7 +446,7 @@ def test_figures_count_what_is_played() -> None:
 
 @pytest.mark.parametrize("style", sorted(set(STYLES) - {"bells"}))
 def test_melodies_hardly_ever_rub_against_the_chords(style: str) -> None:
-    """On accented beats the lead is hardly ever a semitone from a chord's note, or octaves and a semitone above."""
+    """On accented beats the lead is hardly ever a semitone from a chord's note, octaves aside."""
     heard = rubbing = 0
     for seed in range(3):
         composition = compose_section(score(style, 16, seed=seed, parts=(Wish("lead"),)))
