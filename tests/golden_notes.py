@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,12 +17,15 @@ from typing import Any
 from riffcomposer.composer import COMPOSER_VERSION, bass, drums, harmony, melody
 from riffcomposer.composer.arrangement import compose_band, compose_loop
 from riffcomposer.composer.bells import ring_changes
+from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.grooves import GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.piece import Layout, Piece
+from riffcomposer.composer.score import Energy, Score
+from riffcomposer.composer.section import compose_section
 from riffcomposer.composer.solos import DRUM_SOLOS, compose_drums, compose_solo
 from riffcomposer.composer.styles import STYLES
-from riffcomposer.composer.theory import Note, parse_chord
+from riffcomposer.composer.theory import Note
 
 GOLDEN = Path(__file__).parent / "composer" / "golden_notes.json"
 LAYOUTS = (Layout(84.0, 4.0, 1, 4, 3), Layout(140.625, 3.0, 2, 4, 2), Layout(61.0, 4.0, 1, 1, 5))
@@ -57,8 +61,26 @@ def _piece(piece: Piece) -> list[Any]:
     ]
 
 
+def _section(asked: Score) -> list[Any]:
+    composition = compose_section(asked)
+    chords = [[chord.name, round(chord.end, 6)] for chord in composition.chords]
+    return [composition.style, composition.beats, chords, _piece(composition.as_piece())]
+
+
+def _scores(style: str) -> list[Score]:
+    """Sections of a style: a plain one, one that opens in 7/8, one that closes over given chords."""
+    build = Energy(((Fraction(0), 0.2), (Fraction(12), 0.9)))
+    return [
+        Score(Fraction(16), 90.0, style, energy=build),
+        Score(Fraction(13, 2), 120.0, style, "D dorian", "7/8", theme="B", variation=1, opens=True),
+        Score(
+            Fraction(8), 66.0, style, "A minor", "12/8", "Am9 | Dm9 E7/G# | (Am F) x2", closes=True, seed=4
+        ),
+    ]
+
+
 def composed() -> dict[str, str]:
-    """Name to digest: every style, a loop in every style, every instrument, groove and pattern."""
+    """Name to digest: pieces, sections and a loop of every style, every instrument, groove and pattern."""
     found: dict[str, Any] = {}
     loop = Layout(93.75, 4.0, 0, 2, 2)
     for name, style in STYLES.items():
@@ -70,6 +92,7 @@ def composed() -> dict[str, str]:
         cast = dict.fromkeys(("comp", "pad", "lead"), ("", "")) | (
             {"bass": ("", "")} if style.bass.instruments else {}
         )
+        found[f"section {name}"] = [_section(asked) for asked in _scores(name)]
         found[f"loop {name}"] = _piece(compose_loop(Random(name), name, loop, style, cast))
     for name, player in INSTRUMENTS.items():
         found[f"solo {name}"] = [

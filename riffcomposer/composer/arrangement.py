@@ -8,18 +8,16 @@ from random import Random
 
 from riffcomposer.composer import bass, drums, harmony, melody
 from riffcomposer.composer.bells import ring_changes
+from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.entries import only_active, schedule
-from riffcomposer.composer.grooves import DRUMS
+from riffcomposer.composer.grooves import BACKBEAT, DRUMS, TRIPLE_GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS, Instrument
 from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.style import Choice, Style
-from riffcomposer.composer.theory import Chord, Note, parse_chord
-from riffcomposer.composer.timing import humanise
+from riffcomposer.composer.theory import Chord, Note
+from riffcomposer.composer.timing import TIGHT_MIXES, humanise
 
-_TRIPLE_GROOVES = ("swing", "brushes", "shuffle", "jig")
 _THREE_FOUR_PATTERNS = ("pad", "chorale", "arp 8", "alberti", "waltz arp", "ripple", "arp 16", "arp triplet")
-_TIGHT_MIXES = ("pump", "pump light", "none", "synthwave")
-_BACKBEAT = (DRUMS["snare"], DRUMS["rim"], DRUMS["clap"])
 _CHORD_GAIN_DB = {"comp": (-5.0, -1.0), "second": (-8.0, -4.0), "pad": (-9.0, -5.0)}
 
 Cast = Mapping[str, tuple[str, str]]
@@ -78,9 +76,7 @@ class Band:
                 bar, at = divmod(note.start + 1e-6, layout.bar_beats)
                 self._kicks.setdefault(int(bar), []).append(at - 1e-6)
         late = rng.uniform(*self.style.snare_late_ms) * layout.tempo / 60000
-        notes = [
-            note._replace(start=note.start + late) if note.pitch in _BACKBEAT else note for note in notes
-        ]
+        notes = [note._replace(start=note.start + late) if note.pitch in BACKBEAT else note for note in notes]
         self.drafts.append(_Draft("drums", None, kit, notes, rng.uniform(-3.0, 1.0), family))
 
     def add_bass(self, player: Instrument, pattern: str) -> None:
@@ -161,11 +157,11 @@ class Band:
         """
         style, rng, layout = self.style, self.rng, self.layout
         swing = rng.uniform(*style.swing)
-        tight = style.mix in _TIGHT_MIXES
+        tight = style.mix in TIGHT_MIXES
         parts = []
         for draft in self.drafts:
             rhythmic = draft.role in ("drums", "bass")
-            straight = draft.role == "pad" or draft.pattern in _TRIPLE_GROOVES
+            straight = draft.role == "pad" or draft.pattern in TRIPLE_GROOVES
             spread = (0.5 if tight else 2.0) if rhythmic else (1.5 if tight else 5.0)
             late = rng.uniform(0, 6) if draft.role == "lead" else 0.0
             moved = humanise(

@@ -47,6 +47,12 @@ DRUMS = {
     "timbale_lo": 66,
 }
 
+BACKBEAT = (DRUMS["snare"], DRUMS["rim"], DRUMS["clap"])
+"""What a backbeat is played on."""
+
+TRIPLE_GROOVES = ("swing", "brushes", "shuffle", "jig")
+"""Grooves that are written in triplets, so that they swing as they are."""
+
 Groove = Mapping[str, str | tuple[str, ...]]
 
 GROOVES: dict[str, list[Groove]] = {

@@ -143,12 +143,16 @@ def _fifths(music: Accompaniment, number: int) -> tuple[int, int, int]:
     return root, root + 7, root + 12
 
 
+RIFFS: tuple[tuple[Hit, ...], ...] = (
+    ((0.0, 0.9), (1.5, 0.4), (2.0, 0.9), (3.5, 0.4)),
+    ((0.0, 1.4), (1.5, 0.9), (2.5, 1.4)),
+)
+"""Accents of power chords in a bar of 4/4."""
+
+
 def _draw_riff(rng: Random) -> tuple[list[Hit], bool]:
     """What a power chord player keeps to: its accents, and whether it gallops."""
-    if rng.random() < 0.5:
-        accents: list[Hit] = [(0, 0.9), (1.5, 0.4), (2, 0.9), (3.5, 0.4)]
-    else:
-        accents = [(0, 1.4), (1.5, 0.9), (2.5, 1.4)]
+    accents = list(RIFFS[0] if rng.random() < 0.5 else RIFFS[1])
     return accents, rng.random() < 0.5
 
 

@@ -123,7 +123,9 @@ def _motif(cells: Sequence[tuple[float, ...]], leaps: float, rng: Random) -> Mot
     return Motif(cell, tuple(steps))
 
 
-def _motifs(cells: Sequence[tuple[float, ...]], leaps: float, rng: Random) -> tuple[dict[str, Motif], str]:
+def draw_motifs(
+    cells: Sequence[tuple[float, ...]], leaps: float, rng: Random
+) -> tuple[dict[str, Motif], str]:
     """Motifs by letter, C being A upside down, and the form that they are used in."""
     drawn = {letter: _motif(cells, leaps, rng) for letter in "ABC"}
     drawn["C"] = Motif(drawn["A"].cell, tuple(-step for step in drawn["A"].steps))
@@ -269,7 +271,7 @@ def play(
         raise ValueError(f"{cells!r} is not a kind of melody: choose one of {', '.join(CELLS)}")
     name = PENTATONIC.get(scale, scale) if manner.pentatonic else scale
     ladder = _ladder(tonic, name, instrument, rng)
-    motifs, form = _motifs(CELLS[cells], manner.leaps, rng)
+    motifs, form = draw_motifs(CELLS[cells], manner.leaps, rng)
     level = rng.randint(90, 106)
     line = _Line(ladder, tonic, bar_beats, instrument, manner, rng, level, place=len(ladder) // 2)
     for number, chord in enumerate(chords):

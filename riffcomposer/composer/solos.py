@@ -15,12 +15,13 @@ from riffcomposer.composer.timing import humanise
 DRUM_SOLOS = tuple(sorted(set(GROOVES) - {"waltz", "jig"}))
 """The families of grooves that drums play alone."""
 
-_PROGRESSIONS = {
+PLAIN_PROGRESSIONS = {
     "major": ("I V vi IV", "I IV V I", "I vi IV V", "I I IV V", "Imaj7 vi7 ii7 V7"),
     "minor": ("i bVI bIII bVII", "i iv V i", "i bVII bVI V", "i9 iv9"),
     "dorian": ("i IV i IV", "i bVII IV i"),
     "mixolydian": ("I bVII IV I", "I I bVII IV"),
 }
+"""Progressions that belong to no style, by scale."""
 
 GROOVE_KITS = {
     "house": ("909", "909", "electronic", "808"),
@@ -138,7 +139,7 @@ def compose_solo(rng: Random, seed: str, layout: Layout, player: Instrument) -> 
     """
     tonic = rng.randrange(12)
     scale = rng.choice(["major", "minor", "dorian", "mixolydian", "major", "minor"])
-    chords = chord_plan(rng.choice(_PROGRESSIONS[scale]).split(), tonic, layout, 1)
+    chords = chord_plan(rng.choice(PLAIN_PROGRESSIONS[scale]).split(), tonic, layout, 1)
     pattern, notes = _player_alone(rng, layout, player, chords, tonic, scale)
     swing = rng.choice([0.0, 0.0, 0.0, 0.3])
     moved = humanise(notes, rng, layout.tempo, 0.0, rng.choice([2.0, 5.0, 8.0]), swing)

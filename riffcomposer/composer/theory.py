@@ -1,13 +1,7 @@
-"""Keys, chords from roman numerals, and voice leading.
-
-Chords are written relative to the major scale of the tonic, whatever the mode: a minor key's usual
-chords are `i bVI bIII bVII`. Lower case numerals are minor, a suffix names the colour: `ii9`,
-`V7`, `Imaj7`, `IVadd9`, `bVII`, `iio`, `I5`, `Isus2`.
-"""
+"""Keys, scales, notes, chords and voice leading; how chords are written is in `chord_names`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -37,31 +31,6 @@ PENTATONIC = {
     "dorian": "minor pentatonic",
     "phrygian": "minor pentatonic",
     "harmonic minor": "minor pentatonic",
-}
-
-_DEGREES = {"i": 0, "ii": 2, "iii": 4, "iv": 5, "v": 7, "vi": 9, "vii": 11}
-_NUMERAL = re.compile(r"([b#]?)(vii|iii|vi|iv|ii|v|i|VII|III|VI|IV|II|V|I)(.*)")
-_COLOURS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    # suffix: (intervals over a major numeral, over a minor one)
-    "": ((0, 4, 7), (0, 3, 7)),
-    "5": ((0, 7), (0, 7)),
-    "6": ((0, 4, 7, 9), (0, 3, 7, 9)),
-    "7": ((0, 4, 7, 10), (0, 3, 7, 10)),
-    "9": ((0, 4, 7, 10, 14), (0, 3, 7, 10, 14)),
-    "11": ((0, 7, 10, 14, 17), (0, 3, 7, 10, 17)),
-    "13": ((0, 4, 10, 14, 21), (0, 3, 10, 14, 21)),
-    "maj7": ((0, 4, 7, 11), (0, 3, 7, 11)),
-    "maj9": ((0, 4, 7, 11, 14), (0, 3, 7, 11, 14)),
-    "add9": ((0, 4, 7, 14), (0, 3, 7, 14)),
-    "6/9": ((0, 4, 7, 9, 14), (0, 3, 7, 9, 14)),
-    "sus2": ((0, 2, 7), (0, 2, 7)),
-    "sus4": ((0, 5, 7), (0, 5, 7)),
-    "7sus4": ((0, 5, 7, 10), (0, 5, 7, 10)),
-    "7b9": ((0, 4, 7, 10, 13), (0, 3, 7, 10, 13)),
-    "maj7#11": ((0, 4, 7, 11, 18), (0, 3, 7, 11, 18)),
-    "o": ((0, 3, 6), (0, 3, 6)),
-    "o7": ((0, 3, 6, 9), (0, 3, 6, 9)),
-    "h7": ((0, 3, 6, 10), (0, 3, 6, 10)),
 }
 
 
@@ -100,20 +69,27 @@ class Chord:
         return 6 if 6 in self.intervals and 7 not in self.intervals else 7
 
 
-def parse_chord(numeral: str, tonic: int) -> Chord:
-    """Reads one roman numeral in the key of `tonic` (pitch class).
+@dataclass(frozen=True)
+class Key:
+    """A key.
 
-    Raises:
-        ValueError: Not a numeral with a known colour.
+    Attributes:
+        tonic: Pitch class.
+        scale: A key of `SCALES`.
     """
-    match = _NUMERAL.fullmatch(numeral)
-    if match is None or match[3] not in _COLOURS:
-        raise ValueError(
-            f"{numeral!r} is not a chord: write a roman numeral with one of {', '.join(_COLOURS)}"
-        )
-    accidental = {"": 0, "b": -1, "#": 1}[match[1]]
-    root = (tonic + _DEGREES[match[2].lower()] + accidental) % 12
-    return Chord(root, _COLOURS[match[3]][match[2].islower()])
+
+    tonic: int
+    scale: str
+
+    @property
+    def minor(self) -> bool:
+        """Whether its third is minor."""
+        return 3 in SCALES[self.scale] and 4 not in SCALES[self.scale]
+
+    @property
+    def name(self) -> str:
+        """`A minor`."""
+        return f"{PITCH_NAMES[self.tonic]} {self.scale}"
 
 
 def scale_pitches(tonic: int, scale: str, low: int, high: int) -> list[int]:

@@ -7,6 +7,9 @@ from random import Random
 
 from riffcomposer.composer.theory import Note
 
+TIGHT_MIXES = ("pump", "pump light", "none", "synthwave")
+"""Effect chains of machine music, in which players keep closer to the grid."""
+
 
 def humanise(
     notes: Sequence[Note],

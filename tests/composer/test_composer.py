@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer import bass, drums, harmony, melody
 from riffcomposer.composer.arrangement import compose_band, compose_loop
+from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.entries import schedule
 from riffcomposer.composer.grooves import DRUMS, GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
@@ -22,7 +23,6 @@ from riffcomposer.composer.theory import (
     Note,
     lead_voices,
     nearest,
-    parse_chord,
     scale_pitches,
     voicings,
 )

@@ -1,49 +1,7 @@
-"""Words that captions use for drum kits, grooves, patterns and sounds."""
+"""Words that captions use for the sounds of the world; `riffcomposer.composer.words` has those for music."""
 
 from __future__ import annotations
 
-KIT_WORDS = {
-    "acoustic": ("drums", "acoustic drums", "drum kit", "live drums"),
-    "room": ("drums", "room drums", "drum kit"),
-    "power": ("big drums", "power drums", "rock drums", "drums"),
-    "electronic": ("electronic drums", "drum machine", "drums"),
-    "808": ("808 drums", "808", "drum machine", "808 beat"),
-    "909": ("909 drums", "909", "drum machine", "electronic drums"),
-    "gated": ("gated drums", "80s drums", "gated snare", "drum machine"),
-    "jazz": ("jazz drums", "drums", "ride cymbal", "swing drums"),
-    "brush": ("brushes", "brushed drums", "brush drums"),
-    "orchestra": ("orchestral percussion", "timpani and percussion", "percussion"),
-    "chip": ("noise drums", "8-bit drums", "chip drums"),
-}
-PERCUSSION_WORDS = {
-    "son": ("congas", "latin percussion", "congas and bongos"),
-    "afro": ("african percussion", "hand drums", "congas and shakers"),
-}
-DRUM_WORDS = {
-    "boom bap": ("hip hop", "boom bap"),
-    "house": ("house", "four on the floor"),
-    "techno": ("techno",),
-    "gated": ("80s", "synthwave", "gated"),
-    "swing": ("jazz swing", "swing"),
-    "brushes": ("jazz brush",),
-    "bossa": ("bossa nova",),
-    "folk": ("folk",),
-    "orchestral": ("orchestral", "marching"),
-    "funk": ("funk", "funky"),
-    "one drop": ("reggae", "dub"),
-    "breaks": ("breakbeat", "drum and bass", "jungle"),
-    "rock": ("rock",),
-    "metal": ("metal", "double bass drum"),
-    "shuffle": ("blues shuffle", "shuffle"),
-    "chip": ("8-bit", "chiptune"),
-    "son": ("latin", "salsa"),
-    "afro": ("afrobeat", "african"),
-    "reggaeton": ("reggaeton",),
-    "trap": ("trap",),
-    "disco": ("disco",),
-    "waltz": ("waltz",),
-    "jig": ("jig",),
-}
 FOLEY_WORDS = {
     "rain": ("rain", "rain falling", "heavy rain", "the sound of rain"),
     "sea waves": ("ocean waves", "sea waves", "waves on a beach"),
@@ -67,41 +25,4 @@ FOLEY_WORDS = {
     "laser": ("laser sounds", "sci-fi lasers", "video game zaps"),
     "telephone": ("telephone ringing", "phone ringing"),
     "stream": ("running water", "stream", "babbling brook"),
-}
-TEXTURE_WORDS = {
-    "vinyl": ("vinyl crackle", "vinyl noise"),
-    "air": ("air",),
-    "sea": ("ocean waves",),
-    "rain": ("rain",),
-}
-PATTERN_WORDS = {
-    "walking": ("walking bass",),
-    "arp 16": ("arpeggios", "fast arpeggios"),
-    "arp 8": ("arpeggios",),
-    "chip arp": ("fast arpeggios",),
-    "skank": ("offbeat skank", "off-beat chords"),
-    "pad": ("sustained chords",),
-    "power mutes": ("palm mutes",),
-    "power": ("power chords",),
-    "power eighths": ("power chords",),
-    "travis": ("fingerpicking", "fingerpicked"),
-    "strum": ("strumming", "strummed chords"),
-    "alberti": ("broken chords",),
-    "stabs": ("stabs",),
-    "montuno": ("montuno",),
-    "reel": ("reel",),
-    "jig": ("jig",),
-    "bebop": ("bebop solo",),
-    "chorale": ("chorale",),
-    "dub": ("dub bassline",),
-    "acid": ("acid line",),
-    "slap": ("slap bassline",),
-    "ripple": ("rippling arpeggios",),
-    "changes": ("change ringing",),
-    "half": ("chords",),
-    "quarters": ("chords",),
-    "whole": ("long notes",),
-    "running": ("fast runs",),
-    "sparse": ("sparse melody",),
-    "melody": ("melody", "solo melody"),
 }

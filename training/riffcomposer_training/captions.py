@@ -10,14 +10,14 @@ from random import Random
 
 from riffcomposer.composer.piece import Part, Piece
 from riffcomposer.composer.styles import STYLES
-from riffcomposer_training.caption_words import (
+from riffcomposer.composer.words import (
     DRUM_WORDS,
-    FOLEY_WORDS,
     KIT_WORDS,
     PATTERN_WORDS,
     PERCUSSION_WORDS,
     TEXTURE_WORDS,
 )
+from riffcomposer_training.caption_words import FOLEY_WORDS
 from riffcomposer_training.collection import CollectionPiece
 from riffcomposer_training.windows import window_beats
 

@@ -12,8 +12,9 @@ from riffcomposer.composer.grooves import GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.solos import GROOVE_KITS
 from riffcomposer.composer.styles import STYLES
+from riffcomposer.composer.words import DRUM_WORDS, KIT_WORDS, TEXTURE_WORDS
 from riffcomposer.synth.foley import SOUNDS
-from riffcomposer_training.caption_words import DRUM_WORDS, FOLEY_WORDS, KIT_WORDS, TEXTURE_WORDS
+from riffcomposer_training.caption_words import FOLEY_WORDS
 from riffcomposer_training.captions import caption, sounding
 from riffcomposer_training.collection import compose
 

@@ -1,0 +1,117 @@
+"""Scores: what they refuse, how energy runs, and what decides their notes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riffcomposer.composer.score import Energy, Score, Wish, digest_fields, parse_key
+
+PLAIN = Score(Fraction(8), 90.0, style="jazz", key="A minor", chords="Am9 | D7", next_chord="E7")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"bars": Fraction(0)}, "bars"),
+        ({"bars": Fraction(10_000)}, "bars"),
+        ({"tempo": 1000.0}, "BPM"),
+        ({"style": "polka"}, "'polka'"),
+        ({"key": "H major"}, "H major"),
+        ({"key": "A polka"}, "polka"),
+        ({"meter": "9/16"}, "9/16"),
+        ({"chords": "Am9 | Xy"}, "Xy"),
+        ({"next_chord": "Q"}, "Q"),
+        ({"variation": -1}, "variation"),
+        ({"parts": (Wish("singer"),)}, "singer"),
+        ({"parts": (Wish("lead", "kazoo"),)}, "kazoo"),
+        ({"parts": (Wish("drums", "piano"),)}, "kit"),
+        ({"parts": (Wish("bass", pattern="montuno"),)}, "montuno"),
+        ({"parts": (Wish("bass"), Wish("bass", silent=True))}, "twice"),
+    ],
+)
+def test_what_is_not_known_is_refused(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        replace(PLAIN, **change)
+
+
+@pytest.mark.parametrize(
+    ("points", "ease"),
+    [((), "linear"), (((Fraction(0), 1.5),), "linear"), (((Fraction(0), 0.5),), "bouncy")],
+)
+def test_energy_is_checked(points: tuple[tuple[Fraction, float], ...], ease: str) -> None:
+    with pytest.raises(ValueError, match=r"energy|ease"):
+        Energy(points, ease)
+    with pytest.raises(ValueError, match="rising"):
+        Energy(((Fraction(4), 0.5), (Fraction(4), 0.6)))
+
+
+def test_energy_runs_through_its_points() -> None:
+    points = ((Fraction(2), 0.2), (Fraction(6), 0.8))
+    linear, eased, steps = Energy(points), Energy(points, "ease"), Energy(points, "step")
+    for energy in (linear, eased, steps):
+        assert [energy.at(bar) for bar in (0, 2, 6, 20)] == pytest.approx([0.2, 0.2, 0.8, 0.8])
+    assert linear.at(4) == eased.at(4) == pytest.approx(0.5)
+    assert linear.at(3) == pytest.approx(0.35)
+    assert eased.at(3) < linear.at(3)
+    assert steps.at(5.9) == 0.2
+
+
+@given(st.floats(0, 40), st.sampled_from(["linear", "ease", "step"]))
+def test_energy_stays_between_its_points(bar: float, ease: str) -> None:
+    energy = Energy(((Fraction(0), 0.3), (Fraction(7, 2), 0.9), (Fraction(30), 0.1)), ease)
+    assert 0.1 - 1e-9 <= energy.at(bar) <= 0.9 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("A minor", (9, "minor")),
+        ("F# dorian", (6, "dorian")),
+        ("Bb", (10, "major")),
+        ("Am", (9, "minor")),
+        ("Cb major", (11, "major")),
+        ("D harmonic minor", (2, "harmonic minor")),
+    ],
+)
+def test_keys(text: str, key: tuple[int, str]) -> None:
+    assert parse_key(text) == key
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "bars": {"bars": Fraction(17, 2)},
+    "tempo": {"tempo": 91.0},
+    "style": {"style": "funk"},
+    "key": {"key": "A dorian"},
+    "meter": {"meter": "7/8"},
+    "chords": {"chords": "Am9 | D9"},
+    "parts": {"parts": (Wish("lead", silent=True),)},
+    "energy": {"energy": Energy.level(0.6)},
+    "ease": {"energy": Energy(((Fraction(0), 0.5), (Fraction(2), 0.5)), "ease")},
+    "theme": {"theme": "B"},
+    "variation": {"variation": 1},
+    "seed": {"seed": 5},
+    "opens": {"opens": True},
+    "closes": {"closes": True},
+    "next_chord": {"next_chord": "F"},
+}
+
+
+@pytest.mark.parametrize("field", sorted(CHANGES))
+def test_every_field_is_in_the_digest(field: str) -> None:
+    before, after = digest_fields(PLAIN), digest_fields(replace(PLAIN, **CHANGES[field]))
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == ({"energy", "ease"} if field == "ease" else {field})
+    assert json.loads(json.dumps(after)) == after
+    assert set(CHANGES) == set(before) - {"composer"}
+
+
+def test_spelling_is_not_in_the_digest() -> None:
+    spelt = replace(PLAIN, key="Am", chords="| Amin9|D7 |", next_chord="Edom7")
+    assert digest_fields(spelt) == digest_fields(PLAIN)
