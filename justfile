@@ -29,8 +29,8 @@ golden:
 
 # makes the tested versions anew
 lock:
-    .ci/lock
+    python scripts/constraints.py
 
 # the packages and their imports, as a picture
 picture:
-    import-linter drawgraph riffcomposer
+    import-linter drawgraph riffcomposer | dot -Tsvg -o docs/_build/imports.svg

@@ -204,7 +204,7 @@ class _Accompanist:
             if pushed and bar.length - at <= _UNTIL_NEXT and not bar.ends_section:
                 span = ground.span_at(bar.start + bar.length)
             if span.end > time:
-                length = min(length, span.end - time)  # a chord is over when the next one comes
+                length = min(length, span.end - time)  # noqa: PLW2901 (a chord is over when the next one comes)
             tones = self.tones(span)[-rhythm.upper_voices :]
             weight = self.meter.weight(at)
             half = abs(at * 2 - round(at * 2)) < 0.02
@@ -259,7 +259,7 @@ class _Accompanist:
                 continue
             root = at_or_above(span.bass, max(self.player.low, 40))
             need = 0.0 if self.meter.weight(at) else 0.24 if abs(at * 2 - round(at * 2)) < 0.02 else 0.42
-            length = min(length, bar.length - at, max(0.1, span.end - bar.start - at))
+            length = min(length, bar.length - at, max(0.1, span.end - bar.start - at))  # noqa: PLW2901 (cut to its bar and chord)
             yield Draft(bar.start + at, length, root, self.near(rng, 6 if muted else 20), need)
             if not muted:
                 yield Draft(bar.start + at, length, root + span.chord.fifth, self.near(rng, 16), need + 0.1)

@@ -234,7 +234,7 @@ class _Soloist:
                 if tied - at <= _AHEAD:
                     span = later  # a note this short before an accent belongs to the chord on the accent
                 elif later.name != span.name:
-                    length = tied - at
+                    length = tied - at  # noqa: PLW2901 (cut to its chord)
             if weight >= 2 or tied is not None or (index == 0 and not last) or length >= 1.5:
                 self.pitch = self._settled(span)
             elif weight == 1:

@@ -1,6 +1,7 @@
 """The JSON Schema of the song language for editors (draft-07), made from the models.
 
-`python -m riffcomposer.song.schema` writes `schemas/song.schema.json`. Each key has a description,
+`python -m riffcomposer.song.schema` writes `schemas/song.schema.json`; with `--check` it only says whether
+the file is up to date. Each key has a description,
 a default (null where the default is the model's own, or nothing) and an example; keys that begin
 with `x-` are free everywhere.
 """
@@ -8,6 +9,7 @@ with `x-` are free everywhere.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,4 +119,7 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
-    write_text(SCHEMA_PATH, schema_text())
+    if "--check" not in sys.argv:
+        write_text(SCHEMA_PATH, schema_text())
+    elif SCHEMA_PATH.read_text(encoding="utf-8") != schema_text():
+        sys.exit(f"{SCHEMA_PATH.name} is not up to date: run python -m riffcomposer.song.schema")
