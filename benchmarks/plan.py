@@ -8,9 +8,9 @@ The targets are less than 0.5 s each for `check` and `plan`, and less than 1 s f
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.lock.lock_file import lock_path, read_lock, write_lock
-from riffcomposer.loops.catalogue import Catalogue
+from riffcomposer.loops.catalogue import Catalogue, catalogue
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.planner import plan_song
 from riffcomposer.plan.statuses import job_states
@@ -35,20 +35,12 @@ START = "from riffcomposer.cli.main import main; main()"
 
 
 def write_song(folder: Path, sections: int, clips: int) -> Path:
-    """A song of `sections` sections with `clips` clips each, and a model's profile beside it."""
-    model = folder / "model"
-    if not model.exists():
-        model.mkdir()
-        (model / "model_index.json").write_text("{}")
-        profile = {"name": "benchmark", "num_inference_steps": 20, "memory_bytes": 1 << 20}
-        (model / "riffcomposer.json").write_text(json.dumps(profile))
-        image = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (512).to_bytes(4, "big") * 2
-        (folder / "loop.png").write_bytes(image + bytes(200_000))
+    """A song of `sections` sections with `clips` clips each, and a loop of its own beside it."""
+    shutil.copy(catalogue().clips["lofi-keys"].path, folder / "loop.png")
     lines = [
         "title: Benchmark",
         "tempo: 97.3",
         "seed: 1",
-        "model: ./model",
         "defaults:",
         "  init: loop.png",
         "  strength: 0.55",

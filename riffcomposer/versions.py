@@ -8,7 +8,7 @@ from __future__ import annotations
 SAMPLER_VERSION = 1
 """Version of the sampling code that decides samples; raising it makes every clip new."""
 
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 """Version of the decoding code; raising it decodes every passage again."""
 
 MIX_VERSION = 2

@@ -42,7 +42,7 @@ from riffcomposer.spectrogram_parameters import SpectrogramParameters
 __all__ = ["PRESETS", "Decoder", "MelReader"]
 
 CHUNK_FRAMES = 1024
-BLOCK_FRAMES = 512
+BLOCK_FRAMES = 256
 CONTEXT_FRAMES = 40
 RELEASE_FRAMES = 12
 _SHORTEST_FRAMES = 12
@@ -93,7 +93,7 @@ class Decoder:
     ) -> None:
         self.params, self.preset, self.seed, self.device = params, preset, seed, torch.device(device)
         self._threads = (threads or available_cores()) if self.device.type == "cpu" else 1
-        # A GPU takes a chunk at once.
+        # A GPU takes a chunk at once. On a CPU a clip is at least two blocks, so that two threads share it.
         block_frames = BLOCK_FRAMES if self.device.type == "cpu" else None
         self._bands: list[_Band] = []
         with one_thread():
