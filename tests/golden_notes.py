@@ -21,11 +21,12 @@ from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.grooves import GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.piece import Layout, Piece
-from riffcomposer.composer.score import Energy, Score
+from riffcomposer.composer.score import Score
 from riffcomposer.composer.section import compose_section
 from riffcomposer.composer.solos import DRUM_SOLOS, compose_drums, compose_solo
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import Note
+from riffcomposer.curves import Curve
 
 GOLDEN = Path(__file__).parent / "composer" / "golden_notes.json"
 LAYOUTS = (Layout(84.0, 4.0, 1, 4, 3), Layout(140.625, 3.0, 2, 4, 2), Layout(61.0, 4.0, 1, 1, 5))
@@ -69,7 +70,7 @@ def _section(asked: Score) -> list[Any]:
 
 def _scores(style: str) -> list[Score]:
     """Sections of a style: a plain one, one that opens in 7/8, one that closes over given chords."""
-    build = Energy(((Fraction(0), 0.2), (Fraction(12), 0.9)))
+    build = Curve(((Fraction(0), 0.2), (Fraction(12), 0.9)))
     return [
         Score(Fraction(16), 90.0, style, energy=build),
         Score(Fraction(13, 2), 120.0, style, "D dorian", "7/8", theme="B", variation=1, opens=True),

@@ -56,6 +56,8 @@ class ModelProfile:
         strength_map: Rising pairs (song strength, model strength), linear between, by which a song's
             strength means the same with a flow model as with Riffusion. Empty if they are equal.
         beat_keeping_strength: Strength above which a render may lose the loop's beat (a lint warns).
+        default_init: What sections start from that do not say it: `none` (noise) or `score` (music that is
+            composed from the prompt's words).
         seconds_per_evaluation: Rough duration of one UNet evaluation on two CPU cores, for estimates.
         memory_bytes: Rough amount of memory that it needs.
         files: SHA-256 of each file of the checkpoint, by relative path with `/`; empty if unknown.
@@ -81,6 +83,7 @@ class ModelProfile:
     strength_map: tuple[tuple[float, float], ...] = ()
     beat_keeping_strength: float = 0.75
     supports_negative_prompt: bool = True
+    default_init: Literal["none", "score"] = "none"
     seconds_per_evaluation: float = 10.0
     memory_bytes: int = 8 << 30
     licence: str = ""

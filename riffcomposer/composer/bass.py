@@ -107,7 +107,8 @@ def _walking(bar: _Bar) -> list[Step]:
         pitch = rng.choice(choices or scale_steps)
         line.append((float(beat), 0.92, pitch))
     goal = nearest(pitch, [bar.target, bar.target + 12])
-    line.append((bar.beats - 1.0, 0.92, goal + rng.choice([-1, 1, -1, 2, -2])))
+    step = rng.choice([-1, 1, -1, 2, -2])
+    line.append((bar.beats - 1.0, 0.92, goal + step if goal + step >= bar.low else goal - step))
     if rng.random() < 0.2:
         beat = rng.randrange(1, int(bar.beats))
         line.append((beat - 1 / 3, 0.3, line[beat - 1][2]))

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 from riffcomposer.composer import COMPOSER_VERSION, bass, harmony, melody
@@ -24,6 +23,7 @@ from riffcomposer.composer.meters import Meter, parse_meter
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import SCALES
 from riffcomposer.composer.words import KIT_WORDS, TEXTURE_WORDS
+from riffcomposer.curves import Curve
 
 ROLES = ("drums", "bass", "comp", "second", "pad", "lead", "texture")
 """Who may play in a section."""
@@ -33,6 +33,9 @@ MAX_BARS = 512
 
 TEMPI = (20.0, 400.0)
 """Lowest and highest tempo, in BPM."""
+
+USUAL_ENERGY = 0.5
+"""Energy of a score that does not state it."""
 
 _LISTED = 30
 """Most names that an error lists."""
@@ -60,51 +63,6 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Energy:
-    """How energy runs over a section.
-
-    Attributes:
-        points: Bar and value of each point, by rising bar; before the first and after the last point the
-            value holds.
-        ease: `linear`, `ease` (slow at both ends) or `step` (a point's value holds until the next).
-    """
-
-    points: tuple[tuple[Fraction, float], ...] = ((Fraction(0), 0.5),)
-    ease: str = "linear"
-
-    def __post_init__(self) -> None:
-        if not self.points:
-            raise ValueError("energy needs a value: write 0.5, or points such as {0: 0.2, 8: 0.7}")
-        if self.ease not in ("linear", "ease", "step"):
-            raise ValueError(f"{self.ease!r} is not an ease: choose one of linear, ease, step")
-        for bar, value in self.points:
-            if not 0 <= value <= 1:
-                raise ValueError(f"energy at bar {bar} is {value}: it is 0 to 1")
-        bars = [bar for bar, _ in self.points]
-        if any(later <= bar for bar, later in pairwise(bars)):
-            raise ValueError("the points of energy must be at rising bars")
-
-    @classmethod
-    def level(cls, value: float) -> Energy:
-        """The same energy throughout."""
-        return cls(((Fraction(0), value),))
-
-    def at(self, bar: float) -> float:
-        """The energy at a bar, counted from 0."""
-        before = self.points[0]
-        for point in self.points:
-            if point[0] > bar:
-                if self.ease == "step" or bar <= before[0]:
-                    return before[1]
-                share = (bar - float(before[0])) / float(point[0] - before[0])
-                if self.ease == "ease":
-                    share = share * share * (3 - 2 * share)
-                return before[1] + share * (point[1] - before[1])
-            before = point
-        return before[1]
-
-
-@dataclass(frozen=True)
 class Score:
     """What one section is composed from.
 
@@ -117,7 +75,7 @@ class Score:
         meter: One of `METERS`.
         chords: A progression (see `chord_names`), or empty for one of the style's.
         parts: What is asked of single roles; the others are the style's.
-        energy: Who plays, and how densely.
+        energy: Who plays, and how densely, 0 to 1.
         theme: Sections with the same theme have the same motif and progression.
         variation: Which time the theme is heard, counted from 0; each time it is varied.
         seed: Other numbers give other music.
@@ -137,7 +95,7 @@ class Score:
     meter: str = "4/4"
     chords: str = ""
     parts: tuple[Wish, ...] = ()
-    energy: Energy = field(default_factory=Energy)
+    energy: Curve = field(default_factory=lambda: Curve.level(USUAL_ENERGY))
     theme: str = "A"
     variation: int = 0
     seed: int = 0
@@ -158,6 +116,9 @@ class Score:
         parse_progression(self.chords)
         if self.next_chord:
             parse_symbol(self.next_chord)
+        for bar, value in self.energy.points:
+            if not 0 <= value <= 1:
+                raise ValueError(f"energy at bar {bar} is {value}: it is 0 to 1")
         if self.variation < 0:
             raise ValueError(f"the first time of a theme is variation 0, not {self.variation}")
         roles = [wish.role for wish in self.parts]

@@ -26,8 +26,9 @@ from riffcomposer.diffusion.noise import ClipNoise
 from riffcomposer.diffusion.prompts import PromptEncoder
 from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
 from riffcomposer.diffusion.schedulers import check_scheduler, steps_to_run
+from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
-from riffcomposer.plan.types import ClipJob, LoraFile
+from riffcomposer.plan.types import ClipJob, InitClip, LoraFile, ScoreInit
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
 """Latent pixels per batch, by device type; batches get smaller where memory runs out.
@@ -129,6 +130,7 @@ class Engine:
         )
         self._loras = LoraStack(self.checkpoint)
         self._inits: OrderedDict[Any, torch.Tensor] = OrderedDict()
+        self._scores = ScorePlayer(located.profile.spectrogram)
         self._batch_limit: dict[int, int] = {}
         self._compiled: Any = None
         if compile:
@@ -142,7 +144,7 @@ class Engine:
     def close(self) -> None:
         """Frees the networks and all caches; the engine cannot render after that."""
         on_cuda = self.checkpoint.device.type == "cuda"
-        del self.checkpoint, self._prompts, self._loras, self._inits, self._compiled
+        del self.checkpoint, self._prompts, self._loras, self._inits, self._scores, self._compiled
         gc.collect()  # peft's layers refer to each other in circles
         if on_cuda:
             torch.cuda.empty_cache()
@@ -326,6 +328,10 @@ class Engine:
     def _fitted(self, job: ClipJob) -> np.ndarray:
         if job.init is None:
             raise RenderError("a clip without a loop cannot have strength 0")
+        if isinstance(job.init, ScoreInit):
+            return self._scores.level(
+                job.init, width_frames=job.width_frames, frames_per_quarter=job.frames_per_quarter
+            )
         return fit_init(
             job.init,
             width_frames=job.width_frames,
@@ -392,5 +398,5 @@ class Engine:
 
 def _init_key(job: ClipJob) -> tuple[Any, ...]:
     """Everything on which a loop fitted to the grid depends."""
-    init = replace(job.init, name="") if job.init is not None else None
+    init = replace(job.init, name="") if isinstance(job.init, InitClip) else job.init
     return init, job.width_frames, job.frames_per_quarter, job.clip_quarters

@@ -120,8 +120,8 @@ def fit_init(
 ) -> np.ndarray:
     """Fits a loop to the song's grid.
 
-    The loop starts again after every `loop_quarters` quarter notes. If its file is shorter than that,
-    silence follows.
+    The loop is read from `at_quarters` on and starts again after `loop_quarters` quarter notes. If its file
+    is shorter than that, silence follows.
 
     Args:
         init: The loop: its file, tempo and length.
@@ -158,7 +158,10 @@ def fit_init(
     wrapped = _product(level, resampling_matrix(start + turn, level.shape[2], 1.0).T.astype(np.float32))
 
     quarters = np.array(
-        [float(Fraction(j) / frames_per_quarter % init.loop_quarters) for j in range(width_frames)]
+        [
+            float((init.at_quarters + Fraction(j) / frames_per_quarter) % init.loop_quarters)
+            for j in range(width_frames)
+        ]
     )
     positions = margin + quarters * float(own_frames_per_quarter)
     fitted = _product(wrapped, resampling_matrix(positions, wrapped.shape[2], stretch).T.astype(np.float32))

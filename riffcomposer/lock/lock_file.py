@@ -83,12 +83,7 @@ def lock_text(plan: Plan, passages: Sequence[str] = ()) -> str:
     fields = {key: job_fields(job) for key, job in plan.jobs.items()}
     for index, section in enumerate(plan.sections):
         clips = by_section.get(index, [])
-        files = {
-            (file.name, file.sha256)
-            for _, key in clips
-            for file in (plan.jobs[key].init, plan.jobs[key].mask, *plan.jobs[key].loras)
-            if file is not None
-        }
+        files = {(file.name, file.sha256) for _, key in clips for file in plan.jobs[key].files}
         shared = _shared([fields[key] for _, key in clips])
         lines += ["", f"section {_json(section.name)}"]
         lines += [f"file {_json(name)} {digest}" for name, digest in sorted(files)]

@@ -39,7 +39,7 @@ def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) ->
     places: dict[InitClip, NodePath] = {}
     for clip in plan.clips:
         init = plan.jobs[clip.key].init
-        if init is not None and init.kind != "catalogue":
+        if isinstance(init, InitClip) and init.kind != "catalogue":
             places.setdefault(init, song.sections[plan.sections[clip.section].source].where("init"))
     return [
         Finding(

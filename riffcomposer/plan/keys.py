@@ -15,10 +15,12 @@ from typing import Any
 
 from riffcomposer.plan.types import (
     ClipJob,
+    InitClip,
     Passage,
     Place,
     Plan,
     Point,
+    ScoreInit,
 )
 from riffcomposer.song.lints import effective_steps
 from riffcomposer.versions import AUDIO_READER_VERSION, SAMPLER_VERSION
@@ -99,18 +101,40 @@ def job_fields(job: ClipJob) -> dict[str, Any]:
         "compute": job.backend,
         "sampler_version": SAMPLER_VERSION,
     }
-    if job.init is not None:
-        fields["init"] = job.init.sha256
-        fields["init_kind"] = "audio" if job.init.kind == "audio" else "image"
-        fields["init_tempo"] = str(job.init.tempo)
-        fields["init_loop_quarters"] = str(job.init.loop_quarters)
-        fields["init_start_seconds"] = str(job.init.start_seconds)
-        if job.init.kind == "audio":
-            fields["audio_reader_version"] = AUDIO_READER_VERSION
+    if isinstance(job.init, ScoreInit):
+        fields |= _score_fields(job.init)
+    elif job.init is not None:
+        fields |= _file_fields(job.init)
     if job.mask is not None:
         fields["mask"] = job.mask.sha256
     if job.loras:
         fields["loras"] = [f"{lora.sha256} x {rounded(lora.weight)}" for lora in job.loras]
+    return fields
+
+
+def _file_fields(init: InitClip) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "init": init.sha256,
+        "init_kind": "audio" if init.kind == "audio" else "image",
+        "init_tempo": str(init.tempo),
+        "init_loop_quarters": str(init.loop_quarters),
+        "init_start_seconds": str(init.start_seconds),
+    }
+    if init.at_quarters:
+        fields["init_at_quarters"] = str(init.at_quarters)
+    if init.kind == "audio":
+        fields["audio_reader_version"] = AUDIO_READER_VERSION
+    return fields
+
+
+def _score_fields(init: ScoreInit) -> dict[str, Any]:
+    fields: dict[str, Any] = {f"score_{name}": text for name, text in init.stretch.fields}
+    fields["score_at_quarters"] = str(init.at_quarters)
+    fields["score_sound"] = init.sound
+    if init.heard:
+        fields["score_heard"] = " ".join(init.heard)
+    if init.following is not None:
+        fields["score_following"] = init.following.digest
     return fields
 
 

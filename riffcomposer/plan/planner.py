@@ -35,9 +35,11 @@ from riffcomposer.plan.findings import fault
 from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
 from riffcomposer.plan.keys import canonical, fields_key, job_fields
 from riffcomposer.plan.placements import arrange
+from riffcomposer.plan.scores import score_sections
 from riffcomposer.plan.section_settings import InputFiles, SectionSettings, SectionSettingsMaker, between
 from riffcomposer.plan.types import (
     ClipJob,
+    InitClip,
     Passage,
     Place,
     Plan,
@@ -63,6 +65,7 @@ def plan_song(
     catalogue: Catalogue,
     backend: str,
     files: InputFiles,
+    sound: str = "",
     draft: bool = False,
     limits: Limits | None = None,
 ) -> Plan:
@@ -75,6 +78,7 @@ def plan_song(
         catalogue: The loops and masks that the song may name.
         backend: Class of device and number format, `cpu-float32` for instance.
         files: A function that looks up the song's own files.
+        sound: Version of the synth and digest of its sound font, for clips that start from a score.
         draft: Whether to plan about half the steps, with the same grid, prompts and seeds.
         limits: Most minutes and clips; a generous default if None.
 
@@ -82,7 +86,9 @@ def plan_song(
         SongError: The song does not fit the model; it carries findings.
         BudgetError: The track needs more minutes or clips than allowed.
     """
-    return _Planner(song, song_path, model, catalogue, backend, files, draft, limits or Limits()).plan()
+    return _Planner(
+        song, song_path, model, catalogue, backend, files, sound, draft, limits or Limits()
+    ).plan()
 
 
 class _Planner:
@@ -96,6 +102,7 @@ class _Planner:
         catalogue: Catalogue,
         backend: str,
         files: InputFiles,
+        sound: str,
         draft: bool,
         limits: Limits,
     ) -> None:
@@ -116,8 +123,11 @@ class _Planner:
         self.settings = [
             maker.of(section, walk) for section, walk in zip(song.sections, self.walks, strict=True)
         ]
+        self.scores = score_sections(song, self.placements, self.grid, sound)
         self.frames_per_quarter = model.profile.spectrogram.frames_per_second * 60 / song.tempo
         self.clip_quarters = self.grid.clip_bars * song.meter.quarters_per_bar
+        width_quarters = self.grid.width_frames / self.frames_per_quarter
+        self.width_bars = width_quarters / song.meter.quarters_per_bar
         self.jobs: dict[str, ClipJob] = {}
 
     def plan(self) -> Plan:
@@ -227,18 +237,45 @@ class _Planner:
         clips: list[PlannedClip] = []
         if placement.bridge_bars:
             places = bridge(self._exit(index - 1), self._entry(index), self._bridge_clips(index))
-            leaving = self.settings[self.placements[index - 1].source]
-            entering = self.settings[placement.source]
-            clips = [
-                self._clip(index, k, "bridge", span, between(leaving, entering, place.alpha), place)
-                for k, (span, place) in enumerate(
-                    zip(self._spans(placement.bar, body_bar), places, strict=False)
-                )
-            ]
-        settings = self.settings[placement.source]
+            spans = self._spans(placement.bar, body_bar)
+            for k, (span, place) in enumerate(zip(spans, places, strict=False)):
+                settings = self._bridge_settings(index, k, place.alpha)
+                clips.append(self._clip(index, k, "bridge", span, settings, place))
         for j, span in enumerate(self._spans(body_bar, placement.end_bar)):
+            settings = self._settings_at(index, Fraction(j * self.grid.clip_bars))
             clips.append(self._clip(index, len(clips), "body", span, settings, self._place(index, j)))
         return clips
+
+    def _settings_at(self, index: int, bar: Fraction) -> SectionSettings:
+        """Returns the settings of a clip that starts at a bar of a section's body; before and after the body
+        the music of its init turns round."""
+        placement = self.placements[index]
+        settings, score = self.settings[placement.source], self.scores[index]
+        if score is not None:
+            turns = not 0 <= bar < placement.body_bars or self._goes_on(index)
+            return replace(settings, init=score.at(bar, self.width_bars, turns=turns))
+        if isinstance(settings.init, InitClip):
+            return replace(settings, init=settings.init.at(bar * self.song.meter.quarters_per_bar))
+        return settings
+
+    def _goes_on(self, index: int) -> bool:
+        """Whether further clips of the section's music are heard after its end: a bridge's or a tail's."""
+        last = index + 1 == len(self.placements)
+        follower = 0 if last else index + 1
+        if last and not self.song.loop:
+            return False
+        spec = self._source(follower).transition
+        if spec.type == "bridge" or spec.length is None:
+            return spec.type == "bridge"
+        return self.time.samples(spec.length) > self.grid.overlap_frames * self.grid.hop_length
+
+    def _bridge_settings(self, index: int, clip: int, alpha: float) -> SectionSettings:
+        """Returns the settings of a bridge's clip: the nearer section's, with an init if either has one."""
+        clip_bars = self.grid.clip_bars
+        before = index - 1 if index else len(self.placements) - 1
+        leaving = self._settings_at(before, self.placements[before].body_bars + clip * clip_bars)
+        entering = self._settings_at(index, clip * clip_bars - self.placements[index].bridge_bars)
+        return between(leaving, entering, alpha)
 
     def _bridge_clips(self, index: int) -> int:
         """Returns how many clips the whole bridge has, even where `length` cuts it short."""
@@ -268,7 +305,8 @@ class _Planner:
         while covered < wanted:
             (span,) = self._spans(bar, bar + self.grid.clip_bars)
             number, place = last.index + 1 + len(clips), self._place(index, done + len(clips))
-            clips.append(self._clip(index, number, "tail", span, self.settings[placement.source], place))
+            settings = self._settings_at(index, placement.body_bars + len(clips) * self.grid.clip_bars)
+            clips.append(self._clip(index, number, "tail", span, settings, place))
             covered = span[0] + width_samples - end
             bar += self.grid.clip_bars
         return wanted, clips

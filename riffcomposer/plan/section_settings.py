@@ -17,7 +17,7 @@ from riffcomposer.media.kinds import IMAGE_SUFFIXES
 from riffcomposer.plan.findings import fault
 from riffcomposer.plan.grid import timebase
 from riffcomposer.plan.keys import rounded
-from riffcomposer.plan.types import Grid, InitClip, LoraFile, MaskImage
+from riffcomposer.plan.types import Grid, Init, InitClip, LoraFile, MaskImage
 from riffcomposer.plan.walks import Walk
 from riffcomposer.song.diagnostics import did_you_mean, shorten
 from riffcomposer.song.lints import effective_steps
@@ -48,12 +48,16 @@ class InputFiles(Protocol):
 
 @dataclass(frozen=True)
 class SectionSettings:
-    """The settings that all clips of a section share."""
+    """The settings that all clips of a section share; the planner moves `init` along the section.
+
+    Attributes:
+        init: None where clips start from noise, and before a score is composed.
+    """
 
     negative_prompt: str
     num_inference_steps: int
     scheduler: str
-    init: InitClip | None
+    init: Init | None
     mask: MaskImage | None
     loras: tuple[LoraFile, ...]
 
@@ -92,7 +96,7 @@ class SectionSettingsMaker:
 
     def _init(self, section: ResolvedSection) -> InitClip | None:
         spec = section.init
-        if spec is None:
+        if spec is None or spec.kind == "score":
             return None
         where = section.where("init")
         if spec.kind == "catalogue":
@@ -127,7 +131,7 @@ class SectionSettingsMaker:
 
 
 def between(leaving: SectionSettings, entering: SectionSettings, alpha: float) -> SectionSettings:
-    """Returns the settings of a bridge's clip: the nearer section's, with a loop if either has one."""
+    """Returns the settings of a bridge's clip: the nearer section's, with an init if either has one."""
     near, far = (leaving, entering) if alpha < 0.5 else (entering, leaving)
     return near if near.init is not None or far.init is None else replace(near, init=far.init)
 

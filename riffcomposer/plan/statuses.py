@@ -39,9 +39,8 @@ def names_of_files(plan: Plan) -> dict[str, str]:
     """Maps the digest of each file to the song's name for it."""
     names: dict[str, str] = {}
     for job in plan.jobs.values():
-        for file in (job.init, job.mask, *job.loras):
-            if file is not None:
-                names[file.sha256] = file.name
+        for file in job.files:
+            names[file.sha256] = file.name
     return names
 
 

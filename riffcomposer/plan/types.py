@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from riffcomposer.composer.score import Score
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 
@@ -33,6 +34,7 @@ class InitClip:
         tempo: The loop's own tempo in BPM.
         loop_quarters: Length of the loop in quarter notes.
         start_seconds: Where in the file the loop starts.
+        at_quarters: Where in the loop the clip starts, from 0 to below `loop_quarters`.
     """
 
     kind: Literal["catalogue", "audio", "image"]
@@ -42,6 +44,11 @@ class InitClip:
     tempo: Fraction
     loop_quarters: Fraction
     start_seconds: Fraction = Fraction(0)
+    at_quarters: Fraction = Fraction(0)
+
+    def at(self, quarters: Fraction) -> InitClip:
+        """The loop for a clip that starts so many quarter notes after the section; the loop turns round."""
+        return replace(self, at_quarters=quarters % self.loop_quarters)
 
     @property
     def loop_seconds(self) -> Fraction:
@@ -59,6 +66,45 @@ class InitClip:
         frames = math.ceil(self.loop_seconds * params.frames_per_second) + 1
         hop_seconds = Fraction(params.hop_length, params.sample_rate)
         return first, self.start_seconds - first + frames * hop_seconds + margin
+
+
+@dataclass(frozen=True)
+class ComposedStretch:
+    """Music that is composed as one piece: a section, or a part of a long one.
+
+    Attributes:
+        score: What it is composed from.
+        fields: Everything that decides its notes, as pairs of name and text.
+        digest: SHA-256 of `fields`.
+    """
+
+    score: Score
+    fields: tuple[tuple[str, str], ...] = field(compare=False)
+    digest: str
+
+
+@dataclass(frozen=True)
+class ScoreInit:
+    """Composed music that a render starts from.
+
+    Attributes:
+        stretch: The music.
+        following: What is played after the stretch where the clip reaches over its end; None for silence
+            in which the last notes die away.
+        at_quarters: Where in the stretch the clip starts.
+        heard: The roles that are heard; all of them if empty.
+        sound: Version of the synth and digest of its sound font.
+    """
+
+    stretch: ComposedStretch
+    following: ComposedStretch | None
+    at_quarters: Fraction
+    heard: tuple[str, ...]
+    sound: str
+
+
+Init = InitClip | ScoreInit
+"""What a render starts from."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +213,15 @@ class ClipJob:
     negative_prompt: str
     num_inference_steps: int
     scheduler: str
-    init: InitClip | None = None
+    init: Init | None = None
     mask: MaskImage | None = None
     loras: tuple[LoraFile, ...] = ()
+
+    @property
+    def files(self) -> tuple[InitClip | MaskImage | LoraFile, ...]:
+        """The files that the render reads, besides the checkpoint."""
+        init = self.init if isinstance(self.init, InitClip) else None
+        return tuple(file for file in (init, self.mask, *self.loras) if file is not None)
 
     @property
     def strength(self) -> float:

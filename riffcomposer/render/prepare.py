@@ -6,7 +6,7 @@ What `plan`, `check` and `render` have in common. Writes nothing and loads no we
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from riffcomposer.checkpoints.locate import locate_model
@@ -26,8 +26,12 @@ from riffcomposer.plan.statuses import job_states
 from riffcomposer.plan.types import Assessment, Plan
 from riffcomposer.song.diagnostics import Diagnostic, Severity, format_text, in_order, song_error
 from riffcomposer.song.lints import lint
+from riffcomposer.song.default_init import with_default_init
 from riffcomposer.song.reader import LoadedSong, load_song
+from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
+from riffcomposer.synth.soundfont_file import font_digest
+from riffcomposer.versions import SYNTH_VERSION
 
 CLIP_KIND = "clip"
 
@@ -100,6 +104,7 @@ def prepare_song(
     limits = limits or Limits()
     backend = backend or expected_backend(device, store)
     model = locate_model(song.resolved.model, song.folder)
+    song = with_model(song, model)
     shipped = catalogue()
     found = lint(song, model.profile, shipped, allowed_folders=allowed_folders, model_folder=model.folder)
     if any(diagnostic.severity == "error" for diagnostic in found):
@@ -112,6 +117,7 @@ def prepare_song(
             catalogue=shipped,
             backend=backend,
             files=SongFiles(song.folder, allowed_folders),
+            sound=score_sound(song.resolved),
             draft=draft,
             limits=limits,
         )
@@ -131,6 +137,24 @@ def prepare_song(
     )
 
 
+def with_model(song: LoadedSong, model: LocatedModel) -> LoadedSong:
+    """The song with what its model decides where it states nothing."""
+    return replace(song, resolved=with_default_init(song.resolved, model.profile.default_init))
+
+
+def score_sound(song: ResolvedSong) -> str:
+    """What decides how scores sound, for keys: the synth's version and the digest of its sound font.
+
+    Empty for a song without scores, which needs no sound font.
+
+    Raises:
+        ModelError: `RIFFCOMPOSER_SOUNDFONT` names no sound font.
+    """
+    if not any(section.init is not None and section.init.kind == "score" for section in song.sections):
+        return ""
+    return f"synth {SYNTH_VERSION}, font {font_digest()}"
+
+
 def examine(
     path: Path, store: Store, *, device: str = "auto", allowed_folders: tuple[Path, ...] = ()
 ) -> list[Diagnostic]:
@@ -144,6 +168,8 @@ def examine(
     except SongError as error:
         return list(error.diagnostics)
     model, found = _examined_model(song)
+    if model is not None:
+        song = with_model(song, model)
     found += lint(
         song,
         None if model is None else model.profile,
@@ -160,6 +186,7 @@ def examine(
                 catalogue=catalogue(),
                 backend=expected_backend(device, store),
                 files=SongFiles(song.folder, allowed_folders),
+                sound=score_sound(song.resolved),
             )
             scanned = scan_inits(plan, song.resolved, model.profile.spectrogram)
             found += diagnosed(song, [*lint_plan(plan, song.resolved), *scanned])

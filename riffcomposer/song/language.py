@@ -20,8 +20,8 @@ from riffcomposer.song.fields import (
     StrictModel,
     short_form,
 )
+from riffcomposer.song.score_language import MAX_SEED, Score
 
-MAX_SEED = 2**63 - 1
 MODEL_PATTERN = r"^(default|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*@[0-9a-f]{40}|\.\.?/.*|\.)$"
 
 Prompt = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -112,9 +112,16 @@ class Settings(StrictModel):
         None,
         description="The loop a render starts from: a catalogue name (`riffcompose loops` lists "
         "them), a path under the song's folder (a sound or an image of any usual kind), "
-        "a mapping with its start and tempo, or `none`. It carries tempo and downbeat. "
-        "Default: none, a render from noise.",
+        "a mapping with its start and tempo, `score` for music that is composed (see the key `score`), "
+        "or `none` for noise. It carries tempo and downbeat. Default: the model's own; a score for "
+        "`model: default`, and where a `score` is stated.",
         examples=_INIT_EXAMPLES,
+    )
+    score: Score | None = Field(
+        None,
+        description="What is composed where a render starts from a score. Keys that a section states replace "
+        "those of `defaults` one by one.",
+        examples=[{"style": "jazz", "key": "A minor", "energy": 0.5}],
     )
     strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.55])
     denoising: Strength | None = Field(

@@ -25,7 +25,7 @@ class Merged:
 
     Attributes:
         values: The values by key; `name` and `use` are never inherited.
-        origins: Where each value is written.
+        origins: Where each value is written; the keys of `score` as `score.style` and so on.
     """
 
     values: dict[str, Any]
@@ -80,6 +80,7 @@ def merge_section(
     layers += [(("sections", place), sections[place]) for place in chain]
     values: dict[str, Any] = {}
     origins: dict[str, NodePath] = {}
+    score: dict[str, Any] = {}
     for path, layer in layers:
         own = path == ("sections", index)
         for group in EXCLUSIVE:
@@ -88,7 +89,26 @@ def merge_section(
                     values.pop(key, None)
                     origins.pop(key, None)
         for key, value in layer.items():
-            if own or key not in ("name", "use"):
-                values[key] = value
-                origins[key] = (*path, key)
+            if not own and key in ("name", "use"):
+                continue
+            values[key] = value
+            origins[key] = (*path, key)
+            if key == "score" and isinstance(value, Mapping):
+                score = {**score, **_with_parts(score, value)}
+                values[key] = score
+                origins |= {f"score.{name}": (*path, key, name) for name in value}
     return Merged(values, origins)
+
+
+def _with_parts(inherited: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A section's own keys of `score`: its parts are added to inherited ones, role by role.
+
+    A list of roles, those that are heard, becomes the key `heard`.
+    """
+    score, parts = dict(own), own.get("parts")
+    if isinstance(parts, list):
+        del score["parts"]
+        score["heard"] = parts
+    elif isinstance(parts, Mapping) and isinstance(inherited.get("parts"), Mapping):
+        score["parts"] = {**inherited["parts"], **parts}
+    return score

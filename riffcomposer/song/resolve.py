@@ -5,6 +5,7 @@ It expects a song in which `riffcomposer.song.rules` finds no fault.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from riffcomposer.song.fields import StrictModel
@@ -19,9 +20,14 @@ from riffcomposer.song.resolved import (
     ResolvedOutput,
     ResolvedSection,
     ResolvedSong,
+    ScoreSpec,
     TransitionSpec,
 )
+from riffcomposer.song.score_language import Score
 from riffcomposer.units import Length, exact
+
+SCORE_INIT = "score"
+"""What `init` says for music that is composed."""
 
 DEFAULT_INTERPOLATION_STEPS = 4
 DEFAULT_ALPHA_POWER = 2.0
@@ -32,18 +38,36 @@ DEFAULT_BRIDGE_CLIPS = 4
 
 def _stated(model: StrictModel) -> dict[str, Any]:
     """Returns the fields that the song states, unchanged."""
-    return {name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set}
+    values = {
+        name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set
+    }
+    return {name: _stated(value) if isinstance(value, Score) else value for name, value in values.items()}
 
 
 def _init(init: Init | None) -> InitSpec | None:
     if init is None or init.path == "none":
         return None
+    if init.path == SCORE_INIT:
+        return InitSpec("score", init.path)
     return InitSpec(
         kind="file" if is_path(init.path) else "catalogue",
         name=init.path,
         start=init.start,
         tempo=None if init.tempo is None else exact(init.tempo),
         bars=None if init.bars is None else exact(init.bars),
+    )
+
+
+def _score(stated: Mapping[str, Any]) -> ScoreSpec:
+    return ScoreSpec(
+        style=stated.get("style") or "",
+        key=stated.get("key") or "",
+        chords=stated.get("chords") or "",
+        parts=tuple(sorted((stated.get("parts") or {}).items())),
+        heard=tuple(sorted(stated.get("heard") or ())),
+        energy=stated.get("energy"),
+        theme=stated.get("theme") or "A",
+        seed=stated.get("seed"),
     )
 
 
@@ -115,6 +139,7 @@ def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSecti
         num_inference_steps=values.get("num_inference_steps"),
         scheduler=values.get("scheduler"),
         init=_init(values.get("init")),
+        score=_score(values.get("score", {})),
         mask=None if mask == "none" else mask,
         loras=tuple(LoraSpec(lora.path, lora.weight) for lora in loras),
         overlap=values.get("overlap", DEFAULT_OVERLAP),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
+from riffcomposer.curves import Curve
 from riffcomposer.song.effects import Effect
 from riffcomposer.units import Length, Meter
 
@@ -39,18 +40,41 @@ class InitSpec:
     """The loop a section starts from.
 
     Attributes:
-        kind: `catalogue` if `name` is an entry of the shipped catalogue, `file` if it is a path as written.
+        kind: `catalogue` if `name` is an entry of the shipped catalogue, `file` if it is a path as written,
+            `score` for music that is composed (see `ScoreSpec`).
         start: Where in the file the loop starts; None for its beginning. Bars and beats are counted
             in the file's own tempo.
         tempo: The file's own tempo in BPM; None for the song's.
         bars: Length of the loop in bars of the song's meter; None for one clip of the song's grid.
     """
 
-    kind: Literal["catalogue", "file"]
+    kind: Literal["catalogue", "file", "score"]
     name: str
     start: Length | None = None
     tempo: Fraction | None = None
     bars: Fraction | None = None
+
+
+@dataclass(frozen=True)
+class ScoreSpec:
+    """What a section says of the music that is composed for it.
+
+    Attributes:
+        style, key, chords: As `riffcomposer.composer.score.Score` has them; empty where nothing is stated.
+        parts: What is asked of single roles, as role and text (`electric piano: lazy`).
+        heard: The roles that are heard; all of them if empty.
+        energy: By bar of the section; None where nothing is stated.
+        seed: None for the song's.
+    """
+
+    style: str = ""
+    key: str = ""
+    chords: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
+    heard: tuple[str, ...] = ()
+    energy: Curve | None = None
+    theme: str = "A"
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +112,8 @@ class ResolvedSection:
         interpolation_steps: Clips for each leg of the walk.
         alpha_curve: How alpha rises over a leg; `alpha_power` is the exponent of `power`.
         num_inference_steps, scheduler: Settings of the sampler; None for the model's default.
-        init: The loop that clips start from; None for noise alone.
+        init: The loop, recording or score that clips start from; None for noise alone.
+        score: What the section says of its score.
         mask: A catalogue name or a path (see `riffcomposer.song.paths.is_path`).
         overlap: Shortest crossfade of each clip with the next.
         path: Where the section is written: ("sections", 2).
@@ -108,6 +133,7 @@ class ResolvedSection:
     num_inference_steps: int | None
     scheduler: str | None
     init: InitSpec | None
+    score: ScoreSpec
     mask: str | None
     loras: tuple[LoraSpec, ...]
     overlap: Length

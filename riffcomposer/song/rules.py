@@ -78,6 +78,18 @@ def _file(
         yield Fault(path, "bad-path", message)
 
 
+def _score(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
+    """Checks that a stated score is heard: its section starts from it."""
+    if "score" not in section:
+        return
+    init = merged.values.get("init")
+    name = init.get("path") if isinstance(init, dict) else init
+    if isinstance(name, str) and name != "score":
+        message = f"score does not apply: this section starts from {shorten(name)}"
+        hint = "write init: score, or take one of the two out"
+        yield Fault((*path, "score"), "does-not-apply", message, hint, at_key=True)
+
+
 def _files(settings: Plain, path: NodePath) -> Iterator[Fault]:
     init = settings.get("init")
     if isinstance(init, dict):
@@ -168,12 +180,15 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
         )
 
 
-def _has_init(merged: Merged) -> bool:
+def _has_init(merged: Merged, model: object) -> bool:
+    """Whether a section starts from something; where it says nothing, the default model starts from a score."""
     init = merged.values.get("init")
-    return init is not None and init not in ("none", {"path": "none"})
+    if init is None:
+        return "score" in merged.values or model == "default"
+    return init not in ("none", {"path": "none"})
 
 
-def _section(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
+def _section(section: Plain, merged: Merged, model: object, path: NodePath) -> Iterator[Fault]:
     yield from _walk(section, merged, path)
     if not any(key in merged.values for key in ("bars", "clips", "duration", "walk")):
         message = "this section has no length"
@@ -184,17 +199,17 @@ def _section(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
             "write bars: 8, or clips: 4, or duration: 20s",
             missing=(*EXCLUSIVE[0], "walk", "use"),
         )
-    if not _has_init(merged):
+    if not _has_init(merged, model):
         for key in ("strength", "denoising", "mask"):
             if key in section and section[key] != "none":
                 message = f"{key} does not apply to a section without init"
-                yield Fault((*path, key), "does-not-apply", message, "name a loop in init:", at_key=True)
+                yield Fault((*path, key), "does-not-apply", message, "write init: score, or name a loop", at_key=True)
         walk = section.get("walk")
         for index, point in enumerate(walk if isinstance(walk, list) else []):
             if isinstance(point, dict) and "strength" in point:
                 message = "strength does not apply to a section without init"
                 where = (*path, "walk", index, "strength")
-                yield Fault(where, "does-not-apply", message, "name a loop in init:", at_key=True)
+                yield Fault(where, "does-not-apply", message, "write init: score, or name a loop", at_key=True)
 
 
 def _alpha(settings: Plain, curve: object, path: NodePath) -> Iterator[Fault]:
@@ -235,7 +250,8 @@ def check(song: object) -> list[Fault]:
         base = sections[use_chain(sections, index, names)[0]]
         if isinstance(listed[index], dict) and "use" not in base:
             merged = merge_section(defaults, sections, index, names)
-            faults += _section(section, merged, path)
+            faults += _section(section, merged, song.get("model", "default"), path)
+            faults += _score(section, merged, path)
             faults += _alpha(section, merged.values.get("alpha_curve"), path)
     if sections:
         faults += _first_transition(song, sections)

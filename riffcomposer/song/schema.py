@@ -28,7 +28,7 @@ _DEFAULTS: dict[str, Any] = {
     "alpha_power": resolve.DEFAULT_ALPHA_POWER,
     "overlap": str(resolve.DEFAULT_OVERLAP),
     "transition": "crossfade",
-    "init": "none",
+    "score": {},
     "mask": "none",
     "lora": [],
     "negative_prompt": "",
@@ -82,9 +82,9 @@ def _tidy(schema: Any) -> Any:
         return schema
     options = schema.get("anyOf")
     if isinstance(options, list) and {"type": "null"} in options:
-        (stated,) = [option for option in options if option != {"type": "null"}]
+        stated = [option for option in options if option != {"type": "null"}]
         rest = {key: value for key, value in schema.items() if key != "anyOf"}
-        return _tidy({**stated, **rest})
+        return _tidy({**(stated[0] if len(stated) == 1 else {"anyOf": stated}), **rest})
     if "$ref" in schema:
         return _reference(schema)
     tidy = {

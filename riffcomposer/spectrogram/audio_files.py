@@ -47,10 +47,11 @@ def usable_audio(path: Path, part: SoundPart, *, sample_rate: int, mono: bool) -
     facts = measure(part.samples, part.sample_rate)
     if facts.unusable:
         raise AudioError(f"{path}: holds NaN or infinite samples; export it again from its source")
-    return _resampled(put_right(part.samples, facts, mono=mono), part.sample_rate, sample_rate)
+    return resampled(put_right(part.samples, facts, mono=mono), part.sample_rate, sample_rate)
 
 
-def _resampled(audio: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+def resampled(audio: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """Audio float32 [channels, samples] at another rate, by a polyphase filter."""
     if rate != sample_rate:
         from scipy.signal import resample_poly
 

@@ -20,6 +20,7 @@ from riffcomposer.composer.solos import compose_solo
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import (
     SCALES,
+    Chord,
     Note,
     lead_voices,
     nearest,
@@ -110,6 +111,14 @@ def test_a_walking_bass_aims_at_the_next_root(tonic: int, seed: int) -> None:
         if last.start % 1 < 0.01:
             assert abs(nearest(last.pitch, roots) - last.pitch) <= 2
     assert all(after.start >= note.start + note.length - 1e-6 for note, after in pairwise(line))
+
+
+def test_a_walking_bass_does_not_leave_its_instrument() -> None:
+    """A step below the next root turns round where the root is the lowest note."""
+    lowest = 28
+    chords = [Chord(lowest % 12, (0, 4, 7, 11))] * 2
+    lines = [bass.play("walking", chords, 5.0, lowest, Random(seed)) for seed in range(200)]
+    assert min(note.pitch for line in lines for note in line) == lowest
 
 
 def test_a_locked_bass_plays_with_the_kick() -> None:

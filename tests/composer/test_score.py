@@ -8,10 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from riffcomposer.composer.score import Energy, Score, Wish, digest_fields, parse_key
+from riffcomposer.composer.score import Score, Wish, digest_fields, parse_key
+from riffcomposer.curves import Curve
 
 PLAIN = Score(Fraction(8), 90.0, style="jazz", key="A minor", chords="Am9 | D7", next_chord="E7")
 
@@ -41,32 +40,9 @@ def test_what_is_not_known_is_refused(change: dict[str, Any], says: str) -> None
         replace(PLAIN, **change)
 
 
-@pytest.mark.parametrize(
-    ("points", "ease"),
-    [((), "linear"), (((Fraction(0), 1.5),), "linear"), (((Fraction(0), 0.5),), "bouncy")],
-)
-def test_energy_is_checked(points: tuple[tuple[Fraction, float], ...], ease: str) -> None:
-    with pytest.raises(ValueError, match=r"energy|ease"):
-        Energy(points, ease)
-    with pytest.raises(ValueError, match="rising"):
-        Energy(((Fraction(4), 0.5), (Fraction(4), 0.6)))
-
-
-def test_energy_runs_through_its_points() -> None:
-    points = ((Fraction(2), 0.2), (Fraction(6), 0.8))
-    linear, eased, steps = Energy(points), Energy(points, "ease"), Energy(points, "step")
-    for energy in (linear, eased, steps):
-        assert [energy.at(bar) for bar in (0, 2, 6, 20)] == pytest.approx([0.2, 0.2, 0.8, 0.8])
-    assert linear.at(4) == eased.at(4) == pytest.approx(0.5)
-    assert linear.at(3) == pytest.approx(0.35)
-    assert eased.at(3) < linear.at(3)
-    assert steps.at(5.9) == 0.2
-
-
-@given(st.floats(0, 40), st.sampled_from(["linear", "ease", "step"]))
-def test_energy_stays_between_its_points(bar: float, ease: str) -> None:
-    energy = Energy(((Fraction(0), 0.3), (Fraction(7, 2), 0.9), (Fraction(30), 0.1)), ease)
-    assert 0.1 - 1e-9 <= energy.at(bar) <= 0.9 + 1e-9
+def test_energy_is_0_to_1() -> None:
+    with pytest.raises(ValueError, match=r"energy at bar 0 is 1\.5: it is 0 to 1"):
+        Score(Fraction(4), 90.0, energy=Curve.level(1.5))
 
 
 @pytest.mark.parametrize(
@@ -92,8 +68,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "meter": {"meter": "7/8"},
     "chords": {"chords": "Am9 | D9"},
     "parts": {"parts": (Wish("lead", silent=True),)},
-    "energy": {"energy": Energy.level(0.6)},
-    "ease": {"energy": Energy(((Fraction(0), 0.5), (Fraction(2), 0.5)), "ease")},
+    "energy": {"energy": Curve.level(0.6)},
+    "ease": {"energy": Curve(((Fraction(0), 0.5), (Fraction(2), 0.5)), "ease")},
     "theme": {"theme": "B"},
     "variation": {"variation": 1},
     "seed": {"seed": 5},

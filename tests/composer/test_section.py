@@ -16,13 +16,14 @@ from riffcomposer.composer.grooves import DRUMS
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.meters import METERS, parse_meter
 from riffcomposer.composer.piece import Part
-from riffcomposer.composer.score import TEMPI, Energy, Score, Wish
+from riffcomposer.composer.score import TEMPI, Score, Wish
 from riffcomposer.composer.section import LEAD_IN, Composition, compose_section
 from riffcomposer.composer.section_figures import figures
 from riffcomposer.composer.style_manners import MANNERS
 from riffcomposer.composer.styles import STYLES
+from riffcomposer.curves import Curve
 
-FULL = Energy.level(0.9)
+FULL = Curve.level(0.9)
 PITCHED = ("bass", "comp", "second", "pad", "lead")
 
 styles = st.sampled_from(sorted(STYLES))
@@ -36,7 +37,7 @@ scores = st.builds(
     chords=st.sampled_from(
         ["", "Am9 | Dm9 | G13 | Cmaj9 E7", "i | N.C. | bVI/i bVII V7/i", "C5 x3 | Fsus2 G/B Am C/E F"]
     ),
-    energy=st.floats(0, 1).map(Energy.level),
+    energy=st.floats(0, 1).map(Curve.level),
     theme=st.sampled_from("AB"),
     variation=st.integers(0, 3),
     seed=st.integers(0, 10_000),
@@ -95,8 +96,8 @@ def test_any_score_is_composed_in_range_and_in_time(asked: Score) -> None:
 @given(scores, st.floats(0, 0.5), st.floats(0, 0.5))
 @settings(max_examples=60, deadline=None)
 def test_more_energy_takes_no_note_away(asked: Score, level: float, more: float) -> None:
-    quiet = compose_section(replace(asked, energy=Energy.level(level)))
-    loud = compose_section(replace(asked, energy=Energy.level(level + more)))
+    quiet = compose_section(replace(asked, energy=Curve.level(level)))
+    loud = compose_section(replace(asked, energy=Curve.level(level + more)))
     for before, after in zip(quiet.parts, loud.parts, strict=True):
         places = Counter((note.start, note.pitch) for note in after.notes)
         assert not Counter((note.start, note.pitch) for note in before.notes) - places
@@ -106,7 +107,7 @@ def test_more_energy_takes_no_note_away(asked: Score, level: float, more: float)
 def test_energy_decides_who_plays_and_how_densely(style: str) -> None:
     counts, players = [], []
     for level in (0.1, 0.5, 0.95):
-        composition = compose_section(replace(score(style), energy=Energy.level(level)))
+        composition = compose_section(replace(score(style), energy=Curve.level(level)))
         counts.append(sum(len(each.notes) for each in composition.parts))
         players.append(sum(bool(each.notes) for each in composition.parts))
     assert counts[0] < counts[1] < counts[2]
@@ -286,7 +287,7 @@ def test_fills_are_at_the_ends_of_phrases() -> None:
 
 def test_players_enter_one_after_another_where_a_song_opens() -> None:
     for style in ("lo-fi hip hop", "house", "rock"):
-        asked = replace(score(style), energy=Energy.level(0.7))
+        asked = replace(score(style), energy=Curve.level(0.7))
         plain, opening = compose_section(asked), compose_section(replace(asked, opens=True))
 
         def playing(composition: Composition, bar: int) -> int:
@@ -344,7 +345,7 @@ def test_wishes_are_granted() -> None:
     assert found["lead"] == ("vibraphone", "sparse")
     assert found["pad"][0] == "strings"
     assert "comp" not in found
-    quiet = compose_section(replace(asked, energy=Energy.level(0.45)))
+    quiet = compose_section(replace(asked, energy=Curve.level(0.45)))
     assert part(quiet, "pad").notes, "what is asked for plays at middle energy"
 
 

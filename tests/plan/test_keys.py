@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
 from riffcomposer.plan.keys import canonical, job_key, passage_key
-from riffcomposer.plan.types import ClipJob, LoraFile, Place, Point
+from riffcomposer.plan.types import ClipJob, InitClip, LoraFile, Place, Point
 
 JOB = next(iter(planned(song(section("a", clips=1, mask="beats-80"))).jobs.values()))
 LORAS = (LoraFile("x", Path("/x"), "1" * 64, 0.5), LoraFile("y", Path("/y"), "0" * 64, 1.0))
@@ -56,7 +56,7 @@ def test_a_walk_seen_from_its_other_end_is_the_same_job(job: ClipJob) -> None:
 
 
 def test_names_and_paths_are_not_in_the_key() -> None:
-    assert JOB.init is not None
+    assert isinstance(JOB.init, InitClip)
     assert JOB.mask is not None
     moved = replace(
         JOB,
@@ -76,7 +76,7 @@ CHANGES: dict[str, Any] = {
     "negative_prompt": "other hiss",
     "num_inference_steps": 31,
     "scheduler": "another",
-    "init": replace(JOB.init, sha256="f" * 64) if JOB.init else None,
+    "init": replace(JOB.init, sha256="f" * 64) if isinstance(JOB.init, InitClip) else None,
     "mask": None,
     "loras": LORAS,
 }

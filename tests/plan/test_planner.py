@@ -10,7 +10,7 @@ from planned_songs import PROFILE, planned, section, song
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.errors import BudgetError, SongError
 from riffcomposer.plan.budget import Limits
-from riffcomposer.plan.types import Plan
+from riffcomposer.plan.types import InitClip, Plan
 
 SLOT = 225_792
 """Two bars at 93.75 BPM in samples."""
@@ -154,7 +154,11 @@ def test_a_bridge_grows_the_track_and_joins_passages() -> None:
     assert plan.sections[1].body_start_sample - plan.sections[1].start_sample == 3 * SLOT
     assert [passage.sections for passage in plan.passages] == [(0, 2), (2, 3)]
     jobs = [plan.jobs[clip.key] for clip in plan.clips if clip.kind == "bridge"]
-    assert [job.init.name for job in jobs if job.init] == ["bells", "lofi-keys", "lofi-keys"]
+    assert [job.init.name for job in jobs if isinstance(job.init, InitClip)] == [
+        "bells",
+        "lofi-keys",
+        "lofi-keys",
+    ]
     # The last clip of `a` stands between seeds 1 and 2, nearer to 1.
     assert {(job.place.a.seed, job.place.b.seed) for job in jobs} == {(1, 5)}
     assert [job.place.alpha for job in jobs] == [0.25, 0.5, 0.75]
@@ -283,7 +287,7 @@ def test_a_users_file_is_one_clip_of_the_grid_at_the_songs_tempo() -> None:
     plan = planned(
         song(section("a", init="clips/guitar.wav"), section("b", init={"path": "x.png", "bars": 1}))
     )
-    inits = {job.init.name: job.init for job in plan.jobs.values() if job.init}
+    inits = {job.init.name: job.init for job in plan.jobs.values() if isinstance(job.init, InitClip)}
     guitar, picture = inits["clips/guitar.wav"], inits["x.png"]
     assert (guitar.kind, guitar.tempo, guitar.loop_quarters) == ("audio", Fraction(375, 4), 8)
     assert (picture.kind, picture.loop_quarters) == ("image", 4)
@@ -293,7 +297,7 @@ def test_start_counts_in_the_files_own_tempo() -> None:
     init = {"path": "g.wav", "start": "2 beats", "tempo": 120, "bars": 2}
     plan = planned(song(section("a", init=init)))
     job = next(iter(plan.jobs.values()))
-    assert job.init is not None
+    assert isinstance(job.init, InitClip)
     assert job.init.start_seconds == 1
 
 

@@ -1,0 +1,201 @@
+"""The part of the song language that says what is composed: `score:` and curves over bars.
+
+The composer's own names (styles, instruments, patterns, chords) are checked here, each at its place, so that
+`check` reports them as it reports every other value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+
+from riffcomposer.curves import EASES, Curve
+from riffcomposer.song.fields import StrictModel
+from riffcomposer.units import exact
+
+MAX_SEED = 2**63 - 1
+MAX_POINTS = 64
+"""Most points of a curve."""
+
+Role = Literal["drums", "bass", "comp", "second", "pad", "lead", "texture"]
+ROLES: tuple[str, ...] = get_args(Role)
+"""Who may play in a score, as in `riffcomposer.composer.score.ROLES`."""
+
+_BAR_KEY = r"^[0-9]+(\.[0-9]+)?$"
+
+
+def _number(value: object, low: float, high: float, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"must be {low:g} to {high:g}{what} (got {value})")
+    return float(value)
+
+
+def _bar(text: object) -> Fraction:
+    try:
+        bar = exact(text) if isinstance(text, str) else Fraction(-1)
+    except ValueError:
+        bar = Fraction(-1)
+    if not 0 <= bar <= 100_000:
+        raise ValueError(f"must have bars as its keys, such as {{0: 0.2, 8: 0.7}} (got {text})")
+    return bar
+
+
+def read_curve(value: object, low: float, high: float) -> Curve:
+    """Reads a number, or a mapping of bars to numbers with an `ease`.
+
+    Raises:
+        ValueError: It is neither, or a number is outside `low` to `high`.
+    """
+    if isinstance(value, Curve):
+        return value
+    if not isinstance(value, Mapping):
+        return Curve.level(_number(value, low, high, ", or points such as {0: 0.2, 8: 0.7}"))
+    ease = value.get("ease", "linear")
+    if ease not in EASES:
+        raise ValueError(f"must have an ease of {', '.join(EASES)} (got {ease})")
+    points = [
+        (_bar(bar), _number(number, low, high, f" at bar {bar}"))
+        for bar, number in value.items()
+        if bar != "ease"
+    ]
+    if len(points) > MAX_POINTS:
+        raise ValueError(f"must have at most {MAX_POINTS} points (got {len(points)})")
+    bars = [bar for bar, _ in points]
+    if len(set(bars)) < len(bars):
+        raise ValueError("must name each bar once")
+    return Curve(tuple(sorted(points)), ease)
+
+
+def curve_schema(low: float, high: float) -> dict[str, Any]:
+    """The JSON Schema of a number from `low` to `high`, or points of such numbers by bar."""
+    number = {"type": "number", "minimum": low, "maximum": high}
+    points = {
+        "type": "object",
+        "patternProperties": {_BAR_KEY: number},
+        "properties": {"ease": {"enum": list(EASES), "default": "linear"}},
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": MAX_POINTS + 1,
+    }
+    return {"anyOf": [number, points]}
+
+
+Energy = Annotated[
+    Curve, PlainValidator(lambda value: read_curve(value, 0, 1)), WithJsonSchema(curve_schema(0, 1))
+]
+"""A number from 0 to 1, or points by bar."""
+
+
+def _style(text: str) -> str:
+    from riffcomposer.composer.prompt_words import named
+    from riffcomposer.composer.score import unknown
+    from riffcomposer.composer.styles import STYLES
+
+    found = text if text in STYLES else named("style", text)
+    if not found:
+        raise unknown(text, STYLES, "a style")
+    return found
+
+
+def _key(text: str) -> str:
+    from riffcomposer.composer.score import parse_key
+
+    parse_key(text)
+    return text
+
+
+def _chords(text: str) -> str:
+    from riffcomposer.composer.chord_names import parse_progression
+
+    parse_progression(text)
+    return text
+
+
+def _parts(value: object) -> dict[str, str] | list[str]:
+    from riffcomposer.composer.part_names import parse_wish
+    from riffcomposer.composer.score import unknown
+
+    if isinstance(value, list) and value and all(isinstance(role, str) for role in value):
+        for role in value:
+            if role not in ROLES:
+                raise unknown(role, ROLES, "a role")
+        if len(set(value)) < len(value):
+            raise ValueError("must name each role once")
+        return list(value)
+    if isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()):
+        for role, text in value.items():
+            parse_wish(role, text)
+        return dict(value)
+    raise ValueError(
+        "must be a mapping of roles, such as {drums: brushes, lead: vibraphone}, or a list of the roles "
+        "that are heard, such as [drums, bass]"
+    )
+
+
+_PARTS_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {role: {"type": "string"} for role in ROLES},
+            "additionalProperties": False,
+        },
+        {"type": "array", "items": {"enum": list(ROLES)}, "minItems": 1, "uniqueItems": True},
+    ]
+}
+
+PartsField = Annotated[dict[str, str] | list[str], PlainValidator(_parts), WithJsonSchema(_PARTS_SCHEMA)]
+
+
+class Score(StrictModel):
+    """Music that is composed for a section: what its clips start from, instead of a loop.
+
+    Each key that a section leaves out comes from `defaults`, then from the words of the prompt, then from
+    the style.
+    """
+
+    style: Annotated[str, Field(min_length=1, max_length=50), AfterValidator(_style)] | None = Field(
+        None,
+        description="Style of the music, such as jazz, house or folk (`riffcompose new --list-styles` shows "
+        "all). Default: what the prompt says.",
+        examples=["lo-fi hip hop"],
+    )
+    key: Annotated[str, Field(min_length=1, max_length=30), AfterValidator(_key)] | None = Field(
+        None,
+        description="Key of the music: a note and a scale (major, minor, dorian, phrygian, lydian, "
+        "mixolydian, harmonic minor ...). Default: what the prompt says, or one for the style and seed.",
+        examples=["A minor"],
+    )
+    chords: Annotated[str, Field(max_length=4000), AfterValidator(_chords)] | None = Field(
+        None,
+        description="Progression, a bar between two `|`: chord names, or numerals in the key. Several chords "
+        "in a bar share it; `(...) x2` repeats bars. It starts again until the section ends. Default: "
+        "a progression of the style.",
+        examples=["Am9 | Dm9 | G13 | Cmaj9 E7", "i9 | iv9 | bVII13 | bIIImaj9"],
+    )
+    parts: PartsField | None = Field(
+        None,
+        description="Who plays: a mapping of roles (drums, bass, comp, second, pad, lead, texture) to an "
+        "instrument, a pattern, `instrument: pattern` or `none`; or a list of the roles that are heard. "
+        "Default: what the prompt says, and the style for the others.",
+        examples=[{"drums": "brushes", "lead": "vibraphone"}, ["drums", "bass"]],
+    )
+    energy: Energy | None = Field(
+        None,
+        description="How many play, and how densely, 0 to 1: a number, or points by bar. Default: what the "
+        "prompt says, or 0.5.",
+        examples=[0.5, {"0": 0.2, "8": 0.7}],
+    )
+    theme: Annotated[str, Field(min_length=1, max_length=50)] | None = Field(
+        None,
+        description="Sections with the same theme share their progression and their motif, and vary them "
+        "each time. Default: A.",
+        examples=["A"],
+    )
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
+        None,
+        description="Other numbers give other music, 0 to 2^63 - 1. Default: the song's seed.",
+        examples=[3],
+    )
