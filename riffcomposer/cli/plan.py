@@ -12,6 +12,7 @@ from riffcomposer.cli.console import print_json, print_line
 
 if TYPE_CHECKING:
     from riffcomposer.plan.budget import Limits
+    from riffcomposer.plan.score_types import SectionScore
     from riffcomposer.plan.types import ClipJob, JobStatus, Plan, PlannedClip
     from riffcomposer.render.prepare import PreparedSong
 
@@ -110,6 +111,17 @@ def _kind(clip: PlannedClip) -> str:
     return f"{clip.index + 1}" if clip.kind == "body" else f"{clip.index + 1} {clip.kind}"
 
 
+def described(music: SectionScore) -> str:
+    """What is composed for a section, in words: `jazz in C minor: Cm9 | F13 (piano: from the prompt)`."""
+    from riffcomposer.composer.section import compose_section
+
+    composition = compose_section(music.stretches[0].score)
+    bars = range(min(4, int(music.stretches[0].score.bars)))
+    beats = [float(bar * music.stretches[0].score.measure.beats) for bar in bars]
+    chords = " | ".join(dict.fromkeys(composition.chord_at(beat).name for beat in beats))
+    return f"{composition.style} in {composition.key}: {chords} ({music.words.note})"
+
+
 def _print_table(prepared: PreparedSong) -> None:
     plan, states, song = prepared.plan, prepared.assessment.states, prepared.song.resolved
     rows: list[tuple[str, ...]] = []
@@ -121,6 +133,10 @@ def _print_table(prepared: PreparedSong) -> None:
             (section.name, bar_range(plan, section.start_sample, section.end_sample), "", prompt, "", "", "")
         )
         styles.append("bold")
+        music = plan.scores[index]
+        if music is not None:
+            rows.append(("", "", "score", described(music), "", "", ""))
+            styles.append("cyan")
         for clip in plan.clips:
             if clip.section == index:
                 state = states[clip.key]
@@ -129,7 +145,7 @@ def _print_table(prepared: PreparedSong) -> None:
                 rows.append(("", bars, _kind(clip), clip.label, strength, steps, _state_text(state)))
                 styles.append(_STYLES[state.status])
     header = ("section", "bars", "clip", "prompt or walk", "strength", "steps", "state")
-    limits_ = (24, 12, 12, 60, 8, 12, 10_000)
+    limits_ = (24, 12, 12, 100, 8, 12, 10_000)
     shown = [tuple(_cut(cell, limit) for cell, limit in zip(row, limits_, strict=True)) for row in rows]
     widths = [max(len(row[column]) for row in [header, *shown]) for column in range(len(header) - 1)]
 

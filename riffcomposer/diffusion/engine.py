@@ -28,7 +28,8 @@ from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
 from riffcomposer.diffusion.schedulers import check_scheduler, steps_to_run
 from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
-from riffcomposer.plan.types import ClipJob, InitClip, LoraFile, ScoreInit
+from riffcomposer.plan.score_types import ScoreInit
+from riffcomposer.plan.types import ClipJob, InitClip, LoraFile
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
 """Latent pixels per batch, by device type; batches get smaller where memory runs out.

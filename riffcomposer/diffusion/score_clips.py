@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from riffcomposer.composer.section import compose_section
-from riffcomposer.plan.types import ComposedStretch, ScoreInit
+from riffcomposer.plan.score_types import ComposedStretch, ScoreInit
 from riffcomposer.spectrogram.audio_files import resampled
 from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
 from riffcomposer.spectrogram.threads import one_thread

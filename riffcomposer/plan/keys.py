@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import (
     ClipJob,
     InitClip,
@@ -20,7 +21,6 @@ from riffcomposer.plan.types import (
     Place,
     Plan,
     Point,
-    ScoreInit,
 )
 from riffcomposer.song.lints import effective_steps
 from riffcomposer.versions import AUDIO_READER_VERSION, SAMPLER_VERSION

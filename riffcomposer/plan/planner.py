@@ -162,6 +162,7 @@ class _Planner:
             total_samples=total_samples,
             loop=self.song.loop,
             sections=tuple(sections),
+            scores=tuple(self.scores),
             clips=tuple(clips),
             passages=tuple(passages),
             jobs=MappingProxyType(self.jobs),

@@ -13,16 +13,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from riffcomposer.composer.part_names import parse_wish
 from riffcomposer.composer.prompt_words import Reading, from_prompt
-from riffcomposer.composer.score import USUAL_ENERGY, Score, Wish, digest_fields
+from riffcomposer.composer.score import USUAL_ENERGY, Score, digest_fields
 from riffcomposer.curves import Curve
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.placements import Placement
-from riffcomposer.plan.types import ComposedStretch, Grid, ScoreInit
+from riffcomposer.plan.score_types import ComposedStretch, ScoreWords, SectionScore
+from riffcomposer.plan.types import Grid
 from riffcomposer.song.default_init import composed_meter
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 
@@ -30,66 +30,6 @@ MAX_STRETCH_BARS = 64
 MAX_STRETCH_SECONDS = 240
 _PHRASE_BARS = 8
 """Stretches begin at multiples of so many bars."""
-
-
-@dataclass(frozen=True)
-class ScoreWords:
-    """What the song and the prompt's words say of a section's music.
-
-    Attributes:
-        style: A key of `riffcomposer.composer.styles.STYLES`.
-        key: `A minor`, or empty.
-        parts: What is asked of single roles.
-        energy: By bar of the section.
-        note: Where style and players come from, for people: `jazz, piano, brushes: from the prompt`.
-    """
-
-    style: str
-    key: str
-    parts: tuple[Wish, ...]
-    energy: Curve
-    note: str
-
-
-@dataclass(frozen=True)
-class SectionScore:
-    """The music of one section on the track.
-
-    Attributes:
-        stretches: In order; all but the last have `stretch_bars` bars.
-        bars: Length of the section without its bridge.
-        words: What it is composed from, and where that comes from.
-        heard: The roles that are heard; all of them if empty.
-        sound: Version of the synth and digest of its sound font.
-    """
-
-    stretches: tuple[ComposedStretch, ...]
-    stretch_bars: int
-    bars: Fraction
-    words: ScoreWords
-    heard: tuple[str, ...]
-    sound: str
-
-    def at(self, bar: Fraction, width_bars: Fraction, *, turns: bool) -> ScoreInit:
-        """What a clip starts from.
-
-        Args:
-            bar: Where the clip starts, counted from the section's first bar; beyond the section's ends the
-                music turns round.
-            width_bars: Width of the render.
-            turns: Whether the music goes on at the section's beginning after its end.
-        """
-        bar %= self.bars
-        number = min(bar // self.stretch_bars, len(self.stretches) - 1)
-        stretch = self.stretches[number]
-        at = bar - number * self.stretch_bars
-        following = None
-        if at + width_bars > stretch.score.bars:
-            if number + 1 < len(self.stretches):
-                following = self.stretches[number + 1]
-            elif turns:
-                following = self.stretches[0]
-        return ScoreInit(stretch, following, at * stretch.score.measure.beats, self.heard, self.sound)
 
 
 def read_words(song: ResolvedSong) -> list[ScoreWords | None]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from riffcomposer.composer.score import Score
+from riffcomposer.plan.score_types import ScoreInit, SectionScore
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 
@@ -66,41 +66,6 @@ class InitClip:
         frames = math.ceil(self.loop_seconds * params.frames_per_second) + 1
         hop_seconds = Fraction(params.hop_length, params.sample_rate)
         return first, self.start_seconds - first + frames * hop_seconds + margin
-
-
-@dataclass(frozen=True)
-class ComposedStretch:
-    """Music that is composed as one piece: a section, or a part of a long one.
-
-    Attributes:
-        score: What it is composed from.
-        fields: Everything that decides its notes, as pairs of name and text.
-        digest: SHA-256 of `fields`.
-    """
-
-    score: Score
-    fields: tuple[tuple[str, str], ...] = field(compare=False)
-    digest: str
-
-
-@dataclass(frozen=True)
-class ScoreInit:
-    """Composed music that a render starts from.
-
-    Attributes:
-        stretch: The music.
-        following: What is played after the stretch where the clip reaches over its end; None for silence
-            in which the last notes die away.
-        at_quarters: Where in the stretch the clip starts.
-        heard: The roles that are heard; all of them if empty.
-        sound: Version of the synth and digest of its sound font.
-    """
-
-    stretch: ComposedStretch
-    following: ComposedStretch | None
-    at_quarters: Fraction
-    heard: tuple[str, ...]
-    sound: str
 
 
 Init = InitClip | ScoreInit
@@ -370,6 +335,7 @@ class Plan:
 
     Attributes:
         model: The song's name for its checkpoint; for messages and the lock.
+        scores: The music that is composed for each section; None where its clips start from something else.
         jobs: Every job once, by key, in the order in which they are first heard.
     """
 
@@ -380,6 +346,7 @@ class Plan:
     total_samples: int
     loop: bool
     sections: tuple[PlannedSection, ...]
+    scores: tuple[SectionScore | None, ...]
     clips: tuple[PlannedClip, ...]
     passages: tuple[Passage, ...]
     jobs: Mapping[str, ClipJob]

@@ -24,9 +24,9 @@ from riffcomposer.plan.plan_lints import lint_plan
 from riffcomposer.plan.planner import plan_song
 from riffcomposer.plan.statuses import job_states
 from riffcomposer.plan.types import Assessment, Plan
+from riffcomposer.song.default_init import with_default_init
 from riffcomposer.song.diagnostics import Diagnostic, Severity, format_text, in_order, song_error
 from riffcomposer.song.lints import lint
-from riffcomposer.song.default_init import with_default_init
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store

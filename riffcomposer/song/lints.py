@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.composer.meters import METERS
 from riffcomposer.loops.catalogue import Catalogue
+from riffcomposer.song.default_init import composed_meter
 from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
@@ -174,7 +176,12 @@ def _named(
 def _files(
     song: LoadedSong, section: ResolvedSection, catalogue: Catalogue, folders: tuple[Path, ...]
 ) -> _Lint:
-    if section.init is not None:
+    if section.init is not None and section.init.kind == "score":
+        if not composed_meter(song.resolved):
+            message = f"nothing can be composed in {song.resolved.meter}"
+            hint = f"choose one of {', '.join(METERS)}, or write init: none"
+            yield song.diagnostic("error", "meter-of-score", message, section.where("init"), hint)
+    elif section.init is not None:
         path = section.where("init")
         clips = {name: clip.path for name, clip in catalogue.clips.items()}
         yield from _named(song, section.init.name, clips, (*path, "path"), "loop", folders)

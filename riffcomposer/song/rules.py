@@ -28,6 +28,8 @@ from riffcomposer.song.resolved import NodePath
 Plain = Mapping[str, Any]
 
 
+_NO_INIT_HINT = "write init: score, or name a loop"
+
 MAX_HINTS = 20
 """Unknown names for which a similar one is searched; the search is slow among many names."""
 
@@ -181,7 +183,7 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
 
 
 def _has_init(merged: Merged, model: object) -> bool:
-    """Whether a section starts from something; where it says nothing, the default model starts from a score."""
+    """Whether a section starts from something; where nothing is said, the default model does from a score."""
     init = merged.values.get("init")
     if init is None:
         return "score" in merged.values or model == "default"
@@ -203,13 +205,17 @@ def _section(section: Plain, merged: Merged, model: object, path: NodePath) -> I
         for key in ("strength", "denoising", "mask"):
             if key in section and section[key] != "none":
                 message = f"{key} does not apply to a section without init"
-                yield Fault((*path, key), "does-not-apply", message, "write init: score, or name a loop", at_key=True)
+                yield Fault(
+                    (*path, key), "does-not-apply", message, "write init: score, or name a loop", at_key=True
+                )
         walk = section.get("walk")
         for index, point in enumerate(walk if isinstance(walk, list) else []):
             if isinstance(point, dict) and "strength" in point:
                 message = "strength does not apply to a section without init"
                 where = (*path, "walk", index, "strength")
-                yield Fault(where, "does-not-apply", message, "write init: score, or name a loop", at_key=True)
+                yield Fault(
+                    where, "does-not-apply", message, "write init: score, or name a loop", at_key=True
+                )
 
 
 def _alpha(settings: Plain, curve: object, path: NodePath) -> Iterator[Fault]:

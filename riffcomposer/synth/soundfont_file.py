@@ -1,3 +1,5 @@
 """temporary"""
+
+
 def font_digest() -> str:
     return "temporary"
