@@ -18,9 +18,14 @@ exits; everything below raises.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Self
+
+from riffcomposer.diagnostics import Diagnostic, NodePath, format_text, in_order
+
+MAX_DIAGNOSTICS = 200
+"""Faults of one song that are listed; the rest are only counted."""
 
 
 class RiffcomposerError(Exception):
@@ -33,14 +38,29 @@ class SongError(RiffcomposerError):
     """A song file that cannot be used.
 
     Attributes:
-        diagnostics: One entry for each fault, sorted by position (see `riffcomposer.song.diagnostics`).
+        diagnostics: One for each fault, sorted by position.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, diagnostics: Sequence[Any] = ()) -> None:
+    def __init__(self, message: str, diagnostics: Iterable[Diagnostic] = ()) -> None:
         super().__init__(message)
-        self.diagnostics = tuple(diagnostics)
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
+
+    @classmethod
+    def of(cls, diagnostics: Iterable[Diagnostic]) -> Self:
+        """Makes the error that carries `diagnostics`; its message is their text form."""
+        ordered = in_order(diagnostics)
+        if len(ordered) > MAX_DIAGNOSTICS:
+            message = f"{len(ordered) - MAX_DIAGNOSTICS} more faults are not shown"
+            more = Diagnostic("error", "too-many-faults", message, file=ordered[0].file)
+            ordered = [*ordered[:MAX_DIAGNOSTICS], more]
+        return cls(format_text(ordered), ordered)
+
+    @classmethod
+    def fault(cls, code: str, message: str, path: NodePath = (), hint: str = "") -> Self:
+        """Makes the error of one fault of the value at `path`; whoever read the file adds line and column."""
+        return cls.of([Diagnostic("error", code, message, path, hint)])
 
 
 class BudgetError(SongError):

@@ -12,7 +12,7 @@ import typer
 from riffcomposer.cli.console import print_json, stdout
 
 if TYPE_CHECKING:
-    from riffcomposer.song.diagnostics import Diagnostic
+    from riffcomposer.diagnostics import Diagnostic
 
 
 class Format(StrEnum):
@@ -28,7 +28,7 @@ def _count(number: int, word: str) -> str:
 
 
 def _print_text(diagnostics: list[Diagnostic], songs: int) -> None:
-    from riffcomposer.song.diagnostics import format_text
+    from riffcomposer.diagnostics import format_text
 
     errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
@@ -73,8 +73,8 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Check songs for faults; each is shown with line, column and what to do about it."""
+        from riffcomposer.diagnostics import format_github, to_json
         from riffcomposer.render.session import Session
-        from riffcomposer.song.diagnostics import format_github, to_json
 
         if as_json:
             output_format = Format.json

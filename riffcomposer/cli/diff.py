@@ -17,11 +17,11 @@ from riffcomposer.cli.git_history import NotThere, SongHistory, lfs_digest
 from riffcomposer.errors import ModelError, SongError, UsageError
 
 if TYPE_CHECKING:
+    from riffcomposer.diagnostics import NodePath
     from riffcomposer.plan.section_settings import InputFile
     from riffcomposer.plan.song_diff import FieldChange, SongDiff
     from riffcomposer.plan.types import Plan
     from riffcomposer.song.reader import LoadedSong
-    from riffcomposer.song.resolved import NodePath
 
 WORKING_TREE = "working tree"
 _RANGE = re.compile(r"(?P<old>[^{}:]*?)(?P<dots>\.{2,3})(?P<new>[^{}:]*)")
@@ -37,19 +37,19 @@ class _FilesAt:
     folder: str
 
     def __call__(self, name: str, purpose: Literal["init", "mask", "lora"], where: NodePath) -> InputFile:
-        from riffcomposer.plan.findings import fault
+        from riffcomposer.errors import SongError
         from riffcomposer.plan.inputs import MAX_BYTES
         from riffcomposer.plan.section_settings import InputFile
         from riffcomposer.song.paths import path_fault
 
         problem = path_fault(name)
         if problem is not None:
-            raise fault("bad-file", problem, where)
+            raise SongError.fault("bad-file", problem, where)
         full = posixpath.normpath(posixpath.join(self.folder, name))
         try:
             digest = self.history.repository.digest(self.commit, full, MAX_BYTES[purpose])
         except NotThere as reason:
-            raise fault("bad-file", f"{name} {reason} in that revision", where) from None
+            raise SongError.fault("bad-file", f"{name} {reason} in that revision", where) from None
         return InputFile(self.history.path.parent / name, digest)
 
 
@@ -189,7 +189,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show what changed between two revisions of a song: sections, fields, clips to render again."""
         from riffcomposer.plan.song_diff import diff_songs
-        from riffcomposer.song.diagnostics import printable
+        from riffcomposer.text import printable
 
         if len(arguments) not in (2, 3):
             raise UsageError("diff takes one or two revisions and a song: riffcompose diff HEAD~1 song.yaml")

@@ -18,9 +18,9 @@ from functools import cached_property
 from pathlib import Path
 
 from riffcomposer.errors import UsageError
-from riffcomposer.song.diagnostics import shorten
 from riffcomposer.song.paths import existing, same_name
 from riffcomposer.song.yaml_text import MAX_BYTES
+from riffcomposer.text import shorten
 
 _TIMEOUT_S = 60
 # Variables that select another repository, in git's hooks for instance; the song's folder decides instead.

@@ -259,9 +259,9 @@ def register(app: typer.Typer) -> None:
         """Write a commented song to start from."""
         from riffcomposer.files import write_text
         from riffcomposer.loops.catalogue import catalogue
-        from riffcomposer.song.diagnostics import did_you_mean
         from riffcomposer.song.reader import parse_song
         from riffcomposer.song.schema import schema_text
+        from riffcomposer.text import did_you_mean
 
         if style not in STYLES:
             hint = did_you_mean(style, STYLES) or f"there are {', '.join(STYLES)}"

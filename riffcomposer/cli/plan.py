@@ -159,7 +159,7 @@ def _print_table(prepared: PreparedSong) -> None:
 
 
 def _cut(text: str, limit: int) -> str:
-    from riffcomposer.song.diagnostics import printable
+    from riffcomposer.text import printable
 
     text = printable(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -190,8 +190,8 @@ def _print_totals(prepared: PreparedSong) -> None:
 
 def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
     """Returns the plan for programs: sections with their clips, then the totals."""
+    from riffcomposer.diagnostics import to_json
     from riffcomposer.plan.keys import job_fields
-    from riffcomposer.song.diagnostics import to_json
     from riffcomposer.song.lints import effective_steps
 
     plan, states, budget = prepared.plan, prepared.assessment.states, prepared.assessment.budget
@@ -282,9 +282,9 @@ def register(app: typer.Typer) -> None:
         allow: Allow = None,
     ) -> None:
         """Show what a render would do: each clip, whether it is cached, new or changed, and the cost."""
+        from riffcomposer.diagnostics import format_text
         from riffcomposer.render.session import Session
         from riffcomposer.render.settings import RenderSettings
-        from riffcomposer.song.diagnostics import format_text
 
         session = Session(
             device=device,
@@ -305,6 +305,6 @@ def register(app: typer.Typer) -> None:
 
 def plain_line(text: str) -> str:
     """Removes control characters other than line ends."""
-    from riffcomposer.song.diagnostics import printable
+    from riffcomposer.text import printable
 
     return "\n".join(map(printable, text.split("\n")))

@@ -244,6 +244,6 @@ def register(app: typer.Typer) -> None:
 
 def _print_diagnostic(diagnostic: Any) -> None:
     from riffcomposer.cli.console import stderr
-    from riffcomposer.song.diagnostics import format_text
+    from riffcomposer.diagnostics import format_text
 
     stderr().print(plain(format_text([diagnostic])))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from riffcomposer.diagnostics import Diagnostic
+
 AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".aifc"),
     *(".caf", ".au", ".w64", ".wma", ".wv", ".webm", ".mka"),
@@ -48,23 +50,6 @@ class FileKind:
     def refusal(self) -> str:
         """The message about a file that cannot be read: `is a PDF document; ...`."""
         return f"is {self.name}; {self.advice}" if self.advice else f"is {self.name}"
-
-
-@dataclass(frozen=True)
-class FileFault:
-    """One fault of a file's content.
-
-    Attributes:
-        code: Short and stable.
-        message: A sentence that begins with the file's name, without that name: `is silent`.
-        hint: What to do about it.
-        is_error: Whether the file cannot be used.
-    """
-
-    code: str
-    message: str
-    hint: str
-    is_error: bool = False
 
 
 def _audio(name: str, *suffixes: str) -> FileKind:
@@ -176,12 +161,12 @@ _IMAGE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 _BMP = FileKind("a BMP image", "image", (".bmp",))
 
 
-def name_fault(kind: FileKind | None, name: str) -> FileFault | None:
+def name_fault(kind: FileKind | None, name: str) -> Diagnostic | None:
     """Returns a warning if a file's suffix does not suit its kind, else None."""
     if kind is None or name.lower().endswith(kind.suffixes):
         return None
     hint = f"rename it to {kind.suffixes[0]} to silence this warning" if kind.suffixes else ""
-    return FileFault("wrong-suffix", f"is {kind.name}, and is read as that", hint)
+    return Diagnostic("warning", "wrong-suffix", f"is {kind.name}, and is read as that", hint=hint)
 
 
 def kind_of(path: Path) -> FileKind | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from riffcomposer.media.kinds import FileFault
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.media.picture import Picture
 
 MOSTLY_LOUD = 0.6
@@ -21,7 +21,7 @@ TURNED_SLOPE = 0.06
 _BLANK = 0.02
 
 
-def faults_of(picture: Picture, *, n_mels: int) -> list[FileFault]:
+def faults_of(picture: Picture, *, n_mels: int) -> list[Diagnostic]:
     """Finds the faults of an image, the worst first.
 
     Args:
@@ -31,39 +31,56 @@ def faults_of(picture: Picture, *, n_mels: int) -> list[FileFault]:
     rows, columns = level.shape
     if float(level.max()) < _BLANK:
         return [
-            FileFault("image-silent", "is white, which is silence", "draw sound in black; white is silence")
+            Diagnostic(
+                "warning",
+                "image-silent",
+                "is white, which is silence",
+                hint="draw sound in black; white is silence",
+            )
         ]
     if float(level.max() - level.min()) < _BLANK:
         message = "is the same grey throughout, which sounds as noise"
-        return [FileFault("image-flat", message, "check that the right image was saved")]
+        return [Diagnostic("warning", "image-flat", message, hint="check that the right image was saved")]
     found = []
     if float(level.mean()) > MOSTLY_LOUD:
         message = "is mostly dark, which is loud: it looks like a spectrogram drawn light on dark"
-        found.append(FileFault("image-inverted", message, "invert its colours; silence is white"))
+        found.append(
+            Diagnostic("warning", "image-inverted", message, hint="invert its colours; silence is white")
+        )
     if rows != n_mels:
         found.append(_scaled(rows, columns, n_mels))
     elif _looks_turned(level):
         message = "seems to be rotated by 90 degrees: it changes along its width as pitch does"
         found.append(
-            FileFault("image-turned", message, "rotate it so that time runs to the right and pitch rises")
+            Diagnostic(
+                "warning",
+                "image-turned",
+                message,
+                hint="rotate it so that time runs to the right and pitch rises",
+            )
         )
     if picture.format == "JPEG":
         message = "is a JPEG image, whose blurs and blocks are heard"
-        found.append(FileFault("image-lossy", message, "use the PNG that it was made from"))
+        found.append(Diagnostic("warning", "image-lossy", message, hint="use the PNG that it was made from"))
     return found
 
 
-def _scaled(rows: int, columns: int, n_mels: int) -> FileFault:
+def _scaled(rows: int, columns: int, n_mels: int) -> Diagnostic:
     if columns == n_mels:
         message = f"is {columns} wide and {rows} high, and the model's images are {n_mels} high"
-        return FileFault(
-            "image-turned", message, "rotate it if it is on its side: time runs to the right, pitch rises"
+        return Diagnostic(
+            "warning",
+            "image-turned",
+            message,
+            hint="rotate it if it is on its side: time runs to the right, pitch rises",
         )
     message = (
         f"has {rows} rows, the model's images have {n_mels}: if it was scaled, it plays at "
         f"{n_mels / rows:.3g} times its speed"
     )
-    return FileFault("image-scaled", message, f"scale it back to {n_mels} rows, or draw it at that height")
+    return Diagnostic(
+        "warning", "image-scaled", message, hint=f"scale it back to {n_mels} rows, or draw it at that height"
+    )
 
 
 def _looks_turned(level: np.ndarray) -> bool:

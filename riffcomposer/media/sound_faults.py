@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from riffcomposer.media.kinds import FileFault
+from riffcomposer.diagnostics import Diagnostic
 
 LARGEST_PEAK = 32.0
 """Peak from which samples are at integer scale: 30 dB over full scale, louder than any mix."""
@@ -104,7 +104,7 @@ def put_right(samples: np.ndarray, facts: SoundFacts, *, mono: bool) -> np.ndarr
     return samples
 
 
-def faults_of(facts: SoundFacts, *, mono: bool) -> list[FileFault]:
+def faults_of(facts: SoundFacts, *, mono: bool) -> list[Diagnostic]:
     """Finds the faults of a sound, the worst first.
 
     Args:
@@ -112,16 +112,16 @@ def faults_of(facts: SoundFacts, *, mono: bool) -> list[FileFault]:
     """
     if facts.unusable:
         message = f"has samples that are NaN, infinite or beyond any scale ({facts.unusable:,} of them)"
-        return [FileFault("sound-nan", message, "export the file again from its source", True)]
+        return [Diagnostic("error", "sound-nan", message, hint="export the file again from its source")]
     if facts.peak == 0.0:
         message = "is silent in the part that is used"
-        return [FileFault("sound-silent", message, "check its start and its level")]
+        return [Diagnostic("warning", "sound-silent", message, hint="check its start and its level")]
     found = []
     if facts.integer_scale != 1:
         bits = facts.integer_scale.bit_length()
         message = f"has floating-point samples at the scale of {bits}-bit integers, and is read divided by it"
         hint = f"divide its samples by {facts.integer_scale:,} and save it again"
-        found.append(FileFault("sound-integer-scale", message, hint))
+        found.append(Diagnostic("warning", "sound-integer-scale", message, hint=hint))
     if facts.has_offset:
         largest = max(facts.offsets, key=abs)
         message = (
@@ -129,11 +129,13 @@ def faults_of(facts: SoundFacts, *, mono: bool) -> list[FileFault]:
             "which is taken out"
         )
         hint = "remove the offset in an audio editor to silence this warning"
-        found.append(FileFault("sound-offset", message, hint))
+        found.append(Diagnostic("warning", "sound-offset", message, hint=hint))
     if mono and facts.cancels:
         message = "has channels that cancel each other in a mono mix: its first channel alone is used"
-        found.append(FileFault("sound-cancels", message, "invert the polarity of one channel"))
+        found.append(
+            Diagnostic("warning", "sound-cancels", message, hint="invert the polarity of one channel")
+        )
     if facts.peak < NEARLY_SILENT_PEAK:
         message = f"is nearly silent: its peak is {20 * math.log10(facts.peak):.0f} dBFS"
-        found.append(FileFault("sound-quiet", message, "raise its level"))
+        found.append(Diagnostic("warning", "sound-quiet", message, hint="raise its level"))
     return found

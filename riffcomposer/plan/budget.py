@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.diagnostics import NodePath
 from riffcomposer.errors import BudgetError
-from riffcomposer.plan.findings import Finding
 from riffcomposer.plan.types import Budget, ClipJob, Grid, JobStatus, Plan
 from riffcomposer.song.lints import effective_steps
-from riffcomposer.song.resolved import NodePath
 
 GIB = 1 << 30
 
@@ -36,8 +35,7 @@ class Limits:
 
 def _over(flag: str, what: str, suggestion: str, path: NodePath = ("sections",)) -> BudgetError:
     hint = f"shorten the song, or allow it with {flag} {suggestion}"
-    finding = Finding("error", "over-budget", what, path, hint)
-    return BudgetError(finding.sentence, (finding,))
+    return BudgetError.fault("over-budget", what, path, hint)
 
 
 def check_minutes(bars: Fraction, grid: Grid, limits: Limits) -> None:

@@ -10,7 +10,7 @@ import math
 from fractions import Fraction
 
 from riffcomposer.checkpoints.profile import ModelProfile
-from riffcomposer.plan.findings import fault
+from riffcomposer.errors import SongError
 from riffcomposer.plan.types import Grid
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 from riffcomposer.units import Timebase, round_half_up
@@ -50,14 +50,14 @@ def make_grid(song: ResolvedSong, profile: ModelProfile) -> Grid:
             continue
         if slot >= widest:
             tempo = math.ceil(song.tempo * (slot + overlap(longest)) / widest)
-            raise fault(
+            raise SongError.fault(
                 "too-slow",
                 f"a bar of {song.meter} at {float(song.tempo):g} BPM is {slot} frames wide, and "
                 f"{profile.name} makes images of at most {widest}",
                 ("tempo",),
                 f"use a tempo of at least {tempo} BPM or a shorter meter",
             )
-        raise fault(
+        raise SongError.fault(
             "overlap-too-long",
             f"a bar of {slot} frames and an overlap of {longest.overlap} ({overlap(longest)} frames) do not "
             f"fit the widest image of {profile.name}, {widest} frames",

@@ -7,15 +7,16 @@ loops are not checked, since they are known to be sound.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.errors import AudioError, SpectrogramError
-from riffcomposer.media.kinds import FileFault, kind_of, name_fault
-from riffcomposer.plan.findings import Finding
+from riffcomposer.media.kinds import kind_of, name_fault
 from riffcomposer.plan.inputs import predicate
 from riffcomposer.plan.types import InitClip, Plan
-from riffcomposer.song.diagnostics import shorten
-from riffcomposer.song.resolved import NodePath, ResolvedSong
+from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.text import shorten
 
 LONGEST_PART_SECONDS = 120.0
 """Part of a loop that is checked; of a longer one, only the beginning is."""
@@ -30,7 +31,7 @@ _SLACK_SECONDS = 0.03
 """Encoders cut off or add a block; a loop that lacks less than this counts as whole."""
 
 
-def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) -> list[Finding]:
+def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) -> list[Diagnostic]:
     """Finds faults of the users' files that the plan's clips start from.
 
     Args:
@@ -42,31 +43,25 @@ def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) ->
         if isinstance(init, InitClip) and init.kind != "catalogue":
             places.setdefault(init, song.sections[plan.sections[clip.section].source].where("init"))
     return [
-        Finding(
-            "error" if fault.is_error else "warning",
-            fault.code,
-            f"{shorten(init.name)} {fault.message}",
-            where,
-            fault.hint,
-        )
+        replace(fault, message=f"{shorten(init.name)} {fault.message}", path=where)
         for init, where in places.items()
         for fault in _faults(init, params)
     ]
 
 
-def _faults(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFault]:
+def _faults(init: InitClip, params: SpectrogramParameters) -> Iterator[Diagnostic]:
     try:
         named_wrong = name_fault(kind_of(init.path), init.path.name)
         if named_wrong is not None:
             yield named_wrong
         yield from _of_sound(init, params) if init.kind == "audio" else _of_image(init, params)
     except (AudioError, SpectrogramError) as problem:
-        yield FileFault("bad-file", predicate(problem, init.path, "").strip(), "", True)
+        yield Diagnostic("error", "bad-file", predicate(problem, init.path, "").strip())
     except OSError as problem:
-        yield FileFault("bad-file", f"cannot be read ({problem.strerror or problem})", "", True)
+        yield Diagnostic("error", "bad-file", f"cannot be read ({problem.strerror or problem})")
 
 
-def _of_sound(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFault]:
+def _of_sound(init: InitClip, params: SpectrogramParameters) -> Iterator[Diagnostic]:
     from riffcomposer.media.sound import read_part
     from riffcomposer.media.sound_faults import faults_of, measure
 
@@ -85,7 +80,7 @@ def _of_sound(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFau
         yield from _ends_early(init, there)
 
 
-def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFault]:
+def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[Diagnostic]:
     from riffcomposer.media.picture import misfit, read_picture
     from riffcomposer.media.picture_faults import faults_of
 
@@ -93,14 +88,14 @@ def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[FileFau
     problem = misfit(picture.params, params)
     if problem is not None:
         message = f"does not fit the model: {problem}"
-        yield FileFault("image-misfit", message, "create it again in the model's format", True)
+        yield Diagnostic("error", "image-misfit", message, hint="create it again in the model's format")
         return
     yield from faults_of(picture, n_mels=params.num_frequencies)
     length = picture.level.shape[2] / params.frames_per_second
     yield from _ends_early(init, float(length - init.start_seconds))
 
 
-def _ends_early(init: InitClip, there: float) -> Iterator[FileFault]:
+def _ends_early(init: InitClip, there: float) -> Iterator[Diagnostic]:
     """Reports a file that ends before its loop does.
 
     Args:
@@ -109,8 +104,8 @@ def _ends_early(init: InitClip, there: float) -> Iterator[FileFault]:
     start, loop = float(init.start_seconds), float(init.loop_seconds)
     if there <= 0:
         message = f"ends before its loop starts, at {start:g} s"
-        yield FileFault("init-after-end", message, "choose an earlier start", True)
+        yield Diagnostic("error", "init-after-end", message, hint="choose an earlier start")
     elif there < loop - _SLACK_SECONDS:
         message = f"holds {there:.2f} s of its loop of {loop:.2f} s, and silence follows"
         hint = "state the file's own tempo or bars, or choose an earlier start"
-        yield FileFault("init-short", message, hint)
+        yield Diagnostic("warning", "init-short", message, hint=hint)

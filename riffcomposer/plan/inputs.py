@@ -12,12 +12,12 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+from riffcomposer.diagnostics import NodePath
+from riffcomposer.errors import SongError
 from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
-from riffcomposer.plan.findings import fault
 from riffcomposer.plan.section_settings import InputFile
-from riffcomposer.song.diagnostics import shorten
 from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
-from riffcomposer.song.resolved import NodePath
+from riffcomposer.text import shorten
 
 MAX_BYTES = {"init": 512 << 20, "mask": 32 << 20, "lora": MAX_LORA_BYTES}
 _SUFFIXES = {
@@ -55,10 +55,10 @@ class SongFiles:
                 with open(path, "rb") as handle:
                     digest = hashlib.file_digest(handle, "sha256").hexdigest()
             except PathError as problem:
-                raise fault("bad-file", str(problem), where) from None
+                raise SongError.fault("bad-file", str(problem), where) from None
             except OSError as problem:
                 message = f"{shorten(name)} cannot be read ({problem.strerror or problem})"
-                raise fault("bad-file", message, where) from None
+                raise SongError.fault("bad-file", message, where) from None
             self._known[name, purpose] = InputFile(path, digest, is_image)
         return self._known[name, purpose]
 

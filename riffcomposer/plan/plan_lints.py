@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from riffcomposer.plan.findings import Finding
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.plan.types import Plan
 from riffcomposer.plan.walks import is_spread, natural_clips
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 
 
-def lint_plan(plan: Plan, song: ResolvedSong) -> list[Finding]:
+def lint_plan(plan: Plan, song: ResolvedSong) -> list[Diagnostic]:
     """Finds warnings about a plan, in the order of the song; each section is checked once."""
-    findings: list[Finding] = []
+    findings: list[Diagnostic] = []
     seen: set[int] = set()
     for index, planned in enumerate(plan.sections):
         if planned.source not in seen:
@@ -24,12 +24,12 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Finding]:
         if source not in seen:
             hint = "raise length or take the section out"
             message = f"section {section.name} is never reached"
-            findings.append(Finding("warning", "never-played", message, section.path, hint))
+            findings.append(Diagnostic("warning", "never-played", message, section.path, hint))
     findings += _seam(plan, song)
     return findings
 
 
-def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Finding]:
+def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagnostic]:
     """Warns of a section that repeats itself, and of a walk that is cut short."""
     keys = [clip.key for clip in plan.clips if clip.section == index and clip.kind == "body"]
     different = len(set(keys))
@@ -45,36 +45,36 @@ def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Findi
             else:
                 message = f"section {section.name} has {len(keys)} clips, and only {different} are different"
                 hint = "shorten it or change its walk"
-            yield Finding("warning", "little-variety", message, where, hint)
+            yield Diagnostic("warning", "little-variety", message, where, hint)
         return
     whole = natural_clips(section)
     if is_spread(section):
         if 1 <= len(keys) < len(section.points):
             message = f"{len(keys)} clips cannot reach all {len(section.points)} points of the walk"
-            yield Finding("warning", "walk-cut-short", message, where, "lengthen the section")
+            yield Diagnostic("warning", "walk-cut-short", message, where, "lengthen the section")
     elif len(keys) < whole:
         message = (
             f"the walk needs {whole} clips, and the section has {len(keys)}: its last points are not reached"
         )
         hint = "lengthen the section, or leave interpolation_steps out to spread the walk over it"
-        yield Finding("warning", "walk-cut-short", message, where, hint)
+        yield Diagnostic("warning", "walk-cut-short", message, where, hint)
     elif len(keys) > whole:
         message = f"the walk ends after {whole} of {len(keys)} clips and then runs backwards"
         hint = "shorten the section, or leave interpolation_steps out to spread the walk over it"
-        yield Finding("warning", "little-variety", message, where, hint)
+        yield Diagnostic("warning", "little-variety", message, where, hint)
 
 
-def _transition(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Finding]:
+def _transition(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagnostic]:
     """Warns of a crossfade that is longer than a clip, since the previous section plays on for it."""
     planned = plan.sections[index]
     slot_samples = plan.grid.clip_bars * plan.grid.samples_per_bar
     if planned.transition.type == "crossfade" and planned.transition.length_samples > slot_samples:
         clips = planned.transition.length_samples / slot_samples
         message = f"the crossfade is {float(clips):.1f} clips long, and the section before plays on for it"
-        yield Finding("warning", "long-crossfade", message, section.where("transition"))
+        yield Diagnostic("warning", "long-crossfade", message, section.where("transition"))
 
 
-def _seam(plan: Plan, song: ResolvedSong) -> Iterator[Finding]:
+def _seam(plan: Plan, song: ResolvedSong) -> Iterator[Diagnostic]:
     """Warns of fades at the ends of a loop, which are silent where its end joins its start."""
     if not plan.loop:
         return
@@ -87,4 +87,4 @@ def _seam(plan: Plan, song: ResolvedSong) -> Iterator[Finding]:
             side = "starts from" if key == "fade_in" else "ends in"
             message = f"{key}: the loop {side} silence, which is heard as a gap at each repetition"
             where = song.sections[planned.source].where(key)
-            yield Finding("warning", "loop-fades", message, where, f"take {key} out, or loop: true")
+            yield Diagnostic("warning", "loop-fades", message, where, f"take {key} out, or loop: true")

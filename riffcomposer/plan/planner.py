@@ -29,9 +29,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.plan.budget import Limits
-from riffcomposer.plan.findings import fault
 from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
 from riffcomposer.plan.keys import canonical, fields_key, job_fields
 from riffcomposer.plan.placements import arrange
@@ -221,7 +221,7 @@ class _Planner:
         samples = self.time.samples(spec.length)
         own_samples = sample_at(self.grid, self.own_bars[self.placements[index].source])
         if samples > own_samples and "transition" in self._source(index).origins:
-            raise fault(
+            raise SongError.fault(
                 "crossfade-too-long",
                 f"a crossfade of {spec.length} is longer than the section it leads into",
                 self._source(index).where("transition"),

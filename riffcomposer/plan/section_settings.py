@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.diagnostics import NodePath
+from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.media.kinds import IMAGE_SUFFIXES
-from riffcomposer.plan.findings import fault
 from riffcomposer.plan.grid import timebase
 from riffcomposer.plan.keys import rounded
 from riffcomposer.plan.types import Grid, Init, InitClip, LoraFile, MaskImage
 from riffcomposer.plan.walks import Walk
-from riffcomposer.song.diagnostics import did_you_mean, shorten
 from riffcomposer.song.lints import effective_steps
 from riffcomposer.song.paths import is_path
-from riffcomposer.song.resolved import NodePath, ResolvedSection, ResolvedSong
+from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
+from riffcomposer.text import did_you_mean, shorten
 from riffcomposer.units import Meter
 
 _Entry = TypeVar("_Entry")
@@ -156,4 +157,4 @@ def _named(name: str, entries: Mapping[str, _Entry], what: str, where: NodePath)
     if name in entries:
         return entries[name]
     hint = did_you_mean(name, entries) or "`riffcompose loops` lists what there is; a path has a suffix"
-    raise fault("unknown-loop", f"the catalogue has no {what} called {shorten(name)}", where, hint)
+    raise SongError.fault("unknown-loop", f"the catalogue has no {what} called {shorten(name)}", where, hint)

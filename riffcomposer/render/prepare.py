@@ -13,11 +13,11 @@ from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.device import BACKENDS, guess_backend, guess_basis, named_device
+from riffcomposer.diagnostics import Diagnostic, Severity, in_order
 from riffcomposer.errors import ModelError, SongError
 from riffcomposer.lock.lock_file import Lock, lock_path, read_lock
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.plan.budget import Limits, check_budget, estimate
-from riffcomposer.plan.findings import Finding
 from riffcomposer.plan.init_scan import scan_inits
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.plan_lints import lint_plan
@@ -25,7 +25,6 @@ from riffcomposer.plan.planner import plan_song
 from riffcomposer.plan.statuses import job_states
 from riffcomposer.plan.types import Assessment, Plan
 from riffcomposer.song.default_init import with_default_init
-from riffcomposer.song.diagnostics import Diagnostic, Severity, format_text, in_order, song_error
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.song.resolved import ResolvedSong
@@ -108,7 +107,7 @@ def prepare_song(
     shipped = catalogue()
     found = lint(song, model.profile, shipped, allowed_folders=allowed_folders, model_folder=model.folder)
     if any(diagnostic.severity == "error" for diagnostic in found):
-        raise song_error(song.source.file, found)
+        raise SongError.of(found)
     try:
         plan = plan_song(
             song.resolved,
@@ -128,9 +127,9 @@ def prepare_song(
         check_budget(assessment.budget, limits)
     except SongError as error:
         diagnostics = diagnosed(song, error.diagnostics)
-        raise type(error)(format_text(diagnostics), diagnostics) from None
+        raise type(error).of(diagnostics) from None
     if any(diagnostic.severity == "error" for diagnostic in found):
-        raise song_error(song.source.file, found)
+        raise SongError.of(found)
     warnings = in_order([*found, *diagnosed(song, lint_plan(plan, song.resolved))])
     return PreparedSong(
         song, model, plan, assessment, lock, tuple(warnings), backend, draft, limits, tuple(allowed_folders)
@@ -228,11 +227,6 @@ def expected_backend(device: str, store: Store) -> str:
     return guess_backend(device)
 
 
-def diagnosed(song: LoadedSong, findings: Iterable[Finding | Diagnostic]) -> list[Diagnostic]:
-    """Findings with their place in the file."""
-    return [
-        finding
-        if isinstance(finding, Diagnostic)
-        else song.diagnostic(finding.severity, finding.code, finding.message, finding.path, finding.hint)
-        for finding in findings
-    ]
+def diagnosed(song: LoadedSong, findings: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Adds each diagnostic's place in the song's file."""
+    return [song.source.located(finding) for finding in findings]

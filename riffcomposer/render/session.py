@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from riffcomposer.device import guess_basis, named_device
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import SongError, StoreError
 from riffcomposer.files import is_read_only, sweep_stale
 from riffcomposer.lock.kept_keys import named_by_locks
@@ -23,7 +24,6 @@ from riffcomposer.render.output_names import check_folder, check_owner, track_fi
 from riffcomposer.render.prepare import PreparedSong, examine, prepare_song
 from riffcomposer.render.settings import RenderSettings, section_alone
 from riffcomposer.render.stopping import StopFlag
-from riffcomposer.song.diagnostics import Diagnostic
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.store import Store, default_root
 

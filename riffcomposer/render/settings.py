@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from riffcomposer.errors import UsageError
-from riffcomposer.song.diagnostics import did_you_mean
 from riffcomposer.song.reader import LoadedSong
 from riffcomposer.song.resolved import TransitionSpec
+from riffcomposer.text import did_you_mean
 
 
 @dataclass(frozen=True)

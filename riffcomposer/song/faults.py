@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from riffcomposer.song.diagnostics import MAX_DIAGNOSTICS, did_you_mean, nearest, shorten
+from riffcomposer.diagnostics import Diagnostic, NodePath
+from riffcomposer.errors import MAX_DIAGNOSTICS
 from riffcomposer.song.language import Section, Settings, Song
-from riffcomposer.song.resolved import NodePath
 from riffcomposer.song.yaml_syntax import key_in_text
+from riffcomposer.text import did_you_mean, nearest, shorten
 
 SYNONYMS = {
     "bpm": "tempo",
@@ -35,24 +35,17 @@ SYNONYMS = {
 """Words of other programs, and what this language calls them."""
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One fault found by a check of values.
-
-    Attributes:
-        path: Where in the song the fault is.
-        at_key: The key is at fault, not its value.
-        missing: For `missing-key`: keys of the mapping at `path`, any one of which removes the fault.
-        meant: For `unknown-key`: the key that was probably meant, if any is similar.
-    """
-
-    path: NodePath
-    code: str
-    message: str
-    hint: str = ""
-    at_key: bool = False
-    missing: tuple[str, ...] = ()
-    meant: str = ""
+def fault(
+    path: NodePath,
+    code: str,
+    message: str,
+    hint: str = "",
+    *,
+    at_key: bool = False,
+    keys: tuple[str, ...] = (),
+) -> Diagnostic:
+    """Makes the diagnostic of a fault; its place in the file is filled in later."""
+    return Diagnostic("error", code, message, path, hint, at_key=at_key, keys=keys)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -82,7 +75,7 @@ def label(path: NodePath) -> str:
     return str(path[-1]) if path else "the song"
 
 
-def _unknown_key(path: NodePath, look: bool) -> Fault:
+def _unknown_key(path: NodePath, look: bool) -> Diagnostic:
     key, model = str(path[-1]), model_at(path[:-1])
     known = model.model_fields
     homes = ((Song, "at the top of the song"), (Section, "in a section"), (Settings, "in defaults"))
@@ -96,7 +89,9 @@ def _unknown_key(path: NodePath, look: bool) -> Fault:
         hint = f"did you mean '{meant}'?"
     else:
         hint = f"it belongs {home}" if home else "keys of your own begin with x-"
-    return Fault(path, "unknown-key", f"unknown key {shorten(key)}", hint, at_key=True, meant=meant)
+    return fault(
+        path, "unknown-key", f"unknown key {shorten(key)}", hint, at_key=True, keys=(meant,) if meant else ()
+    )
 
 
 _BOUNDS = {
@@ -152,50 +147,54 @@ def _type_hint(kind: str, value: object, path: NodePath) -> str:
     return ""
 
 
-def _fault(error: dict[str, Any], look: bool) -> Fault:
+def _fault(error: dict[str, Any], look: bool) -> Diagnostic:
     kind, path, value = str(error["type"]), tuple(error["loc"]), error["input"]
     context = error.get("ctx", {})
     name = label(path)
     if kind == "extra_forbidden":
         return _unknown_key(path, look)
     if kind == "missing":
-        return Fault(path[:-1], "missing-key", f"{name} is missing", missing=(str(path[-1]),))
+        return fault(path[:-1], "missing-key", f"{name} is missing", keys=(str(path[-1]),))
     if kind in _BOUNDS:
         key, word = _BOUNDS[kind]
         bound = context[key]
         limit = str(bound) if isinstance(bound, int) else f"{bound:g}"
-        return Fault(path, "out-of-range", f"{name} must be {word} {limit} (got {shorten(value)})")
+        return fault(path, "out-of-range", f"{name} must be {word} {limit} (got {shorten(value)})")
     if kind in _KINDS:
         got = shorten(value)
-        return Fault(
+        return fault(
             path, "wrong-type", f"{name} must be {_KINDS[kind]} (got {got})", _type_hint(kind, value, path)
         )
     if kind in _SIZES:
         key, word, unit = _SIZES[kind]
         limit = context[key]
         unit += "" if limit == 1 else "s"
-        return Fault(path, "wrong-length", f"{name} must have {word} {limit} {unit}")
+        return fault(path, "wrong-length", f"{name} must have {word} {limit} {unit}")
     if kind == "literal_error":
         allowed = str(context["expected"]).replace("'", "")
         candidates = allowed.replace(" or ", ", ").split(", ")
         hint = did_you_mean(value, candidates)
-        return Fault(path, "unknown-value", f"{name} must be {allowed} (got {shorten(value)})", hint)
+        return fault(path, "unknown-value", f"{name} must be {allowed} (got {shorten(value)})", hint)
     if kind == "string_pattern_mismatch":
         hint = "write default, org/name@ and a commit of 40 hex digits, or ./folder"
-        return Fault(path, "bad-value", f"{shorten(value)} is not a {name}", hint)
+        return fault(path, "bad-value", f"{shorten(value)} is not a {name}", hint)
     if kind == "value_error":
         text = str(context["error"])
-        return Fault(path, "bad-value", f"{name} {text}" if text.startswith(("must", "is ")) else text)
-    return Fault(path, "bad-value", f"{name}: {str(error['msg'])[:200]}")
+        return fault(path, "bad-value", f"{name} {text}" if text.startswith(("must", "is ")) else text)
+    return fault(path, "bad-value", f"{name}: {str(error['msg'])[:200]}")
 
 
-def faults_of(error: ValidationError) -> list[Fault]:
+def faults_of(error: ValidationError) -> list[Diagnostic]:
     """Makes one fault from each of pydantic's errors; after many, later ones get no suggestion."""
     entries = error.errors(include_url=False)
     return [_fault(dict(entry), number < MAX_DIAGNOSTICS) for number, entry in enumerate(entries)]
 
 
-def without_echoes(faults: list[Fault]) -> list[Fault]:
+def without_echoes(faults: list[Diagnostic]) -> list[Diagnostic]:
     """Drops "missing" faults that a misspelt key of the same mapping explains."""
-    meant = {(fault.path[:-1], fault.meant) for fault in faults if fault.code == "unknown-key"}
-    return [fault for fault in faults if not any((fault.path, key) in meant for key in fault.missing)]
+    meant = {(found.path[:-1], key) for found in faults if found.code == "unknown-key" for key in found.keys}
+    return [
+        found
+        for found in faults
+        if found.code != "missing-key" or not any((found.path, key) in meant for key in found.keys)
+    ]

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.composer.meters import METERS
+from riffcomposer.diagnostics import Diagnostic, NodePath, in_order
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song.default_init import composed_meter
-from riffcomposer.song.diagnostics import Diagnostic, did_you_mean, in_order, shorten
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import PathError, is_path, resolve_inside
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
-from riffcomposer.song.resolved import NodePath, ResolvedSection
+from riffcomposer.song.resolved import ResolvedSection
+from riffcomposer.text import did_you_mean, shorten
 from riffcomposer.units import Timebase, exact
 
 SILENT_DB = -60

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from riffcomposer.checkpoints.lora_fit import Layers, fit_lora, layers_of
 from riffcomposer.checkpoints.lora_values import check_values
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import ModelError
-from riffcomposer.song.diagnostics import Diagnostic, Severity, printable, shorten
 from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
 from riffcomposer.song.reader import LoadedSong
-
-_Finding = tuple[Severity, str, str, str]
-"""Severity, code, message without the file's name, hint."""
+from riffcomposer.text import printable, shorten
 
 
 def lint_loras(
@@ -26,7 +25,7 @@ def lint_loras(
         allowed: Folders besides the song's own that its files may be in.
     """
     layers = _layers(model_folder)
-    looked: dict[str, _Finding | None] = {}
+    looked: dict[str, Diagnostic | None] = {}
     for section in song.resolved.sections:
         for index, lora in enumerate(section.loras):
             try:
@@ -36,10 +35,9 @@ def lint_loras(
             if lora.path not in looked:
                 looked[lora.path] = _finding(file, layers)
             if found := looked[lora.path]:
-                severity, code, message, hint = found
-                text = f"{shorten(lora.path)} {printable(message)}"
+                text = f"{shorten(lora.path)} {printable(found.message)}"
                 path = (*section.where("lora"), index, "path")
-                yield song.diagnostic(severity, code, text, path, printable(hint))
+                yield song.source.located(replace(found, message=text, path=path))
 
 
 def _layers(folder: Path | None) -> Layers | None:
@@ -52,20 +50,20 @@ def _layers(folder: Path | None) -> Layers | None:
         return None
 
 
-def _finding(file: Path, layers: Layers | None) -> _Finding | None:
-    """Returns the finding about one file, if any."""
+def _finding(file: Path, layers: Layers | None) -> Diagnostic | None:
+    """Returns what is wrong with one file, if anything, without the file's name."""
     try:
         fit = fit_lora(file, layers)
         acts = check_values(file, fit)
     except ModelError as error:
         message, _, hint = str(error).partition("; ")
-        return "error", "bad-lora", message, hint
+        return Diagnostic("error", "bad-lora", message, hint=printable(hint))
     except OSError as error:
-        return "error", "bad-lora", f"cannot be read ({error.strerror})", ""
+        return Diagnostic("error", "bad-lora", f"cannot be read ({error.strerror})")
     if not acts:
-        return "warning", "idle-lora", "changes nothing: all that it adds is zero", ""
+        return Diagnostic("warning", "idle-lora", "changes nothing: all that it adds is zero")
     if fit.left_out:
         first, total = fit.left_out[0][:120], len(fit.left_out) + len(fit.used)
         message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"
-        return "warning", "lora-in-part", message, "the other tensors act as usual"
+        return Diagnostic("warning", "lora-in-part", message, hint="the other tensors act as usual")
     return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from riffcomposer.song.resolved import NodePath
+from riffcomposer.diagnostics import NodePath
 
 EXCLUSIVE = (("bars", "clips", "duration"), ("strength", "denoising"))
 """Keys of which a section has one; stating one replaces an inherited other."""

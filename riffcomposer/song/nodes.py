@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from riffcomposer.song.diagnostics import Span
-from riffcomposer.song.resolved import NodePath
+from riffcomposer.diagnostics import NodePath, Span
 
 PlainScalar = str | int | float | bool | None
 

@@ -13,7 +13,7 @@ import stat
 import unicodedata
 from pathlib import Path
 
-from riffcomposer.song.diagnostics import nearest, shorten
+from riffcomposer.text import nearest, shorten
 
 MAX_FILE_BYTES = 512 << 20
 MAX_LORA_BYTES = 2 << 30

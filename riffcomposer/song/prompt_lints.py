@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from riffcomposer.song.diagnostics import Diagnostic, Severity, shorten
+from riffcomposer.diagnostics import Diagnostic, NodePath, Severity
 from riffcomposer.song.emphasis import MAX_WEIGHT, brackets, lone_brackets
 from riffcomposer.song.reader import LoadedSong
-from riffcomposer.song.resolved import NodePath
+from riffcomposer.text import shorten
 
 _MAX_LINES = 100
 

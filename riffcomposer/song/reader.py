@@ -12,14 +12,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from riffcomposer.diagnostics import Diagnostic, NodePath, Severity, Span
 from riffcomposer.errors import SongError
 from riffcomposer.song import language, nodes, rules
-from riffcomposer.song.diagnostics import Diagnostic, Severity, Span, song_error
-from riffcomposer.song.faults import Fault, faults_of, label, without_echoes
+
+# TODO ['song_error']
+from riffcomposer.song.faults import fault, faults_of, label, without_echoes
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import existing
 from riffcomposer.song.resolve import resolve
-from riffcomposer.song.resolved import NodePath, ResolvedSong
+from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.song.source import Source
 from riffcomposer.song.yaml_events import compose
 from riffcomposer.song.yaml_syntax import key_in_text
@@ -68,7 +70,7 @@ class LoadedSong:
         return self.source.diagnostic(severity, code, message, path, hint, key=key)
 
 
-def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
+def _plain(node: Node, path: NodePath, faults: list[Diagnostic]) -> object:
     """Returns the tree as plain values without `x-` keys; a key without a value is a fault."""
     if isinstance(node, Scalar):
         return node.value
@@ -77,7 +79,7 @@ def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
         for index, item in enumerate(node.items):
             if items[index] is None and not item.invalid:
                 item.invalid = True
-                faults.append(Fault((*path, index), "missing-value", f"{label((*path, index))} has no value"))
+                faults.append(fault((*path, index), "missing-value", f"{label((*path, index))} has no value"))
         return items
     assert isinstance(node, Mapping)
     values: dict[str, object] = {}
@@ -89,25 +91,25 @@ def _plain(node: Node, path: NodePath, faults: list[Fault]) -> object:
             value.invalid = True
             word = key_in_text(key)
             hint = f"write a space after {word}:" if word else "write one, or take the line out"
-            faults.append(Fault((*path, key), "missing-value", f"{key} has no value", hint, at_key=True))
+            faults.append(fault((*path, key), "missing-value", f"{key} has no value", hint, at_key=True))
     return values
 
 
-def _validated(root: Node, faults: list[Fault]) -> language.Song | None:
+def _validated(root: Node, faults: list[Diagnostic]) -> language.Song | None:
     """Runs every check of values; returns the song if none finds a fault."""
     plain = _plain(root, (), faults)
     song = None
     if not isinstance(plain, dict):
-        faults.append(Fault((), "not-a-song", "a song is a mapping (title: ..., sections: ...) at the top"))
+        faults.append(fault((), "not-a-song", "a song is a mapping (title: ..., sections: ...) at the top"))
         return None
-    found: list[Fault] = []
+    found: list[Diagnostic] = []
     try:
         song = language.Song.model_validate(plain)
     except ValidationError as error:
         found = faults_of(error)
-    said = {fault.path for fault in found if not fault.at_key}
-    found += [fault for fault in rules.check(plain) if fault.at_key or fault.path not in said]
-    faults += [fault for fault in without_echoes(found) if not nodes.is_invalid(root, fault.path)]
+    said = {each.path for each in found if not each.at_key}
+    found += [each for each in rules.check(plain) if each.at_key or each.path not in said]
+    faults += [each for each in without_echoes(found) if not nodes.is_invalid(root, each.path)]
     return song
 
 
@@ -132,26 +134,23 @@ def parse_song(content: bytes, path: Path, file: str | None = None) -> LoadedSon
         text = decode(content)
         source.lines = split_lines(text)
         root = compose(text, report)
-    except UnreadableYaml as fault:
-        if not source.lines and fault.span.line:
+    except UnreadableYaml as problem:
+        if not source.lines and problem.span.line:
             source.lines = split_lines(content.decode("utf-8-sig", errors="replace"))
-        report(fault.span, fault.code, fault.message, fault.hint)
-        raise song_error(source.file, diagnostics) from None
+        report(problem.span, problem.code, problem.message, problem.hint)
+        raise SongError.of(diagnostics) from None
     if any(diagnostic.code == "odd-blank" for diagnostic in diagnostics):
         # Keys with such a character in them are other keys, so further faults would mislead.
-        raise song_error(source.file, diagnostics)
+        raise SongError.of(diagnostics)
     if root is None or (isinstance(root, Scalar) and root.value is None and not root.invalid):
         report(Span(1, 1, 2), "empty", "the song is empty", "`riffcompose new` writes one to start from")
-        raise song_error(source.file, diagnostics)
+        raise SongError.of(diagnostics)
     source.root = root
-    faults: list[Fault] = []
+    faults: list[Diagnostic] = []
     song = _validated(root, faults)
-    diagnostics += [
-        source.diagnostic("error", fault.code, fault.message, fault.path, fault.hint, key=fault.at_key)
-        for fault in faults
-    ]
+    diagnostics += map(source.located, faults)
     if diagnostics or song is None:
-        raise song_error(source.file, diagnostics)
+        raise SongError.of(diagnostics)
     return LoadedSong(path, resolve(song), source)
 
 
@@ -177,4 +176,4 @@ def load_song(path: Path | str) -> LoadedSong:
 
 
 def _unreadable(name: str, message: str) -> SongError:
-    return song_error(name, [Diagnostic("error", "unreadable", message, name)])
+    return SongError.of([Diagnostic("error", "unreadable", message, file=name)])

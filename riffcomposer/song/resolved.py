@@ -13,11 +13,9 @@ from fractions import Fraction
 from typing import Literal
 
 from riffcomposer.curves import Curve
+from riffcomposer.diagnostics import NodePath
 from riffcomposer.song.effects import Effect
 from riffcomposer.units import Length, Meter
-
-NodePath = tuple[str | int, ...]
-"""The keys and indices that lead to a value of the song: ("sections", 2, "strength")."""
 
 
 @dataclass(frozen=True)

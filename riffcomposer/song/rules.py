@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES
-from riffcomposer.song.diagnostics import did_you_mean, shorten
 from riffcomposer.song.effects import EFFECTS
-from riffcomposer.song.faults import Fault
+from riffcomposer.song.faults import fault
 from riffcomposer.song.merge import (
     EXCLUSIVE,
     MAX_USE_DEPTH,
@@ -23,7 +23,7 @@ from riffcomposer.song.merge import (
     use_circle,
 )
 from riffcomposer.song.paths import is_path, path_fault
-from riffcomposer.song.resolved import NodePath
+from riffcomposer.text import did_you_mean, shorten
 
 Plain = Mapping[str, Any]
 
@@ -39,37 +39,37 @@ def _as(kind: type, value: object) -> Any:
     return value if isinstance(value, kind) else kind()
 
 
-def _exclusive(section: Plain, path: NodePath) -> Iterator[Fault]:
+def _exclusive(section: Plain, path: NodePath) -> Iterator[Diagnostic]:
     for group in EXCLUSIVE:
         stated = [key for key in section if key in group]
         for key in stated[1:]:
             message = f"{key} and {stated[0]} cannot be used together"
-            yield Fault((*path, key), "exclusive-keys", message, "keep one of them", at_key=True)
+            yield fault((*path, key), "exclusive-keys", message, "keep one of them", at_key=True)
 
 
-def _chain(chain: object, path: NodePath) -> Iterator[Fault]:
+def _chain(chain: object, path: NodePath) -> Iterator[Diagnostic]:
     if not isinstance(chain, list):
         return
     for index, entry in enumerate(chain):
         if isinstance(entry, dict) and len(entry) != 1 and all(name in EFFECTS for name in entry):
             names = ", ".join(entry) or "none"
             message = f"each item of a chain names one effect (got {names})"
-            yield Fault((*path, index), "one-effect", message, "put each effect into an item of its own")
+            yield fault((*path, index), "one-effect", message, "put each effect into an item of its own")
 
 
-def _transition(transition: object, path: NodePath) -> Iterator[Fault]:
+def _transition(transition: object, path: NodePath) -> Iterator[Diagnostic]:
     if not isinstance(transition, dict):
         return
     kind = transition.get("type", "crossfade")
     for key, belongs in (("length", "crossfade"), ("clips", "bridge")):
         if key in transition and kind in ("cut", "crossfade", "bridge") and kind != belongs:
             message = f"{key} does not apply to a {kind}, only to a {belongs}"
-            yield Fault((*path, key), "does-not-apply", message, at_key=True)
+            yield fault((*path, key), "does-not-apply", message, at_key=True)
 
 
 def _file(
     value: object, path: NodePath, suffixes: Sequence[str], *, catalogue: bool = True
-) -> Iterator[Fault]:
+) -> Iterator[Diagnostic]:
     """Checks the form and suffix of a path; nothing is opened."""
     if not isinstance(value, str) or not value or (catalogue and not is_path(value)):
         return
@@ -77,10 +77,10 @@ def _file(
     if message is None and not value.lower().endswith(tuple(suffixes)):
         message = f"{shorten(value)} is not a file of the right kind ({' '.join(suffixes)})"
     if message is not None:
-        yield Fault(path, "bad-path", message)
+        yield fault(path, "bad-path", message)
 
 
-def _score(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
+def _score(section: Plain, merged: Merged, path: NodePath) -> Iterator[Diagnostic]:
     """Checks that a stated score is heard: its section starts from it."""
     if "score" not in section:
         return
@@ -89,10 +89,10 @@ def _score(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
     if isinstance(name, str) and name != "score":
         message = f"score does not apply: this section starts from {shorten(name)}"
         hint = "write init: score, or take one of the two out"
-        yield Fault((*path, "score"), "does-not-apply", message, hint, at_key=True)
+        yield fault((*path, "score"), "does-not-apply", message, hint, at_key=True)
 
 
-def _files(settings: Plain, path: NodePath) -> Iterator[Fault]:
+def _files(settings: Plain, path: NodePath) -> Iterator[Diagnostic]:
     init = settings.get("init")
     if isinstance(init, dict):
         text = init.get("path")
@@ -101,7 +101,7 @@ def _files(settings: Plain, path: NodePath) -> Iterator[Fault]:
             for key in ("start", "tempo", "bars"):
                 if key in init:
                     message = f"{key} does not apply to a loop of the catalogue, only to a file"
-                    yield Fault((*path, "init", key), "does-not-apply", message, at_key=True)
+                    yield fault((*path, "init", key), "does-not-apply", message, at_key=True)
     else:
         yield from _file(init, (*path, "init"), AUDIO_SUFFIXES + IMAGE_SUFFIXES)
     yield from _file(settings.get("mask"), (*path, "mask"), IMAGE_SUFFIXES)
@@ -114,20 +114,20 @@ def _files(settings: Plain, path: NodePath) -> Iterator[Fault]:
             yield from _file(lora, where, (".safetensors",), catalogue=False)
 
 
-def _settings(settings: Plain, path: NodePath) -> Iterator[Fault]:
+def _settings(settings: Plain, path: NodePath) -> Iterator[Diagnostic]:
     """Checks the keys that `defaults` and sections have in common."""
     yield from _exclusive(settings, path)
     yield from _transition(settings.get("transition"), (*path, "transition"))
     yield from _files(settings, path)
 
 
-def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Fault]:
+def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Diagnostic]:
     unknown = 0
     for index, section in enumerate(sections):
         name, used = section.get("name"), section.get("use")
         if isinstance(name, str) and names[name] != index:
             message = f"the name {shorten(name)} is already taken by section {names[name] + 1}"
-            yield Fault(
+            yield fault(
                 ("sections", index, "name"), "duplicate-name", message, "give each section a name of its own"
             )
         if not isinstance(used, str):
@@ -137,18 +137,18 @@ def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Faul
             unknown += 1
             near = did_you_mean(used, names) if unknown <= MAX_HINTS else ""
             hint = near or ("" if names else "give the section a name first")
-            yield Fault(where, "unknown-section", f"there is no section named {shorten(used)}", hint)
+            yield fault(where, "unknown-section", f"there is no section named {shorten(used)}", hint)
         else:
             circle = use_circle(sections, index, names)
             if len(use_chain(sections, index, names)) > MAX_USE_DEPTH:
                 message = f"more than {MAX_USE_DEPTH} sections build on one another"
-                yield Fault(where, "use-too-deep", message, "use a section nearer to the start of the chain")
+                yield fault(where, "use-too-deep", message, "use a section nearer to the start of the chain")
             elif circle and index == min(circle):
                 message = f"{shorten(used)} builds on this section, so this section cannot use it"
-                yield Fault(where, "use-circle", message)
+                yield fault(where, "use-circle", message)
 
 
-def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
+def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Diagnostic]:
     """Checks that a section has a prompt or a walk, and that every stated prompt and seed has an effect."""
     walk = merged.values.get("walk")
     has_prompt = "prompt" in merged.values
@@ -162,24 +162,22 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Fault]:
             if key in section and all(point_key in point for point in points):
                 message = f"{key} does not apply: every point of the walk has its own"
                 hint = "" if own_walk else "state the walk again with other points"
-                yield Fault((*path, key), "does-not-apply", message, hint, at_key=True)
+                yield fault((*path, key), "does-not-apply", message, hint, at_key=True)
         if own_walk and not has_prompt:
             for index, point in enumerate(points):
                 if "prompt" not in point and point.get("strength", merged.strength) != 0:
                     hint = "give the section a prompt, or each point its own"
                     where = (*path, "walk", index)
-                    yield Fault(
+                    yield fault(
                         where,
                         "missing-key",
                         f"point {index + 1} of the walk has no prompt",
                         hint,
-                        missing=("prompt",),
+                        keys=("prompt",),
                     )
     elif "walk" not in merged.values and not has_prompt and merged.strength != 0:
         hint = "write prompt:, or walk: with several, or strength: 0 to play the loop itself"
-        yield Fault(
-            path, "missing-key", "this section has no prompt", hint, missing=("prompt", "walk", "use")
-        )
+        yield fault(path, "missing-key", "this section has no prompt", hint, keys=("prompt", "walk", "use"))
 
 
 def _has_init(merged: Merged, model: object) -> bool:
@@ -190,22 +188,22 @@ def _has_init(merged: Merged, model: object) -> bool:
     return init not in ("none", {"path": "none"})
 
 
-def _section(section: Plain, merged: Merged, model: object, path: NodePath) -> Iterator[Fault]:
+def _section(section: Plain, merged: Merged, model: object, path: NodePath) -> Iterator[Diagnostic]:
     yield from _walk(section, merged, path)
     if not any(key in merged.values for key in ("bars", "clips", "duration", "walk")):
         message = "this section has no length"
-        yield Fault(
+        yield fault(
             path,
             "missing-key",
             message,
             "write bars: 8, or clips: 4, or duration: 20s",
-            missing=(*EXCLUSIVE[0], "walk", "use"),
+            keys=(*EXCLUSIVE[0], "walk", "use"),
         )
     if not _has_init(merged, model):
         for key in ("strength", "denoising", "mask"):
             if key in section and section[key] != "none":
                 message = f"{key} does not apply to a section without init"
-                yield Fault(
+                yield fault(
                     (*path, key), "does-not-apply", message, "write init: score, or name a loop", at_key=True
                 )
         walk = section.get("walk")
@@ -213,21 +211,21 @@ def _section(section: Plain, merged: Merged, model: object, path: NodePath) -> I
             if isinstance(point, dict) and "strength" in point:
                 message = "strength does not apply to a section without init"
                 where = (*path, "walk", index, "strength")
-                yield Fault(
+                yield fault(
                     where, "does-not-apply", message, "write init: score, or name a loop", at_key=True
                 )
 
 
-def _alpha(settings: Plain, curve: object, path: NodePath) -> Iterator[Fault]:
+def _alpha(settings: Plain, curve: object, path: NodePath) -> Iterator[Diagnostic]:
     if "alpha_power" in settings and curve in (None, "linear", "ease"):
         message = "alpha_power applies to alpha_curve: power only"
-        yield Fault((*path, "alpha_power"), "does-not-apply", message, "add alpha_curve: power", at_key=True)
+        yield fault((*path, "alpha_power"), "does-not-apply", message, "add alpha_curve: power", at_key=True)
 
 
-def _first_transition(song: Plain, sections: Sequence[Plain]) -> Iterator[Fault]:
+def _first_transition(song: Plain, sections: Sequence[Plain]) -> Iterator[Diagnostic]:
     if "transition" in sections[0] and song.get("loop") is not True and "length" not in song:
         message = "transition does not apply to the first section of a song that neither loops nor repeats"
-        yield Fault(
+        yield fault(
             ("sections", 0, "transition"),
             "does-not-apply",
             message,
@@ -236,11 +234,11 @@ def _first_transition(song: Plain, sections: Sequence[Plain]) -> Iterator[Fault]
         )
 
 
-def check(song: object) -> list[Fault]:
+def check(song: object) -> list[Diagnostic]:
     """Finds every fault of these kinds in a plain song without `x-` keys."""
     if not isinstance(song, dict):
         return []
-    faults: list[Fault] = []
+    faults: list[Diagnostic] = []
     listed: list[Any] = _as(list, song.get("sections"))
     sections: list[Plain] = [_as(dict, item) for item in listed]
     defaults: Plain = _as(dict, song.get("defaults"))
@@ -266,5 +264,5 @@ def check(song: object) -> list[Fault]:
     for index, name in enumerate(formats[:8]):
         if name in formats[:index]:
             message = f"the format {shorten(name)} is listed twice"
-            faults.append(Fault(("output", "formats", index), "duplicate-item", message))
+            faults.append(fault(("output", "formats", index), "duplicate-item", message))
     return faults

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from riffcomposer.diagnostics import Diagnostic, NodePath, Severity, Span
 from riffcomposer.song import nodes
-from riffcomposer.song.diagnostics import Diagnostic, Severity, Span
 from riffcomposer.song.nodes import Node, Scalar
-from riffcomposer.song.resolved import NodePath
 
 _CUT_BY_A_COMMENT = {"bad-path", "bad-file", "unknown-name"}
 _COMMENT = re.compile(r"[ \t]+#")
@@ -41,8 +40,24 @@ class Source:
         if code == "missing-value" and _ONLY_A_COMMENT.match(source, span.end_column - 1):
             hint = "' #' begins a comment: put the text in quotes"
         return Diagnostic(
-            severity, code, message, self.file, span.line, span.column, span.end_column, source, hint
+            severity,
+            code,
+            message,
+            hint=hint,
+            file=self.file,
+            line=span.line,
+            column=span.column,
+            end_column=span.end_column,
+            source=source,
         )
+
+    def located(self, diagnostic: Diagnostic) -> Diagnostic:
+        """Adds file, line and columns to a diagnostic that has a path only."""
+        if diagnostic.file:
+            return diagnostic
+        span = self.position(diagnostic.path, key=diagnostic.at_key)
+        found = self.at(span, diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.hint)
+        return replace(found, path=diagnostic.path, at_key=diagnostic.at_key, keys=diagnostic.keys)
 
     def diagnostic(
         self,
@@ -55,4 +70,4 @@ class Source:
         key: bool = False,
     ) -> Diagnostic:
         """Makes a diagnostic at the value (or the key) at `path`."""
-        return self.at(self.position(path, key=key), severity, code, message, hint)
+        return self.located(Diagnostic(severity, code, message, path, hint, at_key=key))

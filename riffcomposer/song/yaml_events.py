@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from riffcomposer.song.diagnostics import Span, printable, shorten
+from riffcomposer.diagnostics import Span
 from riffcomposer.song.nodes import Mapping, Node, PlainScalar, Scalar, Sequence
 from riffcomposer.song.yaml_syntax import syntax_fault
 from riffcomposer.song.yaml_text import (
@@ -28,6 +28,7 @@ from riffcomposer.song.yaml_text import (
     split_lines,
     without_odd_blanks,
 )
+from riffcomposer.text import printable, shorten
 
 MAX_DEPTH = 32
 MAX_NODES = 30_000

@@ -10,8 +10,9 @@ import re
 
 import yaml
 
-from riffcomposer.song.diagnostics import Span, printable
+from riffcomposer.diagnostics import Span
 from riffcomposer.song.yaml_text import UnreadableYaml, odd_blank, odd_blank_between
+from riffcomposer.text import printable
 
 CODE = "yaml-syntax"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from riffcomposer.song.diagnostics import Span
+from riffcomposer.diagnostics import Span
 
 MAX_BYTES = 256 * 1024
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue, Loop, SeedMask
-from riffcomposer.song.diagnostics import Diagnostic
 from riffcomposer.song.reader import LoadedSong, parse_song
 
 

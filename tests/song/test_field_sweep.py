@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import SongError
-from riffcomposer.song.diagnostics import Diagnostic
 from riffcomposer.song.effects import EFFECTS
 from riffcomposer.song.reader import parse_song
 from riffcomposer.song.schema import song_schema

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lora_files import ATTENTION, KOHYA, kohya, pair, save
 
-from riffcomposer.song.diagnostics import Diagnostic
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.song.lora_lints import lint_loras
 from riffcomposer.song.reader import LoadedSong
 

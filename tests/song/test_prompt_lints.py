@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from riffcomposer.song.diagnostics import Diagnostic
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
 

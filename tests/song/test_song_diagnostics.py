@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riffcomposer.song.diagnostics import (
-    MAX_DIAGNOSTICS,
-    Diagnostic,
-    did_you_mean,
-    format_github,
-    format_text,
-    in_order,
-    printable,
-    shorten,
-    song_error,
-    to_json,
-)
+from riffcomposer.diagnostics import Diagnostic, format_github, format_text, in_order, to_json
+from riffcomposer.errors import MAX_DIAGNOSTICS, SongError
+from riffcomposer.text import did_you_mean, printable, shorten
 
 Faults = Callable[[str], list[Diagnostic]]
 
@@ -56,7 +48,17 @@ def test_long_lines_are_cut_around_the_token(faults_in: Faults) -> None:
 
 
 def test_github_escapes() -> None:
-    fault = Diagnostic("error", "c", "50% off:\r\nnow, here", "a,b:c.yaml", 3, 5, 7, "x", "100%")
+    fault = Diagnostic(
+        "error",
+        "c",
+        "50% off:\r\nnow, here",
+        hint="100%",
+        file="a,b:c.yaml",
+        line=3,
+        column=5,
+        end_column=7,
+        source="x",
+    )
     assert format_github([fault]) == (
         "::error file=a%2Cb%3Ac.yaml,line=3,endLine=3,col=5,endColumn=7,title=c::50%25 off:��now, here; "
         "100%25"
@@ -64,7 +66,7 @@ def test_github_escapes() -> None:
 
 
 def test_github_without_a_line() -> None:
-    fault = Diagnostic("warning", "c", "m", "f.yaml")
+    fault = Diagnostic("warning", "c", "m", file="f.yaml")
     assert format_github([fault]) == "::warning file=f.yaml,title=c::m"
 
 
@@ -78,7 +80,7 @@ def test_json_has_every_field(faults_in: Faults) -> None:
 
 @given(st.text(max_size=80))
 def test_nothing_unprintable_is_printed(text: str) -> None:
-    fault = Diagnostic("error", text, text, text, 1, 1, 2, text, text)
+    fault = Diagnostic("error", text, text, hint=text, file=text, line=1, column=1, end_column=2, source=text)
     for shown in (
         printable(text),
         format_text([fault]),
@@ -92,14 +94,28 @@ def test_nothing_unprintable_is_printed(text: str) -> None:
 
 
 def test_sorted_and_once() -> None:
-    late = Diagnostic("error", "c", "b", "f", 9, 1, 2)
-    early = Diagnostic("warning", "c", "a", "f", 2, 7, 8)
+    late = Diagnostic("error", "c", "b", file="f", line=9, column=1, end_column=2)
+    early = Diagnostic("warning", "c", "a", file="f", line=2, column=7, end_column=8)
     assert in_order([late, early, late]) == [early, late]
 
 
+def test_what_two_sections_inherit_is_said_once() -> None:
+    first = Diagnostic("warning", "c", "m", ("sections", 0), file="f", line=2, column=1, end_column=2)
+    assert in_order([first, replace(first, path=("sections", 1))]) == [first]
+
+
+def test_without_a_file_a_diagnostic_is_its_sentence() -> None:
+    error = SongError.fault("c", "the tempo is odd", ("tempo",), "write another")
+    assert str(error) == "the tempo is odd; write another"
+    assert error.diagnostics[0].path == ("tempo",)
+
+
 def test_too_many_faults_are_counted() -> None:
-    faults = [Diagnostic("error", "c", "m", "f", line, 1, 2) for line in range(1, MAX_DIAGNOSTICS + 6)]
-    error = song_error("f", faults)
+    faults = [
+        Diagnostic("error", "c", "m", file="f", line=line, column=1, end_column=2)
+        for line in range(1, MAX_DIAGNOSTICS + 6)
+    ]
+    error = SongError.of(faults)
     assert len(error.diagnostics) == MAX_DIAGNOSTICS + 1
     assert "5 more faults" in str(error)
 

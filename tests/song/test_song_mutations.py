@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.diagnostics import format_github, format_text
 from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
-from riffcomposer.song.diagnostics import format_github, format_text
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, parse_song
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from riffcomposer.song.diagnostics import Diagnostic
+from riffcomposer.diagnostics import Diagnostic
 
 Faults = Callable[[str], list[Diagnostic]]
 

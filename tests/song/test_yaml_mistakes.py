@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song import yaml_events
-from riffcomposer.song.diagnostics import Diagnostic
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, load_song, parse_song
 

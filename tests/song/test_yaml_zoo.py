@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from riffcomposer.errors import SongError
-from riffcomposer.song.diagnostics import MAX_DIAGNOSTICS
+from riffcomposer.errors import MAX_DIAGNOSTICS, SongError
 from riffcomposer.song.reader import load_song, parse_song
 from riffcomposer.song.yaml_events import MAX_ALIASES, MAX_DEPTH, MAX_NODES, core_value
 from riffcomposer.song.yaml_text import MAX_BYTES

@@ -1,29 +1,29 @@
 """What is wrong with a song, where, and what to do: one diagnostic for each fault.
 
+Every stage reports with this one type. A stage that knows the song as values fills in `path`, the
+keys that lead to the value; where the song's text is known, `riffcomposer.song.source` adds file,
+line and columns. A fault of a file that no song names (see `riffcomposer.media`) has neither; its
+message is then a predicate, `is silent`, that whoever knows the file's name puts the name before.
+
 Conventions: lines and columns count from 1, columns in characters; `end_column` is one past the
-last character of the token. Line 0 means the whole file. Text that comes from a
-song is made printable here, so that no terminal sequence in it ever reaches a terminal.
+last character of the token. Line 0 means the whole file. Text that comes from a song is made
+printable when a diagnostic is formatted.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from riffcomposer.errors import SongError
+from riffcomposer.text import printable
 
 Severity = Literal["error", "warning"]
 
-MAX_DIAGNOSTICS = 200
-"""Faults of one song that are listed; the rest are only counted."""
+NodePath = tuple[str | int, ...]
+"""The keys and indices that lead to a value of the song: ("sections", 2, "strength")."""
 
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 _SHOWN_WIDTH = 160
 
 
@@ -38,25 +38,32 @@ class Span:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One fault.
+    """One fault or warning.
 
     Attributes:
         code: Short and stable, `unknown-key` for instance.
         message: One sentence, without position.
-        file: The song's name as the user gave it.
+        path: The value of the song that it is about; () for the whole song.
+        hint: What to do about it; may be empty.
+        at_key: The key at `path` is at fault, not its value.
+        keys: For `missing-key`, keys of which any one removes the fault; for `unknown-key`, the key that
+            was probably meant.
+        file: The song's name as the user gave it; empty as long as it is not known.
         source: The text of the line that the fault is on.
-        hint: What to do about the fault; may be empty.
     """
 
     severity: Severity
     code: str
     message: str
-    file: str
-    line: int = 0
-    column: int = 0
-    end_column: int = 0
-    source: str = ""
+    path: NodePath = ()
     hint: str = ""
+    at_key: bool = field(default=False, kw_only=True)
+    keys: tuple[str, ...] = field(default=(), kw_only=True)
+    file: str = field(default="", kw_only=True)
+    line: int = field(default=0, kw_only=True)
+    column: int = field(default=0, kw_only=True)
+    end_column: int = field(default=0, kw_only=True)
+    source: str = field(default="", kw_only=True)
 
     @property
     def sentence(self) -> str:
@@ -68,42 +75,16 @@ class Diagnostic:
         return (self.line, self.column, self.severity, self.message)
 
 
-def printable(text: str) -> str:
-    """Replaces each tab by a space and each control character by U+FFFD, so that columns stay the same."""
-    return _UNPRINTABLE.sub("�", text.replace("\t", " "))
-
-
-def shorten(value: object, limit: int = 40) -> str:
-    """Shows a value in a message: text is quoted, and everything is cut to `limit` characters."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    text = printable(value if isinstance(value, str) else repr(value))
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return f"'{text}'" if isinstance(value, str) else text
-
-
-def nearest(word: object, candidates: Iterable[str]) -> str:
-    """Returns the candidate most similar to `word`, or an empty string if none is similar."""
-    if not isinstance(word, str) or len(word) > 64:
-        return ""
-    by_lower = {candidate.lower(): candidate for candidate in candidates}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[near[0]] if near else ""
-
-
-def did_you_mean(word: object, candidates: Iterable[str]) -> str:
-    """Returns `did you mean 'strength'?`, or an empty string if no candidate is similar."""
-    near = nearest(word, candidates)
-    return f"did you mean '{near}'?" if near else ""
-
-
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorts diagnostics by position and drops repeated ones."""
-    return sorted(dict.fromkeys(diagnostics), key=lambda diagnostic: diagnostic.sort_key)
+    """Sorts diagnostics by position and drops those that a reader could not tell from another.
+
+    What several sections inherit has several paths and one place in the file.
+    """
+    first: dict[tuple[object, ...], Diagnostic] = {}
+    for each in diagnostics:
+        shown = (each.file, each.line, each.column, each.end_column, each.severity, each.code, each.sentence)
+        first.setdefault(shown, each)
+    return sorted(first.values(), key=lambda diagnostic: diagnostic.sort_key)
 
 
 def _width(text: str) -> int:
@@ -129,9 +110,15 @@ def _excerpt(diagnostic: Diagnostic) -> list[str]:
 
 
 def format_text(diagnostics: Sequence[Diagnostic]) -> str:
-    """Formats diagnostics for people: position, sentence, source line, caret."""
+    """Formats diagnostics for people: position, sentence, source line, caret.
+
+    A diagnostic without a file is its sentence alone.
+    """
     lines: list[str] = []
     for diagnostic in diagnostics:
+        if not diagnostic.file:
+            lines.append(diagnostic.sentence)
+            continue
         where = printable(diagnostic.file)
         if diagnostic.line:
             where += f":{diagnostic.line}:{diagnostic.column}"
@@ -142,11 +129,10 @@ def format_text(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """Formats diagnostics for programs: every field, with text made printable."""
-    return {
-        key: printable(value) if isinstance(value, str) else value
-        for key, value in asdict(diagnostic).items()
-    }
+    """Formats a diagnostic for programs: what a reader is shown, with text made printable."""
+    names = ("severity", "code", "message", "file", "line", "column", "end_column", "source", "hint")
+    values = {name: getattr(diagnostic, name) for name in names}
+    return {name: printable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _escape(text: str, more: str = "") -> str:
@@ -171,13 +157,3 @@ def format_github(diagnostics: Sequence[Diagnostic]) -> str:
         listed = ",".join(f"{key}={_escape(printable(value), ':,')}" for key, value in properties.items())
         lines.append(f"::{diagnostic.severity} {listed}::{_escape(diagnostic.sentence)}")
     return "\n".join(lines)
-
-
-def song_error(file: str, diagnostics: Sequence[Diagnostic]) -> SongError:
-    """Makes the error that carries `diagnostics`; its message is their text form."""
-    ordered = in_order(diagnostics)
-    if len(ordered) > MAX_DIAGNOSTICS:
-        rest = len(ordered) - MAX_DIAGNOSTICS
-        more = Diagnostic("error", "too-many-faults", f"{rest} more faults are not shown", file)
-        ordered = [*ordered[:MAX_DIAGNOSTICS], more]
-    return SongError(format_text(ordered), ordered)
