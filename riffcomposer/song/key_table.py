@@ -22,6 +22,7 @@ _PARTS = (
     ("Section", "A section: all of these, and what `defaults` may say", "Settings"),
     ("Point", "A point of a `walk`", None),
     ("Init", "`init` as a mapping", None),
+    ("Score", "`score`", None),
     ("Transition", "`transition` as a mapping", None),
     ("Lora", "An entry of `lora`", None),
     ("Master", "`master`", None),

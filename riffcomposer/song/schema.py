@@ -96,7 +96,7 @@ def _tidy(schema: Any) -> Any:
         for name, own in tidy["properties"].items():
             if name in _DEFAULTS:
                 own["default"] = _DEFAULTS[name]
-        tidy["patternProperties"] = _OWN_KEYS
+        tidy["patternProperties"] = {**tidy.get("patternProperties", {}), **_OWN_KEYS}
     return tidy
 
 

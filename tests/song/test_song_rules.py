@@ -80,24 +80,66 @@ CASES = {
         "does-not-apply",
         "state the walk again",
     ),
-    "sections:\n  - {prompt: jazz, bars: 8, strength: 0.5}\n": (
-        2,
+    "model: ./mine\nsections:\n  - {prompt: jazz, bars: 8, strength: 0.5}\n": (
+        3,
         "strength",
         "does-not-apply",
         "without init",
     ),
-    "sections:\n  - {prompt: jazz, bars: 8, mask: beats-80}\n": (2, "mask", "does-not-apply", "without init"),
+    "model: ./mine\nsections:\n  - {prompt: jazz, bars: 8, mask: beats-80}\n": (
+        3,
+        "mask",
+        "does-not-apply",
+        "without init",
+    ),
     "defaults: {init: keys}\nsections:\n  - {prompt: jazz, bars: 8, init: none, denoising: 0.5}\n": (
         3,
         "denoising",
         "does-not-apply",
         "denoising does not apply",
     ),
-    "sections:\n  - {prompt: jazz, walk: [{seed: 1, strength: 0.5}, {seed: 2}]}\n": (
-        2,
+    "model: ./mine\nsections:\n  - {prompt: jazz, walk: [{seed: 1, strength: 0.5}, {seed: 2}]}\n": (
+        3,
         "strength",
         "does-not-apply",
         "without init",
+    ),
+    "sections:\n  - {prompt: jazz, bars: 8, init: bells, score: {style: jazz}}\n": (
+        2,
+        "score",
+        "does-not-apply",
+        "starts from 'bells'",
+    ),
+    "sections:\n  - {prompt: jazz, bars: 8, score: {style: jaz}}\n": (
+        2,
+        "jaz",
+        "bad-value",
+        "did you mean 'jazz'",
+    ),
+    "sections:\n  - {prompt: jazz, bars: 8, score: {key: H minor}}\n": (
+        2,
+        "H minor",
+        "bad-value",
+        "not a key",
+    ),
+    "sections:\n  - {prompt: jazz, bars: 8, score: {chords: Am | Xm}}\n": (2, "Am | Xm", "bad-value", "Xm"),
+    "sections:\n  - {prompt: jazz, bars: 8, score: {energy: 1.5}}\n": (
+        2,
+        "1.5",
+        "bad-value",
+        "must be 0 to 1",
+    ),
+    "sections:\n  - {prompt: jazz, bars: 8, score: {energy: {x: 1}}}\n": (
+        2,
+        "{x: 1}",
+        "bad-value",
+        "bars as its keys",
+    ),
+    "sections:\n  - {prompt: jazz, bars: 8, score: {parts: {lead: flut}}}\n": (
+        2,
+        "{lead: flut}",
+        "bad-value",
+        "did you mean 'flute'",
     ),
     "sections:\n  - {prompt: jazz, bars: 8, alpha_power: 2}\n": (
         2,
