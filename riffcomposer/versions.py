@@ -17,4 +17,3 @@ MIX_VERSION = 2
 
 AUDIO_READER_VERSION = 2
 """Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
-SYNTH_VERSION = 1

@@ -1,5 +1,0 @@
-"""temporary"""
-
-
-def font_digest() -> str:
-    return "temporary"
