@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import signal
 
 from riffcomposer.composer.theory import Note
+from riffcomposer.synth.stereo_placement import DRUM_PANS
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 _SQUARES_HZ = (205.3, 304.4, 369.6, 522.7, 540.0, 800.0)
@@ -209,13 +210,13 @@ def _sound(kit: str, hit: _Hit) -> _Sound:
 
 def render_drums(
     kit: str, notes: Sequence[Note], seconds_per_beat: float, samples: int, generator: np.random.Generator
-) -> Audio:
+) -> tuple[Audio, Audio]:
     """Plays drum notes (General MIDI numbers) on one of `KITS`; a closed hat cuts an open one.
 
     Returns:
-        Audio float32 [samples].
+        Mid and side (see `stereo_placement`), each float32 [samples].
     """
-    out = np.zeros(samples, np.float32)
+    out, side = np.zeros(samples, np.float32), np.zeros(samples, np.float32)
     tune = generator.uniform(0.92, 1.1)
     drums = sorted({note.pitch for note in notes})
     sounds = {drum: _sound(kit, _Hit(drum, tune, generator)) for drum in drums}
@@ -229,5 +230,8 @@ def render_drums(
             if later is not None:
                 length = min(length, int((later - note.start) * seconds_per_beat * SAMPLE_RATE))
         if length > 0:
-            out[at : at + length] += (0.5 * (note.velocity / 127) ** 1.4 * sound[:length]).astype(np.float32)
-    return out
+            hit = (0.5 * (note.velocity / 127) ** 1.4 * sound[:length]).astype(np.float32)
+            out[at : at + length] += hit
+            if note.pitch in DRUM_PANS:
+                side[at : at + length] -= np.float32(DRUM_PANS[note.pitch]) * hit
+    return out, side

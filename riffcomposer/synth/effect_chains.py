@@ -36,6 +36,7 @@ PartEffect = Callable[[Track], Audio]
 """Processes one part's sound; the effect returns the sound of parts that it is not meant for unchanged."""
 
 MixEffect = Callable[[Audio, np.random.Generator], Audio]
+"""Processes the mid or the side of a mix; the same generator state gives the same random values."""
 
 
 def _pumping(depth: float) -> PartEffect:

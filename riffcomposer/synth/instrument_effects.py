@@ -43,9 +43,13 @@ _SENDS = {
 
 
 @cache
-def impulse_response(seconds: float, high_cut_hz: float) -> Audio:
-    """Noise that decays by 60 dB in `seconds`, darker towards its end, of unit energy."""
-    generator = np.random.default_rng(int(seconds * 1000 + high_cut_hz))
+def impulse_response(seconds: float, high_cut_hz: float, *, side: bool = False) -> Audio:
+    """Noise that decays by 60 dB in `seconds`, darker towards its end, of unit energy.
+
+    The one of the side channel does not correlate with the one of the mid.
+    """
+    seed = int(seconds * 1000 + high_cut_hz)
+    generator = np.random.default_rng((seed, 1) if side else seed)
     samples = int(seconds * SAMPLE_RATE)
     t = np.arange(samples) / SAMPLE_RATE
     noise = generator.standard_normal(samples)
@@ -58,10 +62,12 @@ def impulse_response(seconds: float, high_cut_hz: float) -> Audio:
     return (shaped / np.sqrt(np.sum(shaped**2))).astype(np.float32)
 
 
-@lru_cache(maxsize=32)
-def _response_spectrum(seconds: float, high_cut_hz: float, size: int) -> npt.NDArray[np.complex64]:
+@lru_cache(maxsize=8)
+def _response_spectrum(
+    seconds: float, high_cut_hz: float, size: int, *, side: bool
+) -> npt.NDArray[np.complex64]:
     """The transform of an impulse response, cached because pieces of equal length share it."""
-    return np.asarray(scipy.fft.rfft(impulse_response(seconds, high_cut_hz), size))
+    return np.asarray(scipy.fft.rfft(impulse_response(seconds, high_cut_hz, side=side), size))
 
 
 def send_level(role: str, wetness: float) -> float:
@@ -69,12 +75,18 @@ def send_level(role: str, wetness: float) -> float:
     return _SENDS.get(role, 0.8) * wetness
 
 
-def reverberate(send: Audio, room: Room | None) -> Audio:
-    """The reverberation of a send signal without the dry sound; silence if `room` is None."""
+def reverberate(send: Audio, room: Room | None, *, side: bool = False) -> Audio:
+    """The reverberation of a send signal without the dry sound; silence if `room` is None.
+
+    Args:
+        send: The sound that is sent, [samples].
+        room: The room.
+        side: Whether the side of a stereo signal is wanted, else the mid.
+    """
     if room is None or not np.any(send):
         return np.zeros_like(send)
     size = scipy.fft.next_fast_len(len(send) + int(room.seconds * SAMPLE_RATE), real=True)
-    response = _response_spectrum(room.seconds, room.high_cut_hz, size)
+    response = _response_spectrum(room.seconds, room.high_cut_hz, size, side=side)
     wet = scipy.fft.irfft(scipy.fft.rfft(send, size) * response, size)
     return np.asarray(room.share * wet[: len(send)], np.float32)
 

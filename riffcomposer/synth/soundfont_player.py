@@ -1,17 +1,23 @@
-"""Plays notes with SoundFont files (SF2 and SF3) by the library tinysoundfont.
+"""Plays notes with sound fonts (SF2 and SF3), by numpy alone.
 
-tinysoundfont is an optional library: only making a `SoundFontPlayer` needs it.
+A note sounds the same whatever was played before it and in whichever thread: a player keeps decoded samples
+and nothing else.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from riffcomposer.composer.theory import Note
-from riffcomposer.errors import ModelError
+from riffcomposer.errors import UsageError
+from riffcomposer.synth.soundfont_file import SoundFontFile, Wave, Zone
+from riffcomposer.synth.soundfont_presets import DRUM_BANK, nearest_kit, nearest_program
+from riffcomposer.synth.soundfont_voice import Tone, falling, level, make_tone, release, release_samples, tone_key
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 KIT_PROGRAMS = {
@@ -24,36 +30,56 @@ KIT_PROGRAMS = {
     "brush": 40,
     "orchestra": 48,
 }
-_DRUM_CHANNEL, _CHANNEL = 9, 0
-_CENTRE, _BEND_RANGE = 8192, 2.0
+_SHORTEST_SAMPLES = 64
+_CHOKE_S = 0.2
+"""Time in which a drum that another one cuts would fall by 100 dB."""
+
+_EXCLUSIVE_CLASS, _PAN = 57, 17
+_KEPT_BYTES = 96 << 20
+"""Memory for decoded samples, per font."""
+
+
+class _WaveCache:
+    """The decoded samples of a font that were used last; safe to use from several threads."""
+
+    def __init__(self, font: SoundFontFile) -> None:
+        self._font = font
+        self._waves: OrderedDict[int, Wave] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, sample: int) -> Wave:
+        with self._lock:
+            wave = self._waves.get(sample)
+            if wave is None:
+                wave = self._waves[sample] = self._font.read_wave(sample)
+                self._bytes += wave.audio.nbytes
+            self._waves.move_to_end(sample)
+            while self._bytes > _KEPT_BYTES and len(self._waves) > 1:
+                self._bytes -= self._waves.popitem(last=False)[1].audio.nbytes
+            return wave
 
 
 class SoundFontPlayer:
-    """Plays notes with sound fonts, which it loads once.
+    """Plays notes with sound fonts, whose presets it reads once.
 
     Args:
-        fonts: Files in SF2 or SF3 format; presets that one lacks are taken from the first.
+        fonts: Files in SF2 or SF3 format, at least one.
 
     Attributes:
         fonts: Number of loaded fonts.
 
     Raises:
-        ModelError: tinysoundfont is not installed.
+        ModelError: A file is missing or is not a sound font.
+        UsageError: There is no file.
     """
 
     def __init__(self, fonts: Sequence[Path]) -> None:
-        try:
-            import tinysoundfont
-        except ImportError as error:
-            raise ModelError(
-                "sound fonts need tinysoundfont: pip install --no-deps tinysoundfont==0.3.7"
-            ) from error
-
-        self._synths = []
-        for font in fonts:
-            synth = tinysoundfont.Synth(samplerate=SAMPLE_RATE)
-            self._synths.append((synth, synth.sfload(str(font))))
-        self.fonts = len(self._synths)
+        if not fonts:
+            raise UsageError("a sound font player needs a sound font; name at least one file")
+        self._fonts = [SoundFontFile(path) for path in fonts]
+        self._caches = [_WaveCache(font) for font in self._fonts]
+        self.fonts = len(self._fonts)
 
     def render(
         self,
@@ -68,54 +94,94 @@ class SoundFontPlayer:
         """Plays notes with one preset.
 
         Args:
-            program: General MIDI preset, or a drum kit's program with `kit`.
+            program: General MIDI program, 0 to 127, or a drum kit's with `kit`.
             notes: Notes in order of their starts; a note with `bend` starts that many semitones off its
                 pitch and glides to it.
             seconds_per_beat: Length of a beat.
-            samples: Length of the result.
-            font: Number of the font; presets that it lacks are taken from font 0.
+            samples: Length of the result; what sounds on after it is cut.
+            font: Number of the font, counted from 0 and from there again after the last. A preset that it
+                lacks is taken from the first font that has it, else the nearest one of this font is played.
             kit: Whether `program` is a drum kit.
 
         Returns:
-            Audio float32 [samples].
+            Audio float32 [2, samples], left and right.
         """
-        synth, sfid = self._synths[font % self.fonts]
-        channel = _DRUM_CHANNEL if kit else _CHANNEL
-        try:
-            synth.program_select(channel, sfid, 128 if kit else 0, program, kit)
-        except RuntimeError:
-            synth, sfid = self._synths[0]
-            synth.program_select(channel, sfid, 128 if kit else 0, program, kit)
-        synth.pitchbend(channel, _CENTRE)
-        events: list[tuple[int, int, int, int]] = []  # sample, order, pitch or bend, velocity
-        for note in notes:
-            on = round(note.start * seconds_per_beat * SAMPLE_RATE)
-            if on >= samples:
+        chosen, zones = self._preset(program, font % self.fonts, kit=kit)
+        cache = self._caches[chosen]
+        plan = _plan(zones, notes, seconds_per_beat, samples)
+        longest: dict[tuple[float, ...], int] = {}
+        for hit in plan:
+            longest[hit.tone] = max(longest.get(hit.tone, 0), hit.samples)
+        tones: dict[tuple[float, ...], Tone] = {}
+        out = np.zeros((2, samples), np.float32)
+        for hit in plan:
+            tone = tones.get(hit.tone)
+            if tone is None:
+                note, wave = hit.note, cache.get(hit.zone.sample)
+                tone = tones[hit.tone] = make_tone(
+                    hit.zone, wave, note.pitch, note.velocity, note.bend, longest[hit.tone]
+                )
+            hit.add_to(out, tone)
+        return out
+
+    def _preset(self, program: int, font: int, *, kit: bool) -> tuple[int, tuple[Zone, ...]]:
+        wanted = (DRUM_BANK, program) if kit else (0, program)
+        for number in (font, *range(self.fonts)):
+            if wanted in self._fonts[number].presets:
+                return number, self._fonts[number].zones(*wanted)
+        presets = self._fonts[font].presets
+        nearest = nearest_kit(program, presets) if kit else nearest_program(program, presets)
+        return font, self._fonts[font].zones(*nearest) if nearest else ()
+
+
+class _Hit:
+    """One note in one zone: when it begins, how long its key is down, and how long it is heard."""
+
+    def __init__(self, note: Note, zone: Zone, at: int, held: int, length: int) -> None:
+        self.note, self.zone, self.at, self.held = note, zone, at, held
+        self.samples = min(length, held + release_samples(zone))
+        self.tone = tone_key(zone, note.pitch, note.velocity, note.bend)
+        self.choked_at: int | None = None
+
+    def add_to(self, out: Audio, tone: Tone) -> None:
+        """Adds the note to `out`, [2, samples], with its envelope, level and place between left and right."""
+        length = min(self.samples, len(tone.audio))
+        if length <= 0:
+            return
+        sound = tone.audio[:length] * tone.held[:length]
+        if length > self.held:
+            after = tone.audio[self.held : length]
+            sound[self.held :] = after * tone.held[self.held] * release(self.zone, len(after))
+        if self.choked_at is not None and self.choked_at < length:
+            sound[self.choked_at :] *= falling(_CHOKE_S, length - self.choked_at)
+        angle = (min(500, max(-500, self.zone[_PAN])) / 1000 + 0.5) * np.pi / 2
+        gain = level(self.zone, self.note.pitch, self.note.velocity)
+        out[0, self.at : self.at + length] += np.float32(gain * np.cos(angle)) * sound
+        out[1, self.at : self.at + length] += np.float32(gain * np.sin(angle)) * sound
+
+
+def _plan(
+    zones: Sequence[Zone], notes: Sequence[Note], seconds_per_beat: float, samples: int
+) -> list[_Hit]:
+    """Which zone plays when; a note of an exclusive class ends the earlier ones of its class (section 8.1.2)."""
+    hits: list[_Hit] = []
+    sounding: dict[int, list[_Hit]] = {}
+    for note in notes:
+        at = round(note.start * seconds_per_beat * SAMPLE_RATE)
+        if not 0 <= at < samples:
+            continue
+        held = max(_SHORTEST_SAMPLES, int(note.length * seconds_per_beat * SAMPLE_RATE))
+        started: dict[int, list[_Hit]] = {}
+        for zone in zones:
+            if not zone.sounds(note.pitch, note.velocity):
                 continue
-            off = on + max(64, int(note.length * seconds_per_beat * SAMPLE_RATE))
-            events += [(on, 2, note.pitch, note.velocity), (min(off, samples), 0, note.pitch, 0)]
-            if note.bend:
-                for step in range(9):
-                    share = note.bend * (1 - step / 8) ** 1.5
-                    value = int(_CENTRE + share / _BEND_RANGE * (_CENTRE - 1))
-                    events.append((min(on + step * 480, samples), 1, min(16383, max(0, value)), 0))
-        stereo = np.zeros((samples, 2), np.float32)
-        view = memoryview(stereo.data).cast("B")
-        at = 0
-        for when, order, number, velocity in sorted(events):
-            if when > at:
-                synth.generate_simple(when - at, view[at * 8 : when * 8])
-                at = when
-            if order == 2:
-                synth.noteon(channel, number, velocity)
-            elif order == 0:
-                synth.noteoff(channel, number)
-            else:
-                synth.pitchbend(channel, number)
-        if at < samples:
-            synth.generate_simple(samples - at, view[at * 8 :])
-        synth.pitchbend(channel, _CENTRE)
-        # A note that ends after the render would sound on into the next part and slow the synth down.
-        synth.sounds_off(channel)
-        synth.generate_simple(2048)
-        return np.float32(0.5) * (stereo[:, 0] + stereo[:, 1])
+            hit = _Hit(note, zone, at, held, samples - at)
+            hits.append(hit)
+            if zone[_EXCLUSIVE_CLASS]:
+                started.setdefault(zone[_EXCLUSIVE_CLASS], []).append(hit)
+        for number, now in started.items():
+            for earlier in sounding.get(number, ()):
+                if earlier.at < at:
+                    earlier.choked_at = at - earlier.at
+            sounding[number] = now
+    return hits
