@@ -17,3 +17,6 @@ MIX_VERSION = 2
 
 AUDIO_READER_VERSION = 2
 """Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
+
+SYNTH_VERSION = 1
+"""Version of the synth; raising it makes every clip that starts from a score or from MIDI new."""

@@ -29,7 +29,7 @@ from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
-from riffcomposer.synth.soundfont_file import font_digest
+from riffcomposer.synth.soundfont_choice import font_digest
 from riffcomposer.versions import SYNTH_VERSION
 
 CLIP_KIND = "clip"
