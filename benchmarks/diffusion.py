@@ -141,7 +141,7 @@ def build_checkpoint(folder: Path, shape: str) -> None:
 
 def seed_clip(folder: Path, profile: ModelProfile) -> InitClip:
     """A random image of two bars at 93.75 BPM."""
-    from riffcomposer.checkpoints.verify import file_sha256
+    from riffcomposer.files import file_sha256
     from riffcomposer.spectrogram.image import write_image
 
     level = torch.rand(

@@ -24,8 +24,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from riffcomposer.media.kinds import AUDIO_FORMATS
 from riffcomposer.mix.blocks import ArrayReader, npy_reader
-from riffcomposer.mix.encoding import FORMATS, SoundFileReader
+from riffcomposer.mix.encoding import SoundFileReader
 from riffcomposer.mix.markers import Marker
 from riffcomposer.mix.master import Mastering, MasterSettings
 from riffcomposer.mix.mel_timeline import MelClip, MelTimeline
@@ -186,7 +187,7 @@ def bench_loudness() -> None:
                     folder=Path(folder) / "scratch",
                 )
                 master = stage.render()
-                for format in FORMATS:
+                for format in AUDIO_FORMATS:
                     result = write_track(Path(folder) / f"x.{format}", stage, master, Tags(name))
                     sound = soundfile.read(result.path, always_2d=True)[0]
                     lufs = float(pyloudnorm.Meter(RATE).integrated_loudness(sound))

@@ -84,6 +84,12 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def file_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, 64 hex digits."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, needed_bytes: int | None = None) -> Iterator[Path]:
     """Yields a temporary path to write to; on success it replaces `path`, on failure it is removed.

@@ -15,6 +15,9 @@ _UNPRINTABLE = re.compile(
 )
 
 
+MIB, GIB = 1 << 20, 1 << 30
+
+
 def printable(text: str) -> str:
     """Replaces each tab by a space and each control character by U+FFFD, so that columns stay the same."""
     return _UNPRINTABLE.sub("\ufffd", text.replace("\t", " "))
@@ -40,6 +43,34 @@ def shorten(value: object, limit: int = 40) -> str:
 def cut(text: str, limit: int) -> str:
     """Cuts text to `limit` characters; the last one is then an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "\u2026"
+
+
+def clock(seconds: float, decimals: int = 0) -> str:
+    """Formats a position or a length as a clock does.
+
+    >>> clock(5), clock(179.2, decimals=1), clock(3600)
+    ('0:05', '2:59.2', '1:00:00')
+    """
+    units = round(seconds * 10**decimals)
+    whole, part = divmod(units, 10**decimals)
+    minutes, rest = divmod(whole, 60)
+    text = f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+    return f"{text}.{part:0{decimals}d}" if decimals else text
+
+
+def duration(seconds: float) -> str:
+    """Formats a rough duration as `40 s`, `12 min` or `2 h 41 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: float) -> str:
+    """Formats a number of bytes: `0.4 MiB`, `12 MiB`, `8.3 GiB`."""
+    if count >= GIB:
+        return f"{count / GIB:.1f} GiB"
+    return f"{count / MIB:.0f} MiB" if count >= 10 * MIB else f"{count / MIB:.1f} MiB"
 
 
 def nearest(word: object, candidates: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ counted as 511 hops slip a beat in 64 clips).
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,9 +21,28 @@ _SECONDS = {"ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60), "h":
 _LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(bars|bar|beats|beat|ms|s|min|h)")
 
 
+CUT_SECONDS = Fraction(5, 1000)
+"""Length of the fade that a `cut` is: long enough to avoid a click, too short to soften an attack."""
+
+
+def cut_samples(sample_rate: int) -> int:
+    """Returns the length of a cut's fade in samples."""
+    return int(CUT_SECONDS * sample_rate)
+
+
 def round_half_up(value: Fraction) -> int:
     """Rounds an exact position to the nearest integer, halves up, so that positions keep their order."""
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def round_up(value: Fraction) -> int:
+    """Returns the smallest integer that is not below an exact length: what holds all of it."""
+    return math.ceil(value)
+
+
+def round_down(value: Fraction) -> int:
+    """Returns the largest integer that is not above an exact length: what fits into it."""
+    return math.floor(value)
 
 
 def exact(value: int | float | str | Fraction) -> Fraction:

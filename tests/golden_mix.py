@@ -61,10 +61,10 @@ def mixed_track(folder: Path) -> ScratchAudio:
     tilt = (Effect("low_shelf", {"cutoff_frequency_hz": 200.0, "gain_db": 3.0}),)
     sections = (
         MixSection("one", 0, 2 * BEAT, chain=tilt, fade_in_samples=BEAT // 2),
-        MixSection("two", 2 * BEAT, 4 * BEAT, "bridge", BEAT, gain_db=-2.0, chain=room),
+        MixSection("two", 2 * BEAT, 4 * BEAT, BEAT, gain_db=-2.0, chain=room),
     )
-    third = MixSection("three", 4 * BEAT, 6 * BEAT, "crossfade", BEAT // 2, gain_db=1.5)
-    fourth = MixSection("four", 6 * BEAT, 8 * BEAT, "cut", 441, fade_out_samples=BEAT)
+    third = MixSection("three", 4 * BEAT, 6 * BEAT, BEAT // 2, gain_db=1.5)
+    fourth = MixSection("four", 6 * BEAT, 8 * BEAT, 441, fade_out_samples=BEAT)
     mix, _ = mixdown(
         [
             MixPassage(_hits(2, 5 * BEAT), 0, 4 * BEAT, sections, tail_samples=BEAT),

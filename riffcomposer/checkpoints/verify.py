@@ -5,7 +5,6 @@ Only JSON and the headers of safetensors files are parsed; a pickle is never ope
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.checkpoints.safetensors_file import read_header, shapes
 from riffcomposer.checkpoints.weight_kinds import kind_of_weights
 from riffcomposer.errors import ModelError
+from riffcomposer.files import file_sha256
 
 CLASSES = {
     "unet": ("UNet2DConditionModel",),
@@ -27,12 +27,6 @@ CLASSES = {
 
 _OTHER_TASKS = {5: "inpainting", 4: "editing by instruction", 3: "upscaling", 1: "depth maps"}
 """Purpose of a UNet by its number of input channels beyond the four of the latent."""
-
-
-def file_sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def component_class(folder: Path, component: str, index: dict[str, Any]) -> str:

@@ -11,11 +11,11 @@ import typer
 
 from riffcomposer.cli.console import print_json, print_line, print_warning
 from riffcomposer.errors import StoreError
+from riffcomposer.text import GIB, size
 
 if TYPE_CHECKING:
     from riffcomposer.store.store import Store
 
-_GIB = 1 << 30
 _SONG_SUFFIXES = (".yaml", ".yml")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -25,10 +25,6 @@ def _store() -> Store:
     from riffcomposer.store.store import Store, default_root
 
     return Store(default_root(), warn=print_warning)
-
-
-def _size(count: int) -> str:
-    return f"{count / _GIB:.2f} GiB" if count >= _GIB else f"{count / (1 << 20):.1f} MiB"
 
 
 def _count(number: int, word: str) -> str:
@@ -72,7 +68,8 @@ def register(app: typer.Typer) -> None:
                     "cap_bytes": found.size_cap_bytes,
                     "total_bytes": found.total_bytes,
                     "entries": {
-                        kind: {"count": count, "bytes": size} for kind, (count, size) in found.entries.items()
+                        kind: {"count": count, "bytes": total}
+                        for kind, (count, total) in found.entries.items()
                     },
                     "trash": {"count": found.trash[0], "bytes": found.trash[1]},
                     "bad": {"count": found.bad[0], "bytes": found.bad[1]},
@@ -81,12 +78,12 @@ def register(app: typer.Typer) -> None:
             return
         lines = [f"store: {found.root}"]
         lines += [
-            f"{kind}: {count:,}, {_size(size)}" for kind, (count, size) in sorted(found.entries.items())
+            f"{kind}: {count:,}, {size(total)}" for kind, (count, total) in sorted(found.entries.items())
         ]
-        lines.append(f"in all: {_size(found.total_bytes)} of {_size(found.size_cap_bytes)}")
-        for name, (count, size) in (("trash", found.trash), ("set aside as bad", found.bad)):
+        lines.append(f"in all: {size(found.total_bytes)} of {size(found.size_cap_bytes)}")
+        for name, (count, total) in (("trash", found.trash), ("set aside as bad", found.bad)):
             if count:
-                lines.append(f"{name}: {count:,}, {_size(size)}")
+                lines.append(f"{name}: {count:,}, {size(total)}")
         for line in lines:
             print_line(line)
 
@@ -99,7 +96,7 @@ def register(app: typer.Typer) -> None:
             print_json({"checked": found.checked, "checked_bytes": found.checked_bytes, "bad": bad})
         else:
             verdict = f"{len(found.bad)} bad, set aside" if found.bad else "all sound"
-            print_line(f"{_count(found.checked, 'entry')} read, {_size(found.checked_bytes)}: {verdict}")
+            print_line(f"{_count(found.checked, 'entry')} read, {size(found.checked_bytes)}: {verdict}")
         if found.bad:
             raise typer.Exit(StoreError.exit_code)
 
@@ -133,7 +130,7 @@ def register(app: typer.Typer) -> None:
 
         store = _store()
         keep, locks = named_by_locks(store, [lock for path in paths or [] for lock in locks_in(path)])
-        cap = None if max_size is None else int(max_size * _GIB)
+        cap = None if max_size is None else int(max_size * GIB)
         done = store.gc(keep, cap, trash_days=trash_days, dry_run=dry_run)
         trashed_bytes = sum(entry.size_bytes for entry in done.trashed)
         if as_json:
@@ -150,9 +147,9 @@ def register(app: typer.Typer) -> None:
             return
         would = "would be " if dry_run else ""
         lines = [
-            f"{_count(len(done.trashed), 'entry')} {would}moved to the trash, {_size(trashed_bytes)}",
-            f"{_count(done.removed[0], 'entry')} {would}removed for good, {_size(done.removed[1])}",
-            f"{_size(done.kept_bytes)} stay, {_size(done.named_bytes)} of it for songs with a lock",
+            f"{_count(len(done.trashed), 'entry')} {would}moved to the trash, {size(trashed_bytes)}",
+            f"{_count(done.removed[0], 'entry')} {would}removed for good, {size(done.removed[1])}",
+            f"{size(done.kept_bytes)} stay, {size(done.named_bytes)} of it for songs with a lock",
         ]
         for line in lines:
             print_line(line)

@@ -11,7 +11,7 @@ import typer
 
 from riffcomposer.cli.console import plain, print_json, print_warning, stdout
 from riffcomposer.errors import UsageError
-from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
+from riffcomposer.media.kinds import AUDIO_FORMATS, AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.units import Length, round_half_up
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from riffcomposer.media.sound import SoundPart
 
-OUTPUT_FORMATS = ("wav", "flac", "ogg", "mp3")
 """Suffixes of the files that `clip to-audio` writes."""
 
 
@@ -178,11 +177,11 @@ def to_audio(
     as_json: bool = typer.Option(False, "--json", help="Print the files written as JSON."),
 ) -> None:
     """Convert spectrogram images to sound."""
-    endings = tuple(f".{name}" for name in OUTPUT_FORMATS)
+    endings = tuple(f".{name}" for name in AUDIO_FORMATS)
     sources, single = _output_file(image, out, endings, IMAGE_SUFFIXES)
     named = single.suffix.lower().removeprefix(".") if single is not None else None
-    if audio_format is not None and audio_format not in OUTPUT_FORMATS:
-        raise UsageError(f"there is no format {audio_format!r}; choose one of {', '.join(OUTPUT_FORMATS)}")
+    if audio_format is not None and audio_format not in AUDIO_FORMATS:
+        raise UsageError(f"there is no format {audio_format!r}; choose one of {', '.join(AUDIO_FORMATS)}")
     if audio_format is not None and named not in (None, audio_format):
         raise UsageError(f"--format {audio_format} and {single} contradict each other; name one of them")
     ending = named or audio_format or "wav"

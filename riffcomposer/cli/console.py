@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from riffcomposer.text import printable_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def prepare_streams() -> None:
@@ -52,7 +51,7 @@ def plain(text: object) -> str:
     """Makes text from a song or a file safe to print, without control characters or markup."""
     from rich.markup import escape
 
-    return escape(_CONTROL.sub("�", str(text)))
+    return escape(printable_lines(str(text)))
 
 
 def print_line(text: str, style: str = "") -> None:
@@ -60,7 +59,7 @@ def print_line(text: str, style: str = "") -> None:
 
     Rich is slow to import, so it is loaded only for a terminal.
     """
-    text = _CONTROL.sub("�", text)
+    text = printable_lines(text)
     if sys.stdout.isatty():
         from rich.text import Text
 

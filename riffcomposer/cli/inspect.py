@@ -9,6 +9,7 @@ import typer
 
 from riffcomposer.cli.console import plain, print_json, stdout
 from riffcomposer.errors import AudioError, UsageError
+from riffcomposer.text import clock
 
 
 def examine(path: Path, *, measured: bool = True) -> dict[str, Any]:
@@ -68,12 +69,6 @@ def song_text(path: Path, recipe: dict[str, Any] | None) -> str:
     return yaml.safe_dump(song, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"
-
-
 def _show(found: dict[str, Any]) -> None:
     """Prints what was found, for people."""
     console = stdout()
@@ -86,7 +81,7 @@ def _show(found: dict[str, Any]) -> None:
         if found[name]:
             row(name, found[name])
     channels = {1: "mono", 2: "stereo"}.get(found["channels"], f"{found['channels']} channels")
-    row("length", f"{_clock(found['seconds'])} ({found['samples']} samples)")
+    row("length", f"{clock(found['seconds'], decimals=3)} ({found['samples']} samples)")
     row("audio", f"{found['format']}, {found['sample_rate']} Hz, {channels}")
     if found["loop"]:
         row("loop", f"samples {found['loop'][0]} to {found['loop'][1]}")
@@ -102,7 +97,7 @@ def _show(found: dict[str, Any]) -> None:
             f"{loudness['clipped_samples']} clipped samples",
         )
     for number, marker in enumerate(found["markers"]):
-        row("" if number else "sections", f"{_clock(marker['seconds']):>9}  {marker['name']}")
+        row("" if number else "sections", f"{clock(marker['seconds'], decimals=3):>9}  {marker['name']}")
     recipe = found["recipe"]
     if recipe is None:
         row("recipe", "none: not written by riffcompose, or its tags were removed")

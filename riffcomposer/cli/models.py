@@ -11,6 +11,7 @@ import typer
 
 from riffcomposer.cli.console import plain, print_json, print_warning, stderr, stdout
 from riffcomposer.errors import ModelError
+from riffcomposer.text import size
 
 if TYPE_CHECKING:
     from riffcomposer.checkpoints.profile import LocatedModel
@@ -69,9 +70,9 @@ def list_models(json: bool = typer.Option(False, "--json", help="Print JSON.")) 
         print_json({"models": found, "unusable": broken})
         return
     for model in found:
-        size = f"{model['bytes'] / 1e6:.0f} MB"
+        taken = size(model["bytes"])
         stdout().print(
-            f"{plain(model['reference'])}  {plain(model['name'])}  {size}  {plain(model['licence'])}"
+            f"{plain(model['reference'])}  {plain(model['name'])}  {taken}  {plain(model['licence'])}"
         )
     for model in broken:
         print_warning(f"{model['reference']} cannot be used: {model['error']}")
@@ -122,8 +123,8 @@ def verify(
     )
     stdout().print(f"{plain(reference)}: fine ({hashes})")
     if load:
-        millions, megabytes = result["parameters"] / 1e6, result["memory_bytes"] / 1e6
-        stdout().print(f"{millions:.1f} M parameters, {megabytes:.0f} MB in memory")
+        millions, memory = result["parameters"] / 1e6, size(result["memory_bytes"])
+        stdout().print(f"{millions:.1f} M parameters, {memory} in memory")
 
 
 def info(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riffcomposer.cli.console import print_json, print_line
+from riffcomposer.text import GIB, clock, cut, duration, printable, printable_lines, size
 
 if TYPE_CHECKING:
     from riffcomposer.plan.budget import Limits
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 WORK_TO_DO = 10
 """Exit code of `plan --exit-code` if clips are to be rendered."""
 
-_GIB = 1 << 30
 _STYLES = {"cached": "dim", "new": "green", "changed": "yellow"}
 
 JobsLimit = Annotated[
@@ -56,8 +56,8 @@ def limits(
     return Limits(
         jobs=default.jobs if jobs is None else jobs,
         minutes=default.minutes if minutes is None else minutes,
-        disk_bytes=default.disk_bytes if disk_gib is None else int(disk_gib * _GIB),
-        memory_bytes=default.memory_bytes if memory_gib is None else int(memory_gib * _GIB),
+        disk_bytes=default.disk_bytes if disk_gib is None else int(disk_gib * GIB),
+        memory_bytes=default.memory_bytes if memory_gib is None else int(memory_gib * GIB),
     )
 
 
@@ -69,28 +69,6 @@ def bar_range(plan: Plan, start_sample: int, end_sample: int) -> str:
     return f"{shown[0]:g}" if shown[0] >= shown[1] else f"{shown[0]:g}-{shown[1]:g}"
 
 
-def clock(seconds: float) -> str:
-    """Formats seconds as `2:59.2` or `1:00:00.0`."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{minutes:02d}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
-    return f"{hours}:{text}" if hours else text
-
-
-def duration(seconds: float) -> str:
-    """Formats a rough duration as `40 s`, `12 min` or `2 h 41 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(count: float) -> str:
-    """Formats a rough size as `12 MiB` or `8.3 GiB`."""
-    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / (1 << 20):.0f} MiB"
-
-
 def _state_text(state: JobStatus) -> str:
     if state.status != "changed" or not state.changes:
         return state.status
@@ -99,7 +77,7 @@ def _state_text(state: JobStatus) -> str:
 
 def _steps_text(job: ClipJob) -> tuple[str, str]:
     """Formats strength and effective steps; at strength 0 there are none."""
-    from riffcomposer.song.lints import effective_steps
+    from riffcomposer.strength import effective_steps
 
     if job.strength == 0:
         return "0", "loop"
@@ -146,7 +124,9 @@ def _print_table(prepared: PreparedSong) -> None:
                 styles.append(_STYLES[state.status])
     header = ("section", "bars", "clip", "prompt or walk", "strength", "steps", "state")
     limits_ = (24, 12, 12, 100, 8, 12, 10_000)
-    shown = [tuple(_cut(cell, limit) for cell, limit in zip(row, limits_, strict=True)) for row in rows]
+    shown = [
+        tuple(cut(printable(cell), limit) for cell, limit in zip(row, limits_, strict=True)) for row in rows
+    ]
     widths = [max(len(row[column]) for row in [header, *shown]) for column in range(len(header) - 1)]
 
     def line(row: tuple[str, ...]) -> str:
@@ -156,13 +136,6 @@ def _print_table(prepared: PreparedSong) -> None:
     print_line(line(header), "underline")
     for row, style in zip(shown, styles, strict=True):
         print_line(line(row), style)
-
-
-def _cut(text: str, limit: int) -> str:
-    from riffcomposer.text import printable
-
-    text = printable(text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _print_totals(prepared: PreparedSong) -> None:
@@ -176,8 +149,8 @@ def _print_totals(prepared: PreparedSong) -> None:
     clip_bars = f"{grid.clip_bars} bar{'s' if grid.clip_bars > 1 else ''}"
     lines = [
         "",
-        f"{plan.title}: {clock(seconds)} ({plan.total_samples:,} samples, {float(bars):g} bars of "
-        f"{grid.meter} at {float(grid.tempo):g} BPM){', a loop' if plan.loop else ''}",
+        f"{plan.title}: {clock(seconds, decimals=1)} ({plan.total_samples:,} samples, {float(bars):g} bars "
+        f"of {grid.meter} at {float(grid.tempo):g} BPM){', a loop' if plan.loop else ''}",
         f"{len(plan.clips):,} clips of {clip_bars}, {budget.clips:,} different: "
         + ", ".join(f"{count:,} {status}" for status, count in counts.items()),
         f"to render: {budget.clips_to_render:,} clips, about {duration(budget.estimated_seconds)}, "
@@ -192,7 +165,7 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
     """Returns the plan for programs: sections with their clips, then the totals."""
     from riffcomposer.diagnostics import to_json
     from riffcomposer.plan.keys import job_fields
-    from riffcomposer.song.lints import effective_steps
+    from riffcomposer.strength import effective_steps
 
     plan, states, budget = prepared.plan, prepared.assessment.states, prepared.assessment.budget
     grid = plan.grid
@@ -298,13 +271,6 @@ def register(app: typer.Typer) -> None:
             _print_table(prepared)
             _print_totals(prepared)
             for sentence in filter(None, [format_text(prepared.warnings), prepared.lock.damage]):
-                sys.stderr.write(plain_line(sentence) + "\n")
+                sys.stderr.write(printable_lines(sentence) + "\n")
         if exit_code and prepared.assessment.budget.clips_to_render:
             raise typer.Exit(WORK_TO_DO)
-
-
-def plain_line(text: str) -> str:
-    """Removes control characters other than line ends."""
-    from riffcomposer.text import printable
-
-    return "\n".join(map(printable, text.split("\n")))

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from riffcomposer.cli.console import json_text, plain, stderr
 from riffcomposer.render.events import Observer, RenderEvent
+from riffcomposer.text import clock
 
 STYLES = ("auto", "live", "plain", "json", "none")
 
@@ -24,16 +25,9 @@ _VERBS = {
 _PLAIN_EVERY_S = 5.0
 
 
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "--:--"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
 def _amount(event: RenderEvent) -> str:
     if event.unit == "seconds":
-        return f"{_clock(event.done)} of {_clock(event.total)}"
+        return f"{clock(event.done)} of {clock(event.total)}"
     return f"{int(event.done)} of {event.total:.0f} {event.unit}"
 
 
@@ -45,7 +39,7 @@ def describe(event: RenderEvent) -> str:
     if event.realtime_factor:
         parts.append(f"{event.realtime_factor:.1f}x real time")
     if event.eta_s is not None and event.done < event.total:
-        parts.append(f"{_clock(event.eta_s)} left")
+        parts.append(f"{clock(event.eta_s)} left")
     if event.detail:
         parts.append(event.detail)
     return ", ".join(parts)

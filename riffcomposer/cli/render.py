@@ -11,27 +11,24 @@ import typer
 from riffcomposer.cli.console import plain, print_error, print_json, print_warning, stdout
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
 from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
+from riffcomposer.media.kinds import AUDIO_FORMATS
+from riffcomposer.text import clock
 
 if TYPE_CHECKING:
     from riffcomposer.render.settings import RenderSettings
     from riffcomposer.render.track import Track
-
-FORMATS = ("wav", "flac", "mp3", "ogg")
 
 
 def _formats(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     chosen = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-    wrong = [part for part in chosen if part not in FORMATS]
+    wrong = [part for part in chosen if part not in AUDIO_FORMATS]
     if wrong or not chosen:
-        raise UsageError(f"--formats {text}: give one or more of {', '.join(FORMATS)}, separated by commas")
+        raise UsageError(
+            f"--formats {text}: give one or more of {', '.join(AUDIO_FORMATS)}, separated by commas"
+        )
     return chosen
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def _figure(value: float | None, unit: str) -> str:
@@ -60,7 +57,7 @@ def _summary_lines(track: Track) -> list[str]:
         lines.append("with " + ", ".join(path.name for path in result.others))
     first = report["outputs"][0]
     lines.append(
-        f"{_clock(result.seconds)}, {_figure(first['integrated_lufs'], 'LUFS')}, "
+        f"{clock(result.seconds)}, {_figure(first['integrated_lufs'], 'LUFS')}, "
         f"true peak {_figure(first['true_peak_dbtp'], 'dBTP')}, {_tempo(report['tempo'])}"
     )
     lines.append(_joins(report["joins"], report["repetition"]))

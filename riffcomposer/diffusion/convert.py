@@ -18,11 +18,11 @@ from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
 from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
 from riffcomposer.checkpoints.safetensors_file import read_header, shapes
-from riffcomposer.checkpoints.verify import file_sha256, verify_model
+from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.checkpoints.weight_kinds import SINGLE_FILE, kind_of_weights
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError
-from riffcomposer.files import disk_error, temporary_name
+from riffcomposer.files import disk_error, file_sha256, temporary_name
 
 Say = Callable[[str], None]
 

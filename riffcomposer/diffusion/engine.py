@@ -25,11 +25,12 @@ from riffcomposer.diffusion.lora import LoraStack
 from riffcomposer.diffusion.noise import ClipNoise
 from riffcomposer.diffusion.prompts import PromptEncoder
 from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
-from riffcomposer.diffusion.schedulers import check_scheduler, steps_to_run
+from riffcomposer.diffusion.schedulers import check_scheduler
 from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
 from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import ClipJob, InitClip, LoraFile
+from riffcomposer.strength import FULL, effective_steps, starts_from_noise
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
 """Latent pixels per batch, by device type; batches get smaller where memory runs out.
@@ -212,9 +213,9 @@ class Engine:
             )
         if job.backend != self.backend:
             raise RenderError(f"the clip was planned for {job.backend}, but this engine runs {self.backend}")
-        from_noise = job.init is None or job.strength >= 1
-        strength = 1.0 if from_noise else job.strength
-        count = steps_to_run(job.num_inference_steps, strength)
+        from_noise = starts_from_noise(job.strength, has_init=job.init is not None)
+        strength = FULL if from_noise else job.strength
+        count = effective_steps(job.num_inference_steps, strength)
         if count == 0 and strength > 0:
             raise RenderError(
                 f"strength {job.strength:g} of {job.num_inference_steps} steps runs no step; raise either"

@@ -9,7 +9,6 @@ Conventions: a level is float32 `[channels, n_mels, frames]`, row 0 the lowest b
 
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 
 from riffcomposer.errors import RenderError, SpectrogramError
+from riffcomposer.files import file_sha256
 from riffcomposer.media.kinds import IMAGE_FORMATS
 from riffcomposer.media.picture import misfit
 from riffcomposer.plan.types import InitClip, MaskImage
@@ -54,8 +54,7 @@ def resampling_matrix(positions: np.ndarray, length: int, stretch: float) -> np.
 def _check_digest(path: Path, name: str, sha256: str) -> None:
     """Raises `RenderError` if a file has changed since the song was planned."""
     try:
-        with open(path, "rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        found = file_sha256(path)
     except OSError as error:
         raise RenderError(f"{name}: {path} cannot be read ({error.strerror or error})") from error
     if sha256 and found != sha256:

@@ -58,11 +58,6 @@ class Path(Protocol):
         """`clean` with noise, at the noise level after step `index`."""
 
 
-def steps_to_run(num_inference_steps: int, strength: float) -> int:
-    """How many of the schedule's steps a strength runs, as diffusers' img2img counts them."""
-    return min(int(num_inference_steps * strength), num_inference_steps)
-
-
 class DiffusersPath:
     """The last `count` steps of a schedule of `num_inference_steps`, by a scheduler of diffusers.
 

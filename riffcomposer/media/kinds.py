@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from riffcomposer.diagnostics import Diagnostic
 
@@ -25,6 +25,11 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 """The same formats, as Pillow calls them."""
+
+AudioFormat = Literal["wav", "flac", "mp3", "ogg"]
+"""A format in which music is written."""
+
+AUDIO_FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
 
 HEAD_BYTES = 4096
 Medium = Literal["audio", "image", "other"]

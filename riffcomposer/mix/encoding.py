@@ -15,18 +15,16 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riffcomposer.errors import AudioError, DiskFullError, UsageError
 from riffcomposer.files import disk_error
+from riffcomposer.media.kinds import AUDIO_FORMATS, AudioFormat
 from riffcomposer.mix.blocks import Audio, AudioReader
 
-Format = Literal["wav", "flac", "mp3", "ogg"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-LOSSY: frozenset[Format] = frozenset({"mp3", "ogg"})
+LOSSY: frozenset[AudioFormat] = frozenset({"mp3", "ogg"})
 
 WRITE_SAMPLES = 1 << 14
 """Samples handed to an encoder at once; libsndfile's Vorbis overflows its stack on very long writes."""
@@ -34,7 +32,7 @@ WRITE_SAMPLES = 1 << 14
 WAV_LIMIT_BYTES = (1 << 32) - (1 << 24)
 """A WAV has 32 bits for its length; larger ones are written as RF64 (EBU Tech 3306)."""
 
-_ENCODINGS: dict[Format, dict[str, object]] = {
+_ENCODINGS: dict[AudioFormat, dict[str, object]] = {
     "wav": {"subtype": "PCM_24"},
     "flac": {"format": "FLAC", "subtype": "PCM_24", "compression_level": 0.625},
     "mp3": {
@@ -47,24 +45,24 @@ _ENCODINGS: dict[Format, dict[str, object]] = {
 }
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path) -> AudioFormat:
     """The format that a file's suffix names.
 
     Raises:
-        UsageError: The suffix is not one of `FORMATS`.
+        UsageError: The suffix is not one of `AUDIO_FORMATS`.
     """
     suffix = path.suffix.lower().lstrip(".")
-    for name in FORMATS:
+    for name in AUDIO_FORMATS:
         if suffix == name:
             return name
-    raise UsageError(f"{path}: unknown audio format {path.suffix!r}; use one of {', '.join(FORMATS)}")
+    raise UsageError(f"{path}: unknown audio format {path.suffix!r}; use one of {', '.join(AUDIO_FORMATS)}")
 
 
 def encode(
     audio: AudioReader,
     sample_rate: int,
     path: Path,
-    format: Format,
+    format: AudioFormat,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:

@@ -21,10 +21,10 @@ import numpy as np
 
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, ScratchAudio, read_padded
 from riffcomposer.mix.chain import Chain, EffectLike
+from riffcomposer.mix.fades import db_to_gain
 from riffcomposer.mix.limiter import Limiter
 from riffcomposer.mix.loudness import Loudness, LoudnessMeter, measure, measured_beside
 from riffcomposer.mix.mixdown import LOOP_WARM_UP_SECONDS, Progress
-from riffcomposer.mix.transitions import db_to_gain
 
 LOUDNESS_TOLERANCE_LU = 0.02
 PEAK_MARGIN_DB = 0.05

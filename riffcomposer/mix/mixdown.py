@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,9 @@ from numpy.typing import NDArray
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, ScratchAudio, as_reader, read_padded
 from riffcomposer.mix.chain import Chain, EffectLike
+from riffcomposer.mix.fades import Shape, db_to_gain, falling, rising
 from riffcomposer.mix.stereo import WideReader
-from riffcomposer.mix.transitions import Shape, cut_samples, db_to_gain, falling, rising
+from riffcomposer.units import cut_samples
 
 START_FADE_MS = 1.5
 END_FADE_MS = 5.0
@@ -39,8 +39,7 @@ class MixSection:
     """One section as the mix sees it; positions are absolute samples.
 
     Attributes:
-        transition: How it is entered.
-        transition_samples: Length of its entry, from `start_sample` on: the fade of a cut or a
+        entry_samples: Length of its entry, from `start_sample` on: the fade of a cut or a
             crossfade, or the length of the bridge, over which gain and chain change.
         chain: Effects in order; anything with `name` and `parameters`.
     """
@@ -48,8 +47,7 @@ class MixSection:
     name: str
     start_sample: int
     end_sample: int
-    transition: Literal["cut", "crossfade", "bridge"] = "cut"
-    transition_samples: int = 0
+    entry_samples: int = 0
     gain_db: float = 0.0
     fade_in_samples: int = 0
     fade_out_samples: int = 0
@@ -192,7 +190,7 @@ def _channels(
             elif number == 0 and not loop:
                 windows.append(_Fade("smooth", 0, round(sample_rate * START_FADE_MS / 1000), False))
             elif not passage.wraps:
-                windows.append(_Fade("equal_power", section.start_sample, section.transition_samples, False))
+                windows.append(_Fade("equal_power", section.start_sample, section.entry_samples, False))
             # 2. The way out, under the fade of whatever comes next.
             if index + 1 < len(sections) or (passage.wraps and len(sections) > 1):
                 entry = _glide(sections[(index + 1) % len(sections)], sample_rate)
@@ -204,7 +202,7 @@ def _channels(
                 )
                 windows.append(_Fade("smooth", total_samples - length, length, True))
             elif not passage.wraps:
-                entry = following.sections[0].transition_samples
+                entry = following.sections[0].entry_samples
                 if entry > passage.tail_samples:
                     raise AudioError(
                         f"section {section.name!r} sounds on for {passage.tail_samples} samples, "
@@ -220,7 +218,7 @@ def _channels(
 
 def _glide(section: MixSection, sample_rate: int) -> int:
     """Samples over which a section inside a passage takes over: its bridge, never an abrupt step."""
-    return max(section.transition_samples, cut_samples(sample_rate))
+    return max(section.entry_samples, cut_samples(sample_rate))
 
 
 def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:

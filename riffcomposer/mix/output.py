@@ -19,14 +19,15 @@ import numpy as np
 
 from riffcomposer.errors import AudioError
 from riffcomposer.files import replacing
+from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.mix.blocks import AudioReader, Scaled, iterate_blocks
-from riffcomposer.mix.encoding import LOSSY, Format, SoundFileReader, encode, format_of
+from riffcomposer.mix.encoding import LOSSY, SoundFileReader, encode, format_of
+from riffcomposer.mix.fades import db_to_gain
 from riffcomposer.mix.loudness import Loudness, measure_parts
 from riffcomposer.mix.markers import Marker
 from riffcomposer.mix.master import Master, Mastering
 from riffcomposer.mix.mixdown import Progress
 from riffcomposer.mix.tags import Tags, embed
-from riffcomposer.mix.transitions import db_to_gain
 
 MAX_ENCODES = 4
 LOUDNESS_SLACK_LU = 0.03
@@ -47,7 +48,7 @@ class OutputFile:
     """
 
     path: Path
-    format: Format
+    format: AudioFormat
     loudness: Loudness
     parts: tuple[Loudness, ...] = ()
     gain_db: float = 0.0
@@ -153,7 +154,7 @@ def _badness(master: Master) -> Callable[[_Attempt], tuple[float, float]]:
 
 
 def _masters(
-    mastering: Mastering, master: Master, format: Format, tried: Sequence[_Attempt]
+    mastering: Mastering, master: Master, format: AudioFormat, tried: Sequence[_Attempt]
 ) -> Iterator[_Source]:
     """What to encode next, until the last attempt in `tried` fits or nothing more helps.
 

@@ -27,8 +27,9 @@ from mutagen.flac import FLAC
 from mutagen.oggvorbis import OggVorbis
 
 from riffcomposer.errors import AudioError
+from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.mix.chapters import contents_tables, order_chapters
-from riffcomposer.mix.encoding import Format, SoundFileReader, format_of
+from riffcomposer.mix.encoding import SoundFileReader, format_of
 from riffcomposer.mix.markers import (
     Marker,
     append_chunks,
@@ -80,7 +81,7 @@ class Embedded:
 
 def embed(
     path: Path,
-    format: Format,
+    format: AudioFormat,
     tags: Tags,
     markers: Sequence[Marker],
     *,

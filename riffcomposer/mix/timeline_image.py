@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from riffcomposer.files import replacing
 from riffcomposer.mix.blocks import AudioReader
+from riffcomposer.text import clock
 
 COLUMNS = 1800
 BANDS = 128
@@ -147,7 +148,7 @@ def write_timeline(
         },
     )
     figure.text(0.055, 0.945, _short(title, 90), color=INK, size=19, weight="bold", parse_math=False)
-    details = "   ".join(filter(None, [subtitle, _clock(seconds), "loop" if loop else ""]))
+    details = "   ".join(filter(None, [subtitle, clock(seconds), "loop" if loop else ""]))
     figure.text(0.055, 0.908, details, color=FAINT, size=11.5, parse_math=False)
     for axes in (bands, wave, mel, ticks):
         axes.set_facecolor(BACKGROUND)
@@ -270,7 +271,7 @@ def _draw_joins(axes: Any, joins: Sequence[int], rate: int, seconds: float) -> N
         (step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800) if seconds / step <= 16), 3600
     )
     marks = np.arange(0, seconds + step * 0.01, step)
-    axes.set_xticks(marks, [_clock(mark) for mark in marks])
+    axes.set_xticks(marks, [clock(mark) for mark in marks])
     axes.tick_params(axis="x", pad=4)
 
 
@@ -285,12 +286,6 @@ def _colours(sections: Sequence[TimelineSection]) -> list[str]:
 def _short(text: str, room: int) -> str:
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= room else text[: max(1, room - 1)].rstrip() + "…"
-
-
-def _clock(seconds: float) -> str:
-    whole = int(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
 def _mel_of(hz: float) -> float:

@@ -11,9 +11,8 @@ from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.errors import BudgetError
 from riffcomposer.plan.types import Budget, ClipJob, Grid, JobStatus, Plan
-from riffcomposer.song.lints import effective_steps
-
-GIB = 1 << 30
+from riffcomposer.strength import effective_steps
+from riffcomposer.text import GIB, size
 
 
 @dataclass(frozen=True)
@@ -119,16 +118,15 @@ def check_budget(budget: Budget, limits: Limits) -> None:
     if budget.disk_bytes > limits.disk_bytes:
         raise _over(
             "--disk-limit",
-            f"the render writes about {budget.disk_bytes / GIB:.1f} GiB, and "
-            f"{limits.disk_bytes / GIB:g} are allowed",
+            f"the render writes about {size(budget.disk_bytes)}, and {size(limits.disk_bytes)} are allowed",
             f"{-(-budget.disk_bytes // GIB)}",
         )
     memory = limits.memory_bytes if limits.memory_bytes is not None else physical_memory_bytes()
     if memory is not None and budget.memory_bytes > memory:
         raise _over(
             "--memory-limit",
-            f"the render needs about {budget.memory_bytes / GIB:.1f} GiB of memory, and "
-            f"{memory / GIB:.1f} are {'allowed' if limits.memory_bytes is not None else 'in this machine'}",
+            f"the render needs about {size(budget.memory_bytes)} of memory, and "
+            f"{size(memory)} are {'allowed' if limits.memory_bytes is not None else 'in this machine'}",
             f"{-(-budget.memory_bytes // GIB)}",
             ("model",),
         )

@@ -6,14 +6,13 @@ frames are exact fractions until a position becomes a sample; each position is r
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.errors import SongError
 from riffcomposer.plan.types import Grid
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
-from riffcomposer.units import Timebase, round_half_up
+from riffcomposer.units import Timebase, round_down, round_half_up, round_up
 
 
 def timebase(song: ResolvedSong, profile: ModelProfile) -> Timebase:
@@ -36,20 +35,20 @@ def make_grid(song: ResolvedSong, profile: ModelProfile) -> Grid:
     widest = profile.max_width // profile.width_step * profile.width_step
 
     def overlap(section: ResolvedSection) -> int:
-        return math.ceil(time.seconds(section.overlap) * frames_per_second)
+        return round_up(time.seconds(section.overlap) * frames_per_second)
 
     longest = max(song.sections, key=overlap)
-    clip_bars = max(1, math.floor(profile.image_width / bar_frames))
+    clip_bars = max(1, round_down(profile.image_width / bar_frames))
     while True:
-        slot = math.ceil(clip_bars * bar_frames)
-        width = math.ceil(Fraction(slot + overlap(longest), profile.width_step)) * profile.width_step
+        slot = round_up(clip_bars * bar_frames)
+        width = round_up(Fraction(slot + overlap(longest), profile.width_step)) * profile.width_step
         if width <= widest:
             break
         if clip_bars > 1:
             clip_bars -= 1
             continue
         if slot >= widest:
-            tempo = math.ceil(song.tempo * (slot + overlap(longest)) / widest)
+            tempo = round_up(song.tempo * (slot + overlap(longest)) / widest)
             raise SongError.fault(
                 "too-slow",
                 f"a bar of {song.meter} at {float(song.tempo):g} BPM is {slot} frames wide, and "
@@ -99,4 +98,4 @@ def section_bars(section: ResolvedSection, song: ResolvedSong, grid: Grid) -> Fr
 
 def slots(bars: Fraction, grid: Grid) -> int:
     """Returns how many clips a length needs; the last may be cut short."""
-    return math.ceil(bars / grid.clip_bars)
+    return round_up(bars / grid.clip_bars)

@@ -8,15 +8,15 @@ that may be forged. Images are decoded in full, sounds for the first tenth of a 
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.errors import SongError
+from riffcomposer.files import file_sha256
 from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
 from riffcomposer.plan.section_settings import InputFile
-from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
+from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, song_file
 from riffcomposer.text import shorten
 
 MAX_BYTES = {"init": 512 << 20, "mask": 32 << 20, "lora": MAX_LORA_BYTES}
@@ -49,11 +49,10 @@ class SongFiles:
             SongError: The file does not exist, is outside the folder, is too large, or has the wrong kind.
         """
         if (name, purpose) not in self._known:
+            path = song_file(self.folder, name, where, max_bytes=MAX_BYTES[purpose], allowed=self.allowed)
             try:
-                path = resolve_inside(self.folder, name, max_bytes=MAX_BYTES[purpose], allowed=self.allowed)
                 is_image = self._check(path, purpose)
-                with open(path, "rb") as handle:
-                    digest = hashlib.file_digest(handle, "sha256").hexdigest()
+                digest = file_sha256(path)
             except PathError as problem:
                 raise SongError.fault("bad-file", str(problem), where) from None
             except OSError as problem:

@@ -22,29 +22,22 @@ from riffcomposer.plan.types import (
     Plan,
     Point,
 )
-from riffcomposer.song.lints import effective_steps
+from riffcomposer.strength import FULL, effective_steps, rounded, starts_from_noise
 from riffcomposer.versions import AUDIO_READER_VERSION, SAMPLER_VERSION
-
-DIGITS = 9
-"""Decimals of alpha, strength and guidance in a key: finer than can be heard, coarser than float noise."""
-
-
-def rounded(value: float) -> float:
-    """Rounds a number for a key, without a negative zero."""
-    return round(float(value), DIGITS) + 0.0
 
 
 def canonical(job: ClipJob) -> ClipJob:
     """Returns the one form of all jobs that make the same samples.
 
-    - Numbers are rounded to `DIGITS` decimals; both points carry the strength and guidance of the place.
+    - Numbers are rounded (see `riffcomposer.strength`); both points carry the strength and guidance of the
+      place.
     - At an end point (alpha 0 or 1, or both points equal) both points are that one and alpha is 0.
     - The points are in order of (prompt, seed); swapping them turns alpha into 1 - alpha.
     - If no step is run, the loop itself is heard: prompts, seeds, guidance, mask and so on are removed.
     - At full strength without a mask the loop has no effect and is removed.
     - LoRAs are in order of their digests; those of weight 0 are removed.
     """
-    strength = rounded(job.strength) if job.init is not None else 1.0
+    strength = rounded(job.strength) if job.init is not None else FULL
     if job.init is not None and effective_steps(job.num_inference_steps, strength) == 0:
         return replace(
             job, place=_NOWHERE, negative_prompt="", num_inference_steps=0, scheduler="", mask=None, loras=()
@@ -52,7 +45,7 @@ def canonical(job: ClipJob) -> ClipJob:
     return replace(
         job,
         place=_canonical_place(job.place, strength),
-        init=None if strength == 1.0 and job.mask is None else job.init,
+        init=None if starts_from_noise(strength, has_init=True) and job.mask is None else job.init,
         mask=job.mask if job.init is not None else None,
         loras=tuple(
             sorted(

@@ -50,9 +50,7 @@ from riffcomposer.plan.types import (
 )
 from riffcomposer.plan.walks import bridge, make_walk
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
-
-CUT_SECONDS = Fraction(5, 1000)
-"""Length of the fade that prevents a click at a cut."""
+from riffcomposer.units import cut_samples
 
 _Kind = Literal["bridge", "body", "tail"]
 
@@ -217,7 +215,7 @@ class _Planner:
                 "crossfade", min(self.grid.overlap_frames * self.grid.hop_length, section_samples)
             )
         if spec.type == "cut" or spec.length is None:
-            return Transition("cut", min(int(CUT_SECONDS * self.grid.sample_rate), section_samples))
+            return Transition("cut", min(cut_samples(self.grid.sample_rate), section_samples))
         samples = self.time.samples(spec.length)
         own_samples = sample_at(self.grid, self.own_bars[self.placements[index].source])
         if samples > own_samples and "transition" in self._source(index).origins:

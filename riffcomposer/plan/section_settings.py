@@ -5,28 +5,22 @@ The caller's `InputFiles` looks up files, so that planning itself reads none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.diagnostics import NodePath
-from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.media.kinds import IMAGE_SUFFIXES
 from riffcomposer.plan.grid import timebase
-from riffcomposer.plan.keys import rounded
 from riffcomposer.plan.types import Grid, Init, InitClip, LoraFile, MaskImage
 from riffcomposer.plan.walks import Walk
-from riffcomposer.song.lints import effective_steps
-from riffcomposer.song.paths import is_path
+from riffcomposer.song.paths import catalogue_entry, is_path
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
-from riffcomposer.text import did_you_mean, shorten
+from riffcomposer.strength import effective_steps, rounded
 from riffcomposer.units import Meter
-
-_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ class SectionSettingsMaker:
             return None
         where = section.where("init")
         if spec.kind == "catalogue":
-            seed = _named(spec.name, self.catalogue.clips, "loop", where)
+            seed = catalogue_entry(spec.name, self.catalogue.clips, "loop", where)
             quarters = seed.bars * Meter.parse(seed.meter).quarters_per_bar
             return InitClip("catalogue", spec.name, seed.path, seed.sha256, seed.tempo, quarters)
         found = self.files(spec.name, "init", where)
@@ -127,7 +121,7 @@ class SectionSettingsMaker:
         if is_path(name):
             found = self.files(name, "mask", where)
             return MaskImage(name, found.path, found.sha256)
-        mask = _named(name, self.catalogue.masks, "mask", where)
+        mask = catalogue_entry(name, self.catalogue.masks, "mask", where)
         return MaskImage(name, mask.path, mask.sha256)
 
 
@@ -146,15 +140,3 @@ def draft_steps(steps: int, walk: Walk) -> int:
     ):
         fewer += 1
     return fewer
-
-
-def _named(name: str, entries: Mapping[str, _Entry], what: str, where: NodePath) -> _Entry:
-    """Returns an entry of the catalogue.
-
-    Raises:
-        SongError: The catalogue has no entry of that name.
-    """
-    if name in entries:
-        return entries[name]
-    hint = did_you_mean(name, entries) or "`riffcompose loops` lists what there is; a path has a suffix"
-    raise SongError.fault("unknown-loop", f"the catalogue has no {what} called {shorten(name)}", where, hint)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from riffcomposer.plan.keys import job_fields, rounded
+from riffcomposer.plan.keys import job_fields
 from riffcomposer.plan.types import JobStatus, Plan, PlannedClip
+from riffcomposer.strength import rounded
 
 Position = tuple[str, str, int]
 """A section's name, the clip's kind, and its number within that kind."""

@@ -8,7 +8,6 @@ up exactly.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from riffcomposer.plan.score_types import ScoreInit, SectionScore
+from riffcomposer.song.language import TransitionType
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.units import round_up
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class InitClip:
         """
         margin = Fraction(params.window_duration_ms, 1000)
         first = max(Fraction(0), self.start_seconds - margin)
-        frames = math.ceil(self.loop_seconds * params.frames_per_second) + 1
+        frames = round_up(self.loop_seconds * params.frames_per_second) + 1
         hop_seconds = Fraction(params.hop_length, params.sample_rate)
         return first, self.start_seconds - first + frames * hop_seconds + margin
 
@@ -241,14 +242,16 @@ class PlannedClip:
 
 @dataclass(frozen=True)
 class Transition:
-    """How a section is entered: `cut` (a few milliseconds), `crossfade` (equal power), `bridge`.
+    """How a section is entered, as decided on the grid.
+
+    The mix needs no more of it than `PlannedSection.entry_samples`.
 
     Attributes:
         length_samples: Length of the audio fade: starts at the section's `start_sample`. 0 for a
             bridge (its joins are made in the spectrogram).
     """
 
-    type: Literal["cut", "crossfade", "bridge"]
+    type: TransitionType
     length_samples: int
 
 
@@ -278,6 +281,11 @@ class PlannedSection:
     gain_db: float = 0.0
     fade_in_samples: int = 0
     fade_out_samples: int = 0
+
+    @property
+    def entry_samples(self) -> int:
+        """Samples from `start_sample` over which the section takes over: its fade, or its bridge."""
+        return self.transition.length_samples or self.body_start_sample - self.start_sample
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Literal
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.plan.types import Place, Point
 from riffcomposer.song.resolved import ResolvedSection
+from riffcomposer.strength import strength_of
 
 SEEDS = 2**63
 """Number of seeds, which are 0 to 2^63 - 1; a walk past the last continues at 0."""
@@ -87,13 +88,7 @@ def make_walk(section: ResolvedSection, clips: int, profile: ModelProfile) -> Wa
         Point(
             prompt=point.prompt,
             seed=point.seed,
-            strength=(
-                1.0
-                if section.init is None
-                else profile.strength
-                if point.strength is None
-                else point.strength
-            ),
+            strength=strength_of(point.strength, profile.strength, has_init=section.init is not None),
             guidance_scale=(profile.guidance_scale if point.guidance_scale is None else point.guidance_scale),
         )
         for point in section.points

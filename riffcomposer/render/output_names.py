@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.errors import AudioError, StoreError, UsageError
+from riffcomposer.media.kinds import AUDIO_FORMATS
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.paths import existing, same_name
 from riffcomposer.song.reader import LoadedSong
 
-FORMATS = ("wav", "flac", "mp3", "ogg")
 MAX_CHARACTERS = 60
 MAX_BYTES = 90
 """Of one part of a name. A stem's name has two parts and an ending, and most file systems take 255 bytes."""
@@ -179,7 +179,7 @@ def check_owner(files: TrackFiles, title: str) -> None:
         if other.exists() or report.get("title") != title:
             raise _belongs(files, owner)
         return
-    for format in FORMATS:
+    for format in AUDIO_FORMATS:
         path = files.track(format)
         if path.exists():
             _check_embedded(files, path, format)

@@ -6,7 +6,6 @@ goes on from what the store holds and ends in the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.files import file_sha256
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.types import ClipJob, Plan
 from riffcomposer.render.clip_stage import missing_clips, render_missing
@@ -293,14 +293,9 @@ def _render_clips(
     return rendered
 
 
-def _hash_file(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def _note(store: Store, key: str, paths: list[Path], outputs: int) -> None:
     """Writes down which files a track came out as, so that the next run can compare them."""
-    entries = [[path.name, path.stat().st_size, _hash_file(path)] for path in paths]
+    entries = [[path.name, path.stat().st_size, file_sha256(path)] for path in paths]
     content = {"outputs": outputs, "files": entries}
     store.put(TRACK_KIND, key, json.dumps(content, separators=(",", ":")).encode())
 
@@ -315,7 +310,7 @@ def _known_files(store: Store, key: str, files: TrackFiles) -> dict[str, Any] | 
     for name, size, sha256 in content["files"]:
         path = files.folder / name
         try:
-            if path.stat().st_size != size or _hash_file(path) != sha256:
+            if path.stat().st_size != size or file_sha256(path) != sha256:
                 return None
         except OSError:
             return None

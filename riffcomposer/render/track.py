@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riffcomposer.text import size
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -48,8 +50,7 @@ class Track:
         """A player, for notebooks: the smallest of the files is put into the page if it is not large."""
         path = min(self.files, key=lambda file: file.stat().st_size)
         if path.stat().st_size > _LARGEST_IN_A_PAGE:
-            megabytes = path.stat().st_size / 1e6
-            where = f"{escape(str(path))} ({megabytes:.0f} MB, too large for the page)"
+            where = f"{escape(str(path))} ({size(path.stat().st_size)}, too large for the page)"
             return f"<p>{escape(self.title)}: {where}</p>"
         content = base64.b64encode(path.read_bytes()).decode()
         kind = _MIME[path.suffix[1:]]

@@ -70,9 +70,7 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
                 name=section.name,
                 start_sample=section.start_sample,
                 end_sample=section.end_sample,
-                transition=section.transition.type,
-                transition_samples=section.transition.length_samples
-                or section.body_start_sample - section.start_sample,
+                entry_samples=section.entry_samples,
                 gain_db=section.gain_db,
                 fade_in_samples=section.fade_in_samples,
                 fade_out_samples=section.fade_out_samples,

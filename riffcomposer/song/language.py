@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.song.effects import ChainEntry
 from riffcomposer.song.fields import (
     LengthText,
@@ -72,10 +73,14 @@ class Init(StrictModel):
     )
 
 
+TransitionType = Literal["cut", "crossfade", "bridge"]
+"""`cut`: a few milliseconds; `crossfade`: equal power; `bridge`: clips that lead over."""
+
+
 class Transition(StrictModel):
     """How the music moves from the previous section into this one."""
 
-    type: Literal["cut", "crossfade", "bridge"] = Field(
+    type: TransitionType = Field(
         "crossfade",
         description="`cut`: at once; `crossfade`: both sections overlap; `bridge`: extra clips that lead "
         "from the end of the previous section to the start of this one.",
@@ -294,7 +299,7 @@ class Master(StrictModel):
 class Output(StrictModel):
     """The files to write, and how the sound is decoded."""
 
-    formats: list[Literal["wav", "flac", "mp3", "ogg"]] = Field(
+    formats: list[AudioFormat] = Field(
         ["flac"],
         min_length=1,
         max_length=4,

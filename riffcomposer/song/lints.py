@@ -7,19 +7,21 @@ was meant. Lints that need the plan are in `riffcomposer.plan.plan_lints`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.composer.meters import METERS
 from riffcomposer.diagnostics import Diagnostic, NodePath, in_order
+from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song.default_init import composed_meter
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
-from riffcomposer.song.paths import PathError, is_path, resolve_inside
+from riffcomposer.song.paths import check_name, is_path, song_file
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
 from riffcomposer.song.resolved import ResolvedSection
+from riffcomposer.strength import effective_steps, strength_of
 from riffcomposer.text import did_you_mean, shorten
 from riffcomposer.units import Timebase, exact
 
@@ -35,11 +37,6 @@ _CURLY = re.compile(
 )
 
 _Lint = Iterator[Diagnostic]
-
-
-def effective_steps(num_inference_steps: int, strength: float) -> int:
-    """Returns the number of denoising steps that are run, as Riffusion counts them."""
-    return int(num_inference_steps * strength)
 
 
 def _point_path(section: ResolvedSection, index: int, key: str) -> NodePath:
@@ -68,7 +65,7 @@ def _steps(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) ->
         return
     steps = section.num_inference_steps or profile.num_inference_steps
     for index, point in enumerate(section.points):
-        strength = profile.strength if point.strength is None else point.strength
+        strength = strength_of(point.strength, profile.strength, has_init=True)
         path = _written(song, section, index, "strength")
         if path == section.path:
             path = section.where("num_inference_steps")
@@ -159,19 +156,16 @@ def _formats(song: LoadedSong) -> _Lint:
 
 
 def _named(
-    song: LoadedSong, name: str, known: dict[str, Path], path: NodePath, kind: str, folders: tuple[Path, ...]
+    song: LoadedSong, name: str, known: Collection[str], path: NodePath, kind: str, folders: tuple[Path, ...]
 ) -> _Lint:
     """Reports a catalogue name or a file that does not exist."""
-    if is_path(name):
-        try:
-            resolve_inside(song.folder, name, allowed=folders)
-        except PathError as error:
-            yield song.diagnostic("error", "bad-path", str(error), path)
-    elif name not in known:
-        hint = did_you_mean(name, known) or "`riffcompose loops` lists the catalogue"
-        yield song.diagnostic(
-            "error", "unknown-name", f"the catalogue has no {kind} {shorten(name)}", path, hint
-        )
+    try:
+        if is_path(name):
+            song_file(song.folder, name, path, allowed=folders)
+        else:
+            check_name(name, known, kind, path)
+    except SongError as error:
+        yield from map(song.source.located, error.diagnostics)
 
 
 def _files(
@@ -184,8 +178,7 @@ def _files(
             yield song.diagnostic("error", "meter-of-score", message, section.where("init"), hint)
     elif section.init is not None:
         path = section.where("init")
-        clips = {name: clip.path for name, clip in catalogue.clips.items()}
-        yield from _named(song, section.init.name, clips, (*path, "path"), "loop", folders)
+        yield from _named(song, section.init.name, catalogue.clips, (*path, "path"), "loop", folders)
         clip = catalogue.clips.get(section.init.name) if section.init.kind == "catalogue" else None
         tempo = clip.tempo if clip is not None else section.init.tempo
         if tempo is not None:
@@ -201,10 +194,9 @@ def _files(
             message = f"{shorten(clip.name)} is in {clip.meter}, the song in {song.resolved.meter}"
             yield song.diagnostic("warning", "other-meter", message, path)
     if section.mask is not None:
-        masks = {name: mask.path for name, mask in catalogue.masks.items()}
-        yield from _named(song, section.mask, masks, section.where("mask"), "mask", folders)
+        yield from _named(song, section.mask, catalogue.masks, section.where("mask"), "mask", folders)
     for index, lora in enumerate(section.loras):
-        yield from _named(song, lora.path, {}, (*section.where("lora"), index, "path"), "LoRA", folders)
+        yield from _named(song, lora.path, (), (*section.where("lora"), index, "path"), "LoRA", folders)
 
 
 def _curly_quotes(song: LoadedSong) -> _Lint:

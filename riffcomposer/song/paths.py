@@ -11,9 +11,13 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from riffcomposer.text import nearest, shorten
+from riffcomposer.diagnostics import NodePath
+from riffcomposer.errors import SongError
+from riffcomposer.text import did_you_mean, nearest, shorten, size
 
 MAX_FILE_BYTES = 512 << 20
 MAX_LORA_BYTES = 2 << 30
@@ -21,6 +25,7 @@ MAX_LORA_BYTES = 2 << 30
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|file|mailto):", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CURLY_QUOTES = tuple("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb")
+_Entry = TypeVar("_Entry")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,11}$")
 
 
@@ -135,5 +140,41 @@ def resolve_inside(
     if not stat.S_ISREG(status.st_mode):
         raise PathError(f"{shown} is not a regular file")
     if status.st_size > max_bytes:
-        raise PathError(f"{shown} is larger than {max_bytes >> 20} MiB")
+        raise PathError(f"{shown} is larger than {size(max_bytes)}")
     return path
+
+
+def song_file(
+    folder: Path,
+    text: str,
+    where: NodePath,
+    *,
+    max_bytes: int = MAX_FILE_BYTES,
+    allowed: tuple[Path, ...] = (),
+) -> Path:
+    """Finds the file that a song names at `where`; otherwise as `resolve_inside`.
+
+    Raises:
+        SongError: `bad-path`, the song may not name it, or it is not there.
+    """
+    try:
+        return resolve_inside(folder, text, max_bytes=max_bytes, allowed=allowed)
+    except PathError as problem:
+        raise SongError.fault("bad-path", str(problem), where) from None
+
+
+def check_name(name: str, known: Collection[str], kind: str, where: NodePath) -> None:
+    """Checks that the catalogue has the `kind` (`loop`, `mask`) that a song names at `where`.
+
+    Raises:
+        SongError: `unknown-name`, the catalogue has none of that name.
+    """
+    if name not in known:
+        hint = did_you_mean(name, known) or "`riffcompose loops` lists the catalogue; a path has a suffix"
+        raise SongError.fault("unknown-name", f"the catalogue has no {kind} {shorten(name)}", where, hint)
+
+
+def catalogue_entry(name: str, entries: Mapping[str, _Entry], kind: str, where: NodePath) -> _Entry:
+    """Returns the entry of the catalogue that a song names at `where`. Raises as `check_name` does."""
+    check_name(name, entries, kind, where)
+    return entries[name]

@@ -14,7 +14,9 @@ from typing import Literal
 
 from riffcomposer.curves import Curve
 from riffcomposer.diagnostics import NodePath
+from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.song.effects import Effect
+from riffcomposer.song.language import TransitionType
 from riffcomposer.units import Length, Meter
 
 
@@ -85,14 +87,18 @@ class LoraSpec:
 
 @dataclass(frozen=True)
 class TransitionSpec:
-    """How a section is entered.
+    """How a section's author wants it to be entered, defaults filled in.
+
+    A plan has another type for it (`riffcomposer.plan.types.Transition`), since it decides more: the
+    first section of a song that does not loop is not entered at all, a bridge around a loop's end may
+    become a crossfade, and a length in bars becomes one in samples that the neighbour limits.
 
     Attributes:
         length: Length of a crossfade; None for a cut or a bridge.
         clips: Number of clips of a bridge; None for a cut or a crossfade.
     """
 
-    type: Literal["cut", "crossfade", "bridge"]
+    type: TransitionType
     length: Length | None = None
     clips: int | None = None
 
@@ -166,7 +172,7 @@ class ResolvedOutput:
         decoder: Name of the decoder's preset.
     """
 
-    formats: tuple[Literal["wav", "flac", "mp3", "ogg"], ...]
+    formats: tuple[AudioFormat, ...]
     stereo_width: float
     decoder: Literal["fast", "default", "best"]
 

@@ -250,9 +250,7 @@ def render_piece(
     return left_and_right(mid, gain * side + floor[1]) if stereo else mid[None]
 
 
-def render_stems(
-    piece: Piece, duration_s: float, player: SoundFontPlayer | None = None
-) -> dict[str, Audio]:
+def render_stems(piece: Piece, duration_s: float, player: SoundFontPlayer | None = None) -> dict[str, Audio]:
     """Renders each part of a piece by itself, in stereo, at the level that it has in the whole.
 
     Args:

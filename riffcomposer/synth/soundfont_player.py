@@ -17,7 +17,15 @@ from riffcomposer.composer.theory import Note
 from riffcomposer.errors import UsageError
 from riffcomposer.synth.soundfont_file import SoundFontFile, Wave, Zone
 from riffcomposer.synth.soundfont_presets import DRUM_BANK, nearest_kit, nearest_program
-from riffcomposer.synth.soundfont_voice import Tone, falling, level, make_tone, release, release_samples, tone_key
+from riffcomposer.synth.soundfont_voice import (
+    Tone,
+    falling,
+    level,
+    make_tone,
+    release,
+    release_samples,
+    tone_key,
+)
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 KIT_PROGRAMS = {
@@ -160,9 +168,7 @@ class _Hit:
         out[1, self.at : self.at + length] += np.float32(gain * np.sin(angle)) * sound
 
 
-def _plan(
-    zones: Sequence[Zone], notes: Sequence[Note], seconds_per_beat: float, samples: int
-) -> list[_Hit]:
+def _plan(zones: Sequence[Zone], notes: Sequence[Note], seconds_per_beat: float, samples: int) -> list[_Hit]:
     """Which zone plays when; a note of an exclusive class ends the earlier ones of its class (section 8.1.2)."""
     hits: list[_Hit] = []
     sounding: dict[int, list[_Hit]] = {}

@@ -185,7 +185,9 @@ def _lowpass(cutoff_hz: float, q_centibels: float) -> tuple[_Curve, _Curve]:
     omega = 2 * math.pi * min(max(cutoff_hz, 20.0), _OPEN_FILTER_HZ) / SAMPLE_RATE
     alpha, cosine = math.sin(omega) / (2 * q), math.cos(omega)
     gain = (1 - cosine) / (1 + alpha) / max(1.0, math.sqrt(q))
-    return np.array([gain / 2, gain, gain / 2]), np.array([1, -2 * cosine / (1 + alpha), (1 - alpha) / (1 + alpha)])
+    return np.array([gain / 2, gain, gain / 2]), np.array(
+        [1, -2 * cosine / (1 + alpha), (1 - alpha) / (1 + alpha)]
+    )
 
 
 def _filtered(audio: Audio, cents: float | _Curve, q_centibels: float) -> Audio:

@@ -16,9 +16,10 @@ from tiny_checkpoint import TINY_FLOW_PROFILE, TINY_PROFILE
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.checkpoints.profile import write_profile
 from riffcomposer.checkpoints.safetensors_file import read_header
-from riffcomposer.checkpoints.verify import file_sha256, verify_model
+from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.diffusion.loading import load_checkpoint
 from riffcomposer.errors import ModelError
+from riffcomposer.files import file_sha256
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 

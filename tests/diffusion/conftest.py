@@ -12,8 +12,8 @@ import pytest
 from clip_jobs import clip_job
 
 from riffcomposer.checkpoints.locate import locate_model
-from riffcomposer.checkpoints.verify import file_sha256
 from riffcomposer.diffusion.engine import Engine
+from riffcomposer.files import file_sha256
 from riffcomposer.plan.types import ClipJob, InitClip, MaskImage
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from lora_files import ATTENTION, DIFFUSERS, KOHYA, PEFT, pair, save
 
-from riffcomposer.checkpoints.verify import file_sha256
+from riffcomposer.files import file_sha256
 from riffcomposer.plan.types import LoraFile
 
 

@@ -121,7 +121,7 @@ def test_during_a_masked_run_black_stands_at_the_renoised_original(
 def test_grey_blends(engine: Any, make_job: Any, seed_clip: Any, tmp_path: Path) -> None:
     from PIL import Image
 
-    from riffcomposer.checkpoints.verify import file_sha256
+    from riffcomposer.files import file_sha256
     from riffcomposer.plan.types import MaskImage
 
     def masked(grey: Any) -> Any:

@@ -11,8 +11,9 @@ import mutagen
 import pytest
 from mix_signals import SAMPLE_RATE, noise
 
+from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.mix.blocks import ArrayReader
-from riffcomposer.mix.encoding import Format, encode
+from riffcomposer.mix.encoding import encode
 from riffcomposer.mix.markers import Marker, write_labels
 from riffcomposer.mix.tags import Tags, embed, read_embedded
 
@@ -21,7 +22,7 @@ SAMPLES = round(SECONDS * SAMPLE_RATE)
 
 
 def tagged(
-    folder: Path, format: Format, markers: list[Marker], *, loop: bool = False, tags: Tags | None = None
+    folder: Path, format: AudioFormat, markers: list[Marker], *, loop: bool = False, tags: Tags | None = None
 ) -> Path:
     path = folder / f"x.{format}"
     encode(ArrayReader(noise(SECONDS, 0.1, 2)), SAMPLE_RATE, path, format)
@@ -99,7 +100,7 @@ def test_the_music_behind_ordered_chapters_is_untouched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["ogg", "flac"])
-def test_vorbis_chapters_are_in_the_file_by_time(tmp_path: Path, format: Format) -> None:
+def test_vorbis_chapters_are_in_the_file_by_time(tmp_path: Path, format: AudioFormat) -> None:
     markers = [Marker(name or "?", 3000 * number) for number, name in enumerate(NAMES)]
     comments = list(mutagen.File(tagged(tmp_path, format, markers)).tags)
     times = [value for key, value in comments if re.fullmatch(r"CHAPTER\d+", key)]
@@ -109,7 +110,7 @@ def test_vorbis_chapters_are_in_the_file_by_time(tmp_path: Path, format: Format)
 
 
 @pytest.mark.parametrize("format", ["ogg", "flac"])
-def test_a_loop_says_so_in_samples(tmp_path: Path, format: Format) -> None:
+def test_a_loop_says_so_in_samples(tmp_path: Path, format: AudioFormat) -> None:
     path = tagged(tmp_path, format, [Marker("a", 0)], loop=True)
     tags = mutagen.File(path).tags
     assert tags["LOOPSTART"] == ["0"]
@@ -119,7 +120,7 @@ def test_a_loop_says_so_in_samples(tmp_path: Path, format: Format) -> None:
 
 
 @pytest.mark.parametrize("format", ["ogg", "flac", "mp3", "wav"])
-def test_what_is_no_loop_does_not_say_so(tmp_path: Path, format: Format) -> None:
+def test_what_is_no_loop_does_not_say_so(tmp_path: Path, format: AudioFormat) -> None:
     path = tagged(tmp_path, format, [Marker("a", 0)])
     assert b"LOOP" not in path.read_bytes()
     assert read_embedded(path).loop is None
@@ -169,7 +170,7 @@ STRANGE = "a\x1b[31m\x07b\nc\u202ed\u2028e\x00f"
 
 
 @pytest.mark.parametrize("format", ["wav", "flac", "mp3", "ogg"])
-def test_control_characters_stay_out_of_tags(tmp_path: Path, format: Format) -> None:
+def test_control_characters_stay_out_of_tags(tmp_path: Path, format: AudioFormat) -> None:
     path = tagged(tmp_path, format, [Marker(STRANGE, 0), Marker("=;" * 50, 100)], tags=Tags(STRANGE * 30))
     embedded = read_embedded(path)
     assert embedded.markers[0].name == "a [31m b c d e f"

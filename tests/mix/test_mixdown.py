@@ -55,7 +55,7 @@ def two_passages(tail: int = 0, **second: object) -> list[MixPassage]:
 
 def test_plain_sections_in_a_passage_leave_it_untouched(tmp_path: Path) -> None:
     audio = noise(2)
-    sections = (MixSection("a", 0, 30000), MixSection("b", 30000, 2 * SECOND, "bridge", 10000))
+    sections = (MixSection("a", 0, 30000), MixSection("b", 30000, 2 * SECOND, 10000))
     result, _ = mix(tmp_path, [MixPassage(audio, 0, 2 * SECOND, sections)])
     middle = slice(200, 2 * SECOND - 400)
     np.testing.assert_allclose(result[:, middle], np.repeat(audio, 2, 0)[:, middle], atol=1e-7)
@@ -73,7 +73,7 @@ def test_gain_changes_over_a_bridge(tmp_path: Path) -> None:
     ones = np.ones((1, 2 * SECOND), np.float32)
     sections = (
         MixSection("a", 0, SECOND),
-        MixSection("b", SECOND, 2 * SECOND, "bridge", SECOND // 2, gain_db=-6),
+        MixSection("b", SECOND, 2 * SECOND, SECOND // 2, gain_db=-6),
     )
     result, _ = mix(tmp_path, [MixPassage(ones, 0, 2 * SECOND, sections)])
     quieter = 10 ** (-6 / 20)
@@ -84,7 +84,7 @@ def test_gain_changes_over_a_bridge(tmp_path: Path) -> None:
 
 def test_a_crossfade_of_unrelated_sounds_keeps_the_power(tmp_path: Path) -> None:
     tail = SECOND // 2
-    result, _ = mix(tmp_path, two_passages(tail, transition="crossfade", transition_samples=tail))
+    result, _ = mix(tmp_path, two_passages(tail, entry_samples=tail))
     inside = np.square(result[:, SECOND : SECOND + tail]).reshape(2, 6, -1).mean(axis=(0, 2))
     assert np.abs(10 * np.log10(inside / 0.01)).max() < 0.35
 
@@ -95,7 +95,7 @@ def test_a_cut_does_not_click(tmp_path: Path) -> None:
     cut = 220
     passages = [
         MixPassage(sine[:, : SECOND + cut], 0, SECOND, (MixSection("a", 0, SECOND),), tail_samples=cut),
-        MixPassage(-sine[:, :SECOND], SECOND, SECOND, (MixSection("b", SECOND, 2 * SECOND, "cut", cut),)),
+        MixPassage(-sine[:, :SECOND], SECOND, SECOND, (MixSection("b", SECOND, 2 * SECOND, cut),)),
     ]
     result, _ = mix(tmp_path, passages)
     step = np.abs(np.diff(result[0, SECOND - 100 : SECOND + 500])).max()
@@ -104,7 +104,7 @@ def test_a_cut_does_not_click(tmp_path: Path) -> None:
 
 def test_a_fade_longer_than_the_tail_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="sounds on for 100"):
-        mix(tmp_path, two_passages(100, transition="crossfade", transition_samples=101))
+        mix(tmp_path, two_passages(100, entry_samples=101))
 
 
 def test_fades_reach_silence(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_reverb_rings_on_over_the_next_section(tmp_path: Path) -> None:
             (MixSection("a", 0, SECOND, chain=(reverb,)),),
             tail_samples=220,
         ),
-        MixPassage(silent, SECOND, SECOND, (MixSection("b", SECOND, 2 * SECOND, "cut", 220),)),
+        MixPassage(silent, SECOND, SECOND, (MixSection("b", SECOND, 2 * SECOND, 220),)),
     ]
     result, _ = mix(tmp_path, passages)
     assert np.abs(result[:, SECOND + 2000 : SECOND + 4000]).max() > 0.01
@@ -137,7 +137,7 @@ def test_a_reverb_rings_on_over_the_next_section(tmp_path: Path) -> None:
 def test_a_chain_works_on_its_own_section_only(tmp_path: Path) -> None:
     sections = (
         MixSection("a", 0, SECOND),
-        MixSection("b", SECOND, 2 * SECOND, "bridge", 1000, chain=(Effect("gain", {"gain_db": -20}),)),
+        MixSection("b", SECOND, 2 * SECOND, 1000, chain=(Effect("gain", {"gain_db": -20}),)),
     )
     audio = np.ones((1, 2 * SECOND), np.float32)
     result, _ = mix(tmp_path, [MixPassage(audio, 0, 2 * SECOND, sections)])
@@ -164,8 +164,7 @@ def test_a_loop_of_one_passage_has_no_seam(tmp_path: Path, names: list[str]) -> 
     chain = (Effect("compressor", {"threshold_db": -20, "ratio": 4.0, "release_ms": 300}),)
     step = SECOND // len(names)
     sections = tuple(
-        MixSection(name, n * step, (n + 1) * step, "bridge", 2000, chain=chain)
-        for n, name in enumerate(names)
+        MixSection(name, n * step, (n + 1) * step, 2000, chain=chain) for n, name in enumerate(names)
     )
     result, _ = mix(tmp_path, [MixPassage(sine, 0, SECOND, sections, wraps=True)], loop=True, width=0.6)
     assert click(result, 0) < 1.5
@@ -187,14 +186,14 @@ def test_a_loop_of_passages_fades_its_last_into_its_first(tmp_path: Path) -> Non
         np.zeros((1, SECOND + tail), np.float32),
         0,
         SECOND,
-        (MixSection("a", 0, SECOND, "crossfade", tail),),
+        (MixSection("a", 0, SECOND, tail),),
         tail_samples=tail,
     )
     second = MixPassage(
         np.ones((1, SECOND + tail), np.float32),
         SECOND,
         SECOND,
-        (MixSection("b", SECOND, 2 * SECOND, "crossfade", tail),),
+        (MixSection("b", SECOND, 2 * SECOND, tail),),
         tail_samples=tail,
     )
     result, _ = mix(tmp_path, [first, second], loop=True)
@@ -217,7 +216,7 @@ def test_stems_add_up_to_the_mix(
     for number, length in enumerate(lengths):
         tail = 300 if loop or number + 1 < len(lengths) else 0
         audio = noise(0.25, seed=number)[:, : length + tail]
-        section = MixSection(str(number), position, position + length, "cut", 300, gain_db=gain)
+        section = MixSection(str(number), position, position + length, 300, gain_db=gain)
         passages.append(MixPassage(audio, position, length, (section,), tail_samples=tail))
         position += length
     folder = tmp_path_factory.mktemp("stems")
@@ -227,7 +226,7 @@ def test_stems_add_up_to_the_mix(
 
 def test_the_same_mix_twice_is_the_same(tmp_path: Path) -> None:
     chain = (Effect("chorus"), Effect("reverb"))
-    passages = two_passages(500, transition="crossfade", transition_samples=500, chain=chain)
+    passages = two_passages(500, entry_samples=500, chain=chain)
     first, _ = mix(tmp_path / "1", passages, width=0.5)
     second, _ = mix(tmp_path / "2", passages, width=0.5)
     np.testing.assert_array_equal(first, second)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from mix_signals import SAMPLE_RATE, noise, strokes
 
 from riffcomposer.errors import AudioError, StoreError, UsageError
+from riffcomposer.media.kinds import AUDIO_FORMATS, AudioFormat
 from riffcomposer.mix import encoding
 from riffcomposer.mix.blocks import ArrayReader, Part, npy_reader, read_padded
-from riffcomposer.mix.encoding import FORMATS, Format, SoundFileReader, encode, ogg_checksum
+from riffcomposer.mix.encoding import SoundFileReader, encode, ogg_checksum
 from riffcomposer.mix.loudness import measure
 from riffcomposer.mix.markers import Marker, read_chunks, write_labels
 from riffcomposer.mix.master import Mastering, MasterSettings
@@ -33,15 +34,15 @@ def mastering(folder: Path, audio: np.ndarray, *, loop: bool = False) -> Masteri
     )
 
 
-def write(folder: Path, format: Format, *, loop: bool = False, seconds: float = 1.5) -> Path:
+def write(folder: Path, format: AudioFormat, *, loop: bool = False, seconds: float = 1.5) -> Path:
     stage = mastering(folder, strokes(seconds), loop=loop)
     path = folder / f"track.{format}"
     write_track(path, stage, stage.render(), TAGS, MARKERS)
     return path
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_every_format_is_exact_measured_and_carries_its_recipe(tmp_path: Path, format: Format) -> None:
+@pytest.mark.parametrize("format", AUDIO_FORMATS)
+def test_every_format_is_exact_measured_and_carries_its_recipe(tmp_path: Path, format: AudioFormat) -> None:
     audio = strokes(2.345)
     stage = mastering(tmp_path, audio)
     result = write_track(
@@ -65,7 +66,7 @@ def test_every_format_is_exact_measured_and_carries_its_recipe(tmp_path: Path, f
 
 @pytest.mark.parametrize("format", ["mp3", "ogg"])
 def test_a_lossy_file_keeps_the_ceiling_where_its_encoder_lifts_bursts(
-    tmp_path: Path, format: Format
+    tmp_path: Path, format: AudioFormat
 ) -> None:
     rng = np.random.default_rng(1)
     audio = np.zeros((2, 4 * SAMPLE_RATE), np.float32)
@@ -80,14 +81,14 @@ def test_a_lossy_file_keeps_the_ceiling_where_its_encoder_lifts_bursts(
     assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["master.f32"]
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_the_same_bytes_each_time(tmp_path: Path, format: Format) -> None:
+@pytest.mark.parametrize("format", AUDIO_FORMATS)
+def test_the_same_bytes_each_time(tmp_path: Path, format: AudioFormat) -> None:
     first, second = (write(tmp_path / name, format).read_bytes() for name in "ab")
     assert first == second
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_encoded_audio_is_in_place(tmp_path: Path, format: Format) -> None:
+@pytest.mark.parametrize("format", AUDIO_FORMATS)
+def test_encoded_audio_is_in_place(tmp_path: Path, format: AudioFormat) -> None:
     audio = strokes(1)
     encode(ArrayReader(audio), SAMPLE_RATE, tmp_path / "x", format)
     decoded = soundfile.read(tmp_path / "x", dtype="float32")[0].T
@@ -141,10 +142,10 @@ def test_many_chapters(tmp_path: Path) -> None:
 @given(
     title=st.text(max_size=40),
     song=st.text(st.characters(codec="utf-8"), max_size=200),
-    format=st.sampled_from(FORMATS),
+    format=st.sampled_from(AUDIO_FORMATS),
 )
 def test_any_text_goes_round(
-    tmp_path_factory: pytest.TempPathFactory, title: str, song: str, format: Format
+    tmp_path_factory: pytest.TempPathFactory, title: str, song: str, format: AudioFormat
 ) -> None:
     path = tmp_path_factory.mktemp("text") / f"x.{format}"
     title = title.encode("utf-8", "ignore").decode()
@@ -219,8 +220,8 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"RIFF\0\0\0\0WAVE", b"OggS" * 30, b"fLaC\0\0"])
-@pytest.mark.parametrize("format", FORMATS)
-def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes, format: Format) -> None:
+@pytest.mark.parametrize("format", AUDIO_FORMATS)
+def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes, format: AudioFormat) -> None:
     path = tmp_path / f"x.{format}"
     path.write_bytes(content)
     with pytest.raises(AudioError):
@@ -239,7 +240,7 @@ def test_files_of_others_have_no_recipe(tmp_path: Path) -> None:
 
 
 def test_truncated_files_end_in_an_error_or_nothing(tmp_path: Path) -> None:
-    for format in FORMATS:
+    for format in AUDIO_FORMATS:
         content = write(tmp_path, format).read_bytes()
         path = tmp_path / f"cut.{format}"
         for size in (1, 30, len(content) // 2, len(content) - 3):

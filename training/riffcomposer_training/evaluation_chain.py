@@ -66,14 +66,14 @@ class Chain:
         from riffcomposer.diffusion.latents import decode, encode
         from riffcomposer.diffusion.noise import ClipNoise
         from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
-        from riffcomposer.diffusion.schedulers import steps_to_run
+        from riffcomposer.strength import effective_steps
 
         profile = self.located.profile
         steps = steps or profile.num_inference_steps
         scale = profile.guidance_scale if guidance_scale is None else guidance_scale
         pure = init is None
         side = 512 // profile.latent_scale
-        settings = BatchSettings(profile.scheduler, steps, steps_to_run(steps, strength), pure, scale != 1)
+        settings = BatchSettings(profile.scheduler, steps, effective_steps(steps, strength), pure, scale != 1)
         empty = self.prompts.encode("", 1)
         rendered = []
         for start in range(0, len(prompts), batch):

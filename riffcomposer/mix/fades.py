@@ -1,4 +1,4 @@
-"""Gains for fades and transitions.
+"""Gains over a fade, at a section's ends and between sections.
 
 Equal power (sine and cosine) keeps the loudness where two unrelated sounds meet; linear gains
 keep the waveform where both sides are the same sound. Gains are taken half a sample inside the
@@ -13,14 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shape = Literal["equal_power", "linear", "smooth"]
-
-CUT_FADE_MS = 5.0
-"""Length of the fade of a `cut`: long enough to avoid a click, too short to soften an attack."""
-
-
-def cut_samples(sample_rate: int) -> int:
-    """Length in samples of the fade that a cut is."""
-    return round(sample_rate * CUT_FADE_MS / 1000)
 
 
 def rising(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[np.float32]:

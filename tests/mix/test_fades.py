@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riffcomposer.mix.transitions import Shape, cut_samples, falling, rising
+from riffcomposer.mix.fades import Shape, falling, rising
+from riffcomposer.units import cut_samples
 
 SHAPES: tuple[Shape, ...] = ("equal_power", "linear", "smooth")
 
