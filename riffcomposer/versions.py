@@ -14,6 +14,8 @@ DECODER_VERSION = 4
 MIX_VERSION = 2
 """Version of the mixing and mastering code; raising it masters every track again."""
 
+REPORT_VERSION = 1
+"""Version of what `report.json` holds; raising it masters every track again, for its report."""
 
 AUDIO_READER_VERSION = 2
 """Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""

@@ -41,16 +41,16 @@ def _tempo(tempo: dict[str, Any]) -> str:
     return f"{tempo['measured_bpm']:.2f} BPM measured ({tempo['deviation_percent']:+.2f} %)"
 
 
-def _joins(joins: dict[str, Any], repetition: dict[str, Any]) -> str:
-    clips = f"{repetition['distinct']} different clips of {repetition['clips']}"
+def _joins(joins: dict[str, Any]) -> str:
     if not joins["count"]:
-        return clips
-    worst = joins["level_step_db_worst"]
-    return f"{joins['count']} joins, the worst steps by {worst:+.2f} dB; {clips}"
+        return "no joins"
+    return f"{joins['count']} joins, the worst steps by {joins['level_step_db_worst']:+.2f} dB"
 
 
 def _summary_lines(track: Track) -> list[str]:
     """Yields the lines to print at the end of a render."""
+    from riffcomposer.mix.movement_report import movement_line
+
     result, report = track.result, track.report
     lines = [f"{path}" for path in track.files]
     if result.others:
@@ -60,7 +60,8 @@ def _summary_lines(track: Track) -> list[str]:
         f"{clock(result.seconds)}, {_figure(first['integrated_lufs'], 'LUFS')}, "
         f"true peak {_figure(first['true_peak_dbtp'], 'dBTP')}, {_tempo(report['tempo'])}"
     )
-    lines.append(_joins(report["joins"], report["repetition"]))
+    lines.append(_joins(report["joins"]))
+    lines.append(movement_line(report["movement"]))
     work = (
         f"{len(result.rendered)} clips rendered, {len(result.cached)} from the store, "
         f"{result.decoded[0]} of {result.decoded[1]} passages decoded"

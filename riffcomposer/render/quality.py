@@ -90,6 +90,7 @@ def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) ->
         track: The finished files; the first one is listened to.
     """
     from riffcomposer.mix.encoding import SoundFileReader
+    from riffcomposer.mix.movement_report import movement_report
     from riffcomposer.mix.report import measure_transitions, summarise_joins
     from riffcomposer.mix.tempo import measure_tempo
 
@@ -109,6 +110,7 @@ def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) ->
             for section, loudness in zip(plan.sections, track.sections, strict=True)
         ],
         "tempo": tempo.as_dict(),
+        "movement": movement_report(track.movement, plan.total_samples / rate),
         "repetition": passages.repetition,
         "joins": {**summarise_joins(passages.joins), "each": [join.as_dict() for join in passages.joins]},
         "transitions": [figures.as_dict() for figures in transitions],

@@ -29,7 +29,7 @@ from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
-from riffcomposer.versions import DECODER_VERSION, MIX_VERSION
+from riffcomposer.versions import DECODER_VERSION, MIX_VERSION, REPORT_VERSION
 
 TRACK_KIND = "track"
 PHASE_SEED = 0
@@ -115,6 +115,7 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
         {
             "stage": "track",
             "mix_version": MIX_VERSION,
+            "report_version": REPORT_VERSION,
             "passages": list(keys),
             "sections": [
                 {

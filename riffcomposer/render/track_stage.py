@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from riffcomposer.mix.markers import Marker
     from riffcomposer.mix.master import Master, Mastering
     from riffcomposer.mix.mixdown import MixPassage
+    from riffcomposer.mix.movement import Movement
     from riffcomposer.mix.output import OutputFile
     from riffcomposer.mix.tags import Tags
 
@@ -41,12 +42,14 @@ class FinishedTrack:
         extra: Stems and section files.
         sections: Loudness of each section, measured on the first output, in order.
         mix_loudness: Of the mix before mastering.
+        movement: How much the music of the master moves.
     """
 
     outputs: tuple[OutputFile, ...]
     extra: tuple[Path, ...]
     sections: tuple[Loudness, ...]
     mix_loudness: Loudness
+    movement: Movement
 
 
 def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Store) -> list[MixPassage]:
@@ -120,6 +123,7 @@ def finish_track(
     from riffcomposer.mix.markers import Marker, write_labels
     from riffcomposer.mix.master import Mastering, MasterSettings
     from riffcomposer.mix.mixdown import mixdown
+    from riffcomposer.mix.movement import measure_movement
 
     rate = plan.grid.sample_rate
     markers = [Marker(section.name, section.start_sample) for section in plan.sections]
@@ -151,10 +155,18 @@ def finish_track(
         clock = StageClock(observer, "write", len(files.formats), "files")
         outputs = _write_outputs(files, mastering, master, tags, markers, parts, clock, stop)
         write_labels(files.beside("labels.txt"), markers, plan.total_samples, rate)
+        # 4. How much it moves: the master is read here, without the cost of decoding a file.
+        movement = measure_movement(
+            master.audio,
+            rate,
+            samples_per_bar=plan.grid.samples_per_bar,
+            clip_bars=plan.grid.clip_bars,
+            check=stop.check,
+        )
         extra: list[Path] = []
         if files.stems:
             extra += _write_parts(plan, files, tags, master.audio, stems, stop)
-    return FinishedTrack(outputs, tuple(extra), outputs[0].parts, mastering.unlimited)
+    return FinishedTrack(outputs, tuple(extra), outputs[0].parts, mastering.unlimited, movement)
 
 
 def _write_outputs(

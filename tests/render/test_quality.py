@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_song import Studio
 
-from riffcomposer.cli.render import _misses
+from riffcomposer.cli.render import _misses, _summary_lines
 from riffcomposer.render.quality import find_misses
 
 pytestmark = [
@@ -50,3 +50,21 @@ def test_a_render_writes_what_it_missed(studio: Studio, tmp_path: Path) -> None:
     assert [output["file"] for output in written["outputs"]] == ["song.flac", "song.ogg"]
     assert {miss["file"] for miss in written["misses"]} == {"song.flac", "song.ogg"}
     assert track.report["misses"] == written["misses"]
+
+
+def test_a_render_says_how_much_it_moves(studio: Studio, tmp_path: Path) -> None:
+    studio.edit("length: 1 beat}", "length: 1 beat}\nlength: 40s")
+    track = studio.render()
+    movement = json.loads((tmp_path / "out" / "song.report.json").read_text())["movement"]
+    assert movement["bars"]["lag_bars"] == 1
+    assert movement["windows"]["count"] == 1
+    assert movement["windows"]["worst"] == movement["excerpt"]
+    said = [line for line in _summary_lines(track) if line.startswith("movement: ")]
+    assert len(said) == 1
+    assert said[0].endswith(movement["verdict"])
+    assert not any("different clips" in line for line in _summary_lines(track))
+
+
+def test_a_short_render_says_that_it_is_too_short(studio: Studio) -> None:
+    lines = _summary_lines(studio.render())
+    assert "movement: too short to tell, which takes 34 s" in lines
