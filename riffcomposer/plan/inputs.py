@@ -8,6 +8,7 @@ that may be forged. Images are decoded in full, sounds for the first tenth of a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from riffcomposer.diagnostics import NodePath
 from riffcomposer.errors import SongError
 from riffcomposer.files import file_sha256
 from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
-from riffcomposer.plan.section_settings import InputFile
+from riffcomposer.plan.section_settings import InputFile, Measured
 from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, song_file
 from riffcomposer.text import shorten
 
@@ -35,11 +36,18 @@ class SongFiles:
     Args:
         folder: The song's folder.
         allowed: Further folders that links may lead to; the user allows them.
+        measure: Makes what can be found out about a sound, from its path and digest.
     """
 
-    def __init__(self, folder: Path, allowed: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        allowed: tuple[Path, ...] = (),
+        measure: Callable[[Path, str], Measured] | None = None,
+    ) -> None:
         self.folder = folder
         self.allowed = allowed
+        self.measure = measure
         self._known: dict[tuple[str, Purpose], InputFile] = {}
 
     def __call__(self, name: str, purpose: Purpose, where: NodePath) -> InputFile:
@@ -58,7 +66,10 @@ class SongFiles:
             except OSError as problem:
                 message = f"{shorten(name)} cannot be read ({problem.strerror or problem})"
                 raise SongError.fault("bad-file", message, where) from None
-            self._known[name, purpose] = InputFile(path, digest, is_image)
+            measured = None
+            if purpose == "init" and not is_image and self.measure is not None:
+                measured = self.measure(path, digest)
+            self._known[name, purpose] = InputFile(path, digest, is_image, measured)
         return self._known[name, purpose]
 
     def _check(self, path: Path, purpose: Purpose) -> bool:

@@ -56,17 +56,26 @@ class InitClip:
         """Length of the loop in seconds at its own tempo."""
         return self.loop_quarters * 60 / self.tempo
 
-    def read_range(self, params: SpectrogramParameters) -> tuple[Fraction, Fraction]:
-        """Returns which part of a sound is read for the loop: start and length in seconds.
+    def read_range(
+        self, params: SpectrogramParameters, part: tuple[Fraction, Fraction] | None = None
+    ) -> tuple[Fraction, Fraction]:
+        """Returns which part of a sound is read: start and length in seconds.
 
-        A little of the music before and after the loop is read too, so that the first and last
-        frames' windows see it.
+        A little of the music before and after it is read too, so that the first and last frames'
+        windows see it.
+
+        Args:
+            params: The model's spectrogram format.
+            part: Where in the loop the part starts, and its length, in quarter notes; the whole loop by
+                default.
         """
         margin = Fraction(params.window_duration_ms, 1000)
-        first = max(Fraction(0), self.start_seconds - margin)
-        frames = round_up(self.loop_seconds * params.frames_per_second) + 1
+        at, length = part or (Fraction(0), self.loop_quarters)
+        start = self.start_seconds + at * 60 / self.tempo
+        first = max(Fraction(0), start - margin)
+        frames = round_up(length * 60 / self.tempo * params.frames_per_second) + 1
         hop_seconds = Fraction(params.hop_length, params.sample_rate)
-        return first, self.start_seconds - first + frames * hop_seconds + margin
+        return first, start - first + frames * hop_seconds + margin
 
 
 Init = InitClip | ScoreInit

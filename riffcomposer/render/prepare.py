@@ -24,6 +24,7 @@ from riffcomposer.plan.plan_lints import lint_plan
 from riffcomposer.plan.planner import plan_song
 from riffcomposer.plan.statuses import job_states
 from riffcomposer.plan.types import Assessment, Plan
+from riffcomposer.render.measured_sounds import MeasuredSound
 from riffcomposer.song.default_init import with_default_init
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, load_song
@@ -115,7 +116,7 @@ def prepare_song(
             model=model,
             catalogue=shipped,
             backend=backend,
-            files=SongFiles(song.folder, allowed_folders),
+            files=song_files(song, store, allowed_folders),
             sound=score_sound(song.resolved),
             draft=draft,
             limits=limits,
@@ -139,6 +140,11 @@ def prepare_song(
 def with_model(song: LoadedSong, model: LocatedModel) -> LoadedSong:
     """The song with what its model decides where it states nothing."""
     return replace(song, resolved=with_default_init(song.resolved, model.profile.default_init))
+
+
+def song_files(song: LoadedSong, store: Store, allowed: tuple[Path, ...]) -> SongFiles:
+    """Looks up the song's own files; what is found out about its recordings is noted in the store."""
+    return SongFiles(song.folder, allowed, lambda path, digest: MeasuredSound(path, digest, store))
 
 
 def score_sound(song: ResolvedSong) -> str:
@@ -184,7 +190,7 @@ def examine(
                 model=model,
                 catalogue=catalogue(),
                 backend=expected_backend(device, store),
-                files=SongFiles(song.folder, allowed_folders),
+                files=song_files(song, store, allowed_folders),
                 sound=score_sound(song.resolved),
             )
             scanned = scan_inits(plan, song.resolved, model.profile.spectrogram)
@@ -221,7 +227,7 @@ def expected_backend(device: str, store: Store) -> str:
         UsageError: Not a device.
     """
     if named_device(device) == "auto":
-        known = store.known_backend(guess_basis())
+        known = store.known("devices", guess_basis())
         if known is not None and known in BACKENDS.values():
             return known
     return guess_backend(device)

@@ -217,7 +217,7 @@ class Session:
         """Notes what torch found, so that the next plan guesses right; a read-only store goes without."""
         if named_device(self.device) == "auto":
             with suppress(StoreError):
-                self.store.remember_backend(guess_basis(), backend)
+                self.store.remember("devices", guess_basis(), backend)
 
 
 def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
@@ -251,10 +251,3 @@ def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
             raise
         return f"{error}; {consequence}"
     return ""
-
-
-def _remember_backend(store: Store, device: str, backend: str) -> None:
-    """Notes what torch found, so that the next plan guesses right; a read-only store just goes without."""
-    if named_device(device) == "auto":
-        with suppress(StoreError):
-            store.remember_backend(guess_basis(), backend)

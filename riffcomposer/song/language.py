@@ -32,6 +32,8 @@ GuidanceScale = Annotated[float, Field(ge=0, le=50)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 PathText = Annotated[str, Field(min_length=1, max_length=500)]
 Tempo = Annotated[float, Field(ge=20, le=400)]
+Track = Annotated[int, Field(ge=1, le=65_535)] | Name
+Tracks = Annotated[list[Track], Field(min_length=1, max_length=64)]
 
 _PROMPT = (
     "What to play, in words. `(word:1.3)` gives a word more weight, `[word]` less. Required unless strength "
@@ -50,26 +52,40 @@ _INIT_EXAMPLES = [
 
 
 class Init(StrictModel):
-    """A loop from the user's own file, with its position in the file and its tempo."""
+    """A loop or a recording from the user's own file, with its position in the file and its tempo.
+
+    A section reads it on, bar by bar, and turns round at its end.
+    """
 
     path: PathText = Field(
         description="A catalogue name, or a path under the song's folder "
-        "(a sound or an image of any usual kind).",
+        "(a sound, an image or a MIDI file of any usual kind).",
         examples=["clips/guitar.wav"],
     )
     start: LengthText | None = Field(
-        None, description="Where in the file the loop starts. Default: at its beginning.", examples=["12.8s"]
+        None,
+        description="Where in the file the music starts. Default: at its beginning; with `tempo: auto` at "
+        "its first beat.",
+        examples=["12.8s"],
     )
-    tempo: Tempo | None = Field(
-        None, description="The file's own tempo in BPM, 20 to 400. Default: the song's.", examples=[120]
+    tempo: Tempo | Literal["auto"] | None = Field(
+        None,
+        description="The recording's own tempo in BPM, 20 to 400, or `auto` to measure it. Default: the "
+        "song's.",
+        examples=[120, "auto"],
     )
     bars: float | None = Field(
         None,
         gt=0,
-        le=64,
-        description="Length of the loop in bars, above 0, at most 64. Default: as many as one clip of "
-        "the song holds.",
-        examples=[2],
+        le=100_000,
+        description="Length in bars, above 0, at most 100000, after which the music starts again. Default: "
+        "all bars up to the end of the file.",
+        examples=[2, 64],
+    )
+    tracks: Tracks | None = Field(
+        None,
+        description="The tracks of a MIDI file that are heard, by number or name, at most 64. Default: all.",
+        examples=[["Piano", 3]],
     )
 
 

@@ -53,8 +53,9 @@ def _init(init: Init | None) -> InitSpec | None:
         kind="file" if is_path(init.path) else "catalogue",
         name=init.path,
         start=init.start,
-        tempo=None if init.tempo is None else exact(init.tempo),
+        tempo=exact(init.tempo) if isinstance(init.tempo, float) else init.tempo,
         bars=None if init.bars is None else exact(init.bars),
+        tracks=tuple(init.tracks or ()),
     )
 
 

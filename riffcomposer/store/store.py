@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from riffcomposer.errors import StoreError
 from riffcomposer.files import replacing, sweep_stale, write_bytes
@@ -48,8 +49,12 @@ DEFAULT_CAP_BYTES = 20 << 30
 DEFAULT_TRASH_DAYS = 7.0
 
 _SUFFIX = ".npy"
-_KIND = re.compile(r"(?!trash$|locks$|devices$)[a-z][a-z-]{0,30}")
+_KIND = re.compile(r"(?!trash$|locks$|devices$|sounds$)[a-z][a-z-]{0,30}")
 _KEY = re.compile(r"[0-9a-f]{64}")
+
+Topic = Literal["devices", "sounds"]
+"""What facts are about."""
+
 _TOUCH_AFTER_S = 60.0
 
 
@@ -197,18 +202,24 @@ class Store:
                         keys.setdefault(kind, set()).add(key)
         return locks
 
-    def remember_backend(self, basis: str, backend: str) -> None:
-        """Records which class of device torch found, for later guesses from the same `basis`."""
-        write_bytes(self._device_note(basis), backend.encode(), durable=False)
+    def remember(self, topic: Topic, basis: str, fact: str) -> None:
+        """Notes a fact that was found out and can be found out again.
 
-    def known_backend(self, basis: str) -> str | None:
-        """Returns the class of device that a render recorded for `basis`, or None."""
+        Args:
+            topic: What kind of fact it is.
+            basis: Everything that it depends on.
+            fact: ASCII.
+        """
+        write_bytes(self._note(topic, basis), fact.encode("ascii"), durable=False)
+
+    def known(self, topic: Topic, basis: str) -> str | None:
+        """Returns the fact that was noted for `basis`, or None."""
         with suppress(OSError, UnicodeDecodeError):
-            return self._device_note(basis).read_text(encoding="ascii")
+            return self._note(topic, basis).read_text(encoding="ascii")
         return None
 
-    def _device_note(self, basis: str) -> Path:
-        return self.root / "devices" / hashlib.sha256(basis.encode(errors="replace")).hexdigest()[:32]
+    def _note(self, topic: Topic, basis: str) -> Path:
+        return self.root / topic / hashlib.sha256(basis.encode(errors="replace")).hexdigest()[:32]
 
     # Looking after it ---------------------------------------------------------------------
 
