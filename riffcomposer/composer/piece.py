@@ -73,7 +73,11 @@ class Part:
         notes: Rising by start.
         gain_db: Its level in the mix, relative to the usual level of its role.
         active: For each phrase, whether it plays there.
-        pattern: What it plays: a groove, a bass style, a rhythm, a kind of melody.
+        pattern: What it plays: a groove, a bass style, a rhythm, a kind of melody; empty for parts that were
+            not composed.
+        bends: The pitch wheel: places in quarter notes from the piece's start, rising, and semitones; each
+            holds until the next.
+        pan: -1 left to 1 right.
     """
 
     role: str
@@ -83,6 +87,8 @@ class Part:
     gain_db: float
     active: tuple[bool, ...]
     pattern: str = ""
+    bends: tuple[tuple[float, float], ...] = ()
+    pan: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ def _checked_kind(path: Path) -> FileKind | None:
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
     if kind is not None and kind.medium != "audio":
-        reason = kind.refusal if kind.medium == "other" else f"is {kind.name}, not a sound"
+        reason = kind.refusal if kind.advice else f"is {kind.name}, not a sound"
         raise AudioError(f"{path}: {reason}")
     return kind
 
