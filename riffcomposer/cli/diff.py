@@ -127,16 +127,16 @@ def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
 
 def _plan(song: LoadedSong, files: Any) -> Plan:
     from riffcomposer.checkpoints.locate import locate_model
-    from riffcomposer.device import guess_backend
     from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.plan.planner import plan_song
+    from riffcomposer.render.session import Session
 
     return plan_song(
         song.resolved,
         song_path=song.path,
         model=locate_model(song.resolved.model, song.folder),
         catalogue=catalogue(),
-        backend=guess_backend(),
+        backend=Session().backend,
         files=files,
     )
 

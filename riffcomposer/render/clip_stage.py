@@ -15,7 +15,7 @@ import numpy as np
 
 from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.plan.types import ClipJob, Plan
-from riffcomposer.render.engine import ClipEngine
+from riffcomposer.render.clip_engine import ClipEngine
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store

@@ -71,9 +71,9 @@ class MeasuredSound:
 
     def _fact(self, name: str, measure: Callable[[], str]) -> str:
         basis = f"{name} {self.sha256}"
-        known = self.store.known("sounds", basis)
+        known = self.store.notes.known("sounds", basis)
         if known is None:
             known = measure()
             with suppress(StoreError):  # a read-only store goes without
-                self.store.remember("sounds", basis, known)
+                self.store.notes.remember("sounds", basis, known)
         return known

@@ -19,8 +19,8 @@ from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.files import file_sha256
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.types import ClipJob, Plan
+from riffcomposer.render.clip_engine import ClipEngine
 from riffcomposer.render.clip_stage import missing_clips, render_missing
-from riffcomposer.render.engine import ClipEngine
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import TrackFiles
 from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys

@@ -21,14 +21,14 @@ from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.types import Plan
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import check_folder, check_owner, track_files
-from riffcomposer.render.prepare import PreparedSong, examine, prepare_song
+from riffcomposer.render.prepare import PlanOptions, PreparedSong, check_song, prepare_song
 from riffcomposer.render.settings import RenderSettings, section_alone
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.store import Store, default_root
 
 if TYPE_CHECKING:
-    from riffcomposer.render.engine import EngineSource
+    from riffcomposer.render.clip_engine import EngineSource
     from riffcomposer.render.renderer import RenderJob, RenderResult
     from riffcomposer.render.track import Track
 
@@ -70,7 +70,7 @@ class Session:
     ) -> None:
         self.store = store if isinstance(store, Store) else Store(store or default_root())
         self.device = device
-        self.limits = limits
+        self.limits = limits or Limits()
         self.allowed_folders = tuple(allowed_folders)
         self.observer = observer
         self.stop = stop or StopFlag()
@@ -95,9 +95,17 @@ class Session:
             self._has_written = False
             self.store.gc(named_by_locks(self.store)[0])
 
+    @property
+    def backend(self) -> str:
+        """The class of device that a render will use, as far as is known before an engine is loaded."""
+        return self._options().backend_for(self.store)
+
+    def _options(self, *, draft: bool = False) -> PlanOptions:
+        return PlanOptions(self.device, draft=draft, limits=self.limits, allowed_folders=self.allowed_folders)
+
     def check(self, song: Path | str) -> list[Diagnostic]:
         """Everything there is to say about a song, by position. Never raises for a fault of the song."""
-        return examine(Path(song), self.store, device=self.device, allowed_folders=self.allowed_folders)
+        return check_song(Path(song), self.store, self._options())
 
     def plan(self, song: Song, settings: RenderSettings | None = None) -> PreparedSong:
         """Reads, checks and plans a song, and compares the plan with store and lock.
@@ -115,10 +123,7 @@ class Session:
         return prepare_song(
             loaded if settings.only is None else section_alone(loaded, settings.only),
             self.store,
-            device=self.device,
-            draft=settings.draft,
-            limits=self.limits,
-            allowed_folders=self.allowed_folders,
+            self._options(draft=settings.draft),
         )
 
     def render(self, song: Song | PreparedSong, settings: RenderSettings | None = None) -> Track:
@@ -152,7 +157,7 @@ class Session:
 
     def _made(self, prepared: PreparedSong, settings: RenderSettings) -> tuple[PreparedSong, RenderResult]:
         """The finished files, and the plan that they were made by."""
-        from riffcomposer.render.engine import DiffusionEngines
+        from riffcomposer.render.clip_engine import DiffusionEngines
         from riffcomposer.render.renderer import Stopwatch, finished, run
 
         engines = self._engines or DiffusionEngines()
@@ -206,7 +211,9 @@ class Session:
         unwritten = _write_lock(path, prepared.plan, result.passage_keys)
         try:
             # Also when there was nothing to do: the run that made the track may have died before this line.
-            self.store.remember_lock(path, {"passage": result.passage_keys, "track": [result.track_key]})
+            self.store.notes.remember_lock(
+                path, {"passage": result.passage_keys, "track": [result.track_key]}
+            )
         except StoreError:
             # A read-only store that has the whole track: nothing can be evicted from it either.
             if result.mastered:
@@ -217,7 +224,7 @@ class Session:
         """Notes what torch found, so that the next plan guesses right; a read-only store goes without."""
         if named_device(self.device) == "auto":
             with suppress(StoreError):
-                self.store.remember("devices", guess_basis(), backend)
+                self.store.notes.remember("devices", guess_basis(), backend)
 
 
 def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:

@@ -1,6 +1,6 @@
 """Times how fast training clips are composed, rendered and turned into mels, on one core.
 
-    python training/benchmarks/clips.py FONTS_FOLDER [pieces]
+    python training/benchmarks/clip_speed.py FONTS_FOLDER [pieces]
 
 Prints CPU time per clip, times real time, and the share of composing, rendering and mel.
 """
