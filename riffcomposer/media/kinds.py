@@ -34,6 +34,9 @@ AUDIO_FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
 MIDI_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
 """Suffixes that a MIDI file may have."""
 
+INIT_SUFFIXES = AUDIO_SUFFIXES + IMAGE_SUFFIXES + MIDI_SUFFIXES
+"""Suffixes of what a render may start from."""
+
 HEAD_BYTES = 4096
 Medium = Literal["audio", "image", "midi", "other"]
 

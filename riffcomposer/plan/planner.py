@@ -40,6 +40,7 @@ from riffcomposer.plan.section_settings import InputFiles, SectionSettings, Sect
 from riffcomposer.plan.types import (
     ClipJob,
     InitClip,
+    MidiInit,
     Passage,
     Place,
     Plan,
@@ -117,7 +118,7 @@ class _Planner:
             make_walk(section, clips, model.profile)
             for section, clips in zip(song.sections, self.own_clips, strict=True)
         ]
-        maker = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, draft)
+        maker = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, sound, draft)
         self.settings = [
             maker.of(section, walk) for section, walk in zip(song.sections, self.walks, strict=True)
         ]
@@ -253,7 +254,7 @@ class _Planner:
         if score is not None:
             turns = not 0 <= bar < placement.body_bars or self._goes_on(index)
             return replace(settings, init=score.at(bar, self.width_bars, turns=turns))
-        if isinstance(settings.init, InitClip):
+        if isinstance(settings.init, InitClip | MidiInit):
             return replace(settings, init=settings.init.at(bar * self.song.meter.quarters_per_bar))
         return settings
 

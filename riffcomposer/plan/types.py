@@ -78,7 +78,36 @@ class InitClip:
         return first, start - first + frames * hop_seconds + margin
 
 
-Init = InitClip | ScoreInit
+@dataclass(frozen=True)
+class MidiInit:
+    """The notes of a user's MIDI file, played by the synth at the song's tempo.
+
+    Attributes:
+        name: The song's name for the file; for messages, not in the key.
+        path: The file; for reading, not in the key.
+        sha256: Digest of the file's bytes.
+        tracks: The tracks that are heard; all if empty.
+        start_quarters: Where in the file the music starts.
+        loop_quarters: Length of the music, after which it starts again.
+        sound: Version of the synth and digest of its sound font.
+        at_quarters: Where in the music the clip starts, from 0 to below `loop_quarters`.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    tracks: tuple[str | int, ...]
+    start_quarters: Fraction
+    loop_quarters: Fraction
+    sound: str
+    at_quarters: Fraction = Fraction(0)
+
+    def at(self, quarters: Fraction) -> MidiInit:
+        """The music for a clip that starts so many quarter notes after the section; it turns round."""
+        return replace(self, at_quarters=quarters % self.loop_quarters)
+
+
+Init = InitClip | MidiInit | ScoreInit
 """What a render starts from."""
 
 
@@ -193,9 +222,9 @@ class ClipJob:
     loras: tuple[LoraFile, ...] = ()
 
     @property
-    def files(self) -> tuple[InitClip | MaskImage | LoraFile, ...]:
+    def files(self) -> tuple[InitClip | MidiInit | MaskImage | LoraFile, ...]:
         """The files that the render reads, besides the checkpoint."""
-        init = self.init if isinstance(self.init, InitClip) else None
+        init = None if isinstance(self.init, ScoreInit) else self.init
         return tuple(file for file in (init, self.mask, *self.loras) if file is not None)
 
     @property

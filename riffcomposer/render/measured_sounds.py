@@ -59,15 +59,16 @@ class MeasuredSound:
 
         def measured() -> str:
             from riffcomposer.media.sound import read_part
-            from riffcomposer.spectrogram.beat import measure_tempo
+            from riffcomposer.spectrogram.beat import CERTAIN, measure_tempo
 
             part = read_part(self.path, duration_seconds=_MEASURED_SECONDS)
             found = measure_tempo(part.samples, part.sample_rate, meter_beats=beats_per_bar)
-            return f"{found.bpm:.4f} {found.certainty:.4f} {found.first_beat_s:.5f}"
+            is_certain = int(found.certainty >= CERTAIN)
+            return f"{found.bpm:.4f} {found.certainty:.4f} {is_certain} {found.first_beat_s:.5f}"
 
         basis = f"tempo {AUDIO_READER_VERSION} {TEMPO_VERSION} {beats_per_bar}"
-        bpm, certainty, first_beat = self._fact(basis, measured).split()
-        return MeasuredTempo(Fraction(bpm), float(certainty), Fraction(first_beat))
+        bpm, certainty, is_certain, first_beat = self._fact(basis, measured).split()
+        return MeasuredTempo(Fraction(bpm), float(certainty), is_certain == "1", Fraction(first_beat))
 
     def _fact(self, name: str, measure: Callable[[], str]) -> str:
         basis = f"{name} {self.sha256}"

@@ -23,6 +23,7 @@ from riffcomposer.plan.init_scan import scan_inits
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.plan_lints import lint_plan
 from riffcomposer.plan.planner import plan_song
+from riffcomposer.plan.section_settings import medium_of
 from riffcomposer.plan.statuses import job_states
 from riffcomposer.plan.types import Assessment, Plan
 from riffcomposer.render.measured_sounds import MeasuredSound
@@ -201,14 +202,15 @@ def song_files(song: LoadedSong, store: Store, allowed: tuple[Path, ...]) -> Son
 
 
 def score_sound(song: ResolvedSong) -> str:
-    """What decides how scores sound, for keys: the synth's version and the digest of its sound font.
+    """What decides how scores and MIDI sound, for keys: the synth's version and the digest of its sound font.
 
-    Empty for a song without scores, which needs no sound font.
+    Empty for a song without them, which needs no sound font.
 
     Raises:
         ModelError: `RIFFCOMPOSER_SOUNDFONT` names no sound font.
     """
-    if not any(section.init is not None and section.init.kind == "score" for section in song.sections):
+    inits = [section.init for section in song.sections if section.init is not None]
+    if not any(init.kind == "score" or medium_of(Path(init.name)) == "midi" for init in inits):
         return ""
     return f"synth {SYNTH_VERSION}, font {font_digest()}"
 
