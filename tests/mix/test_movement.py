@@ -51,7 +51,7 @@ def by_definition(audio: Audio) -> tuple[float, float, float, float]:
         rows.append(np.array([row[frames].mean() for frames in members]))
     chroma = np.array(rows).T
     chroma -= chroma.mean(axis=1)[:, None]
-    alike = np.corrcoef(chroma)
+    alike: NDArray[np.float64] = np.asarray(np.corrcoef(chroma))
     heard: list[int] = []
     for step in range(steps):
         if not heard or max(alike[step, before] for before in heard) < 0.85:
