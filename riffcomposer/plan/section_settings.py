@@ -26,7 +26,6 @@ from riffcomposer.strength import effective_steps, rounded
 from riffcomposer.text import shorten
 from riffcomposer.units import Meter, round_up
 
-
 InitMedium = Literal["audio", "image", "midi"]
 
 
