@@ -14,6 +14,8 @@ DECODER_VERSION = 4
 MIX_VERSION = 2
 """Version of the mixing and mastering code; raising it masters every track again."""
 
-
 AUDIO_READER_VERSION = 2
 """Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
+
+SYNTH_VERSION = 1
+"""Version of the synth: instruments, sound fonts, placement, effects; raising it plays every piece again."""

@@ -87,9 +87,7 @@ class Zone:
         return self.generators.get(generator, DEFAULTS.get(generator, 0))
 
     def sounds(self, key: int, velocity: int) -> bool:
-        return (
-            self.keys[0] <= key <= self.keys[1] and self.velocities[0] <= velocity <= self.velocities[1]
-        )
+        return self.keys[0] <= key <= self.keys[1] and self.velocities[0] <= velocity <= self.velocities[1]
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,9 @@ class SoundFontFile:
                     at, length = chunks[name]
                     handle.seek(at)
                     kind = np.dtype(fields)
-                    self._records[name] = np.frombuffer(handle.read(length // kind.itemsize * kind.itemsize), kind)
+                    self._records[name] = np.frombuffer(
+                        handle.read(length // kind.itemsize * kind.itemsize), kind
+                    )
             self._zones = self._read_zones()
         except OSError as error:
             raise ModelError(
@@ -173,9 +173,7 @@ class SoundFontFile:
                 "SF3 format"
             ) from error
         except (KeyError, ValueError, IndexError, struct.error) as error:
-            raise ModelError(
-                f"{path}: a damaged sound font ({error}); copy or download it again"
-            ) from error
+            raise ModelError(f"{path}: a damaged sound font ({error}); copy or download it again") from error
         self.presets = {preset: name for preset, (name, _) in self._zones.items()}
 
     def zones(self, bank: int, program: int) -> tuple[Zone, ...]:
@@ -183,7 +181,9 @@ class SoundFontFile:
         return self._zones[bank, program][1]
 
     def _read_zones(self) -> dict[tuple[int, int], tuple[str, tuple[Zone, ...]]]:
-        instruments = [list(self._bags("i", first, last)) for first, last in pairwise(self._records["inst"]["bag"])]
+        instruments = [
+            list(self._bags("i", first, last)) for first, last in pairwise(self._records["inst"]["bag"])
+        ]
         found: dict[tuple[int, int], tuple[str, tuple[Zone, ...]]] = {}
         number = 0
         heads = self._records["phdr"]
@@ -211,7 +211,7 @@ class SoundFontFile:
     def _bags(
         self, level: str, first: int, last: int
     ) -> Iterator[tuple[dict[int, int], dict[tuple[int, int], int]]]:
-        """Generators and modulators of each zone of a preset (`p`) or an instrument (`i`), global ones merged."""
+        """Generators and modulators of the zones of presets (`p`) or instruments (`i`), global ones merged."""
         bags, generators, modulators = (self._records[level + name] for name in ("bag", "gen", "mod"))
         end = INSTRUMENT if level == "p" else SAMPLE
         common: dict[int, int] = {}
@@ -231,7 +231,6 @@ class SoundFontFile:
                 yield {**common, **own}, {**common_mods, **own_mods}
             elif number == first:
                 common, common_mods = own, own_mods
-
 
     def read_wave(self, number: int) -> Wave:
         """Reads and decodes a sample.

@@ -151,7 +151,7 @@ def _oscillator(delay_timecents: int, cents: int, samples: int) -> _Curve:
 
 
 def _unrolled(wave: Wave, zone: Zone, needed: int) -> Audio:
-    """The sample with its loop repeated, at least `needed` long if it loops, with a sample of margin before it."""
+    """The sample, its loop repeated to at least `needed` samples, with a sample of margin before it."""
     offset = [zone[fine] + 32768 * zone[coarse] for fine, coarse in ((0, 4), (1, 12), (2, 45), (3, 50))]
     first, last = max(0, offset[0]), len(wave.audio) + min(0, offset[1])
     body = wave.audio[first:last]
@@ -185,7 +185,9 @@ def _lowpass(cutoff_hz: float, q_centibels: float) -> tuple[_Curve, _Curve]:
     omega = 2 * math.pi * min(max(cutoff_hz, 20.0), _OPEN_FILTER_HZ) / SAMPLE_RATE
     alpha, cosine = math.sin(omega) / (2 * q), math.cos(omega)
     gain = (1 - cosine) / (1 + alpha) / max(1.0, math.sqrt(q))
-    return np.array([gain / 2, gain, gain / 2]), np.array([1, -2 * cosine / (1 + alpha), (1 - alpha) / (1 + alpha)])
+    return np.array([gain / 2, gain, gain / 2]), np.array(
+        [1, -2 * cosine / (1 + alpha), (1 - alpha) / (1 + alpha)]
+    )
 
 
 def _filtered(audio: Audio, cents: float | _Curve, q_centibels: float) -> Audio:
