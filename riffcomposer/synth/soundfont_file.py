@@ -211,7 +211,7 @@ class SoundFontFile:
     def _bags(
         self, level: str, first: int, last: int
     ) -> Iterator[tuple[dict[int, int], dict[tuple[int, int], int]]]:
-        """Generators and modulators of the zones of presets (`p`) or instruments (`i`), global ones merged."""
+        """Generators and modulators of each zone of presets (`p`) or instruments (`i`), global ones added."""
         bags, generators, modulators = (self._records[level + name] for name in ("bag", "gen", "mod"))
         end = INSTRUMENT if level == "p" else SAMPLE
         common: dict[int, int] = {}
