@@ -26,7 +26,7 @@ import numpy as np
 import soundfile
 
 from riffcomposer import files
-from riffcomposer.soundfont_choice import SHIPPED
+from riffcomposer.synth.soundfont_choice import SHIPPED
 from riffcomposer.synth.soundfont_file import (
     INSTRUMENT,
     KEY_RANGE,

@@ -11,9 +11,9 @@ from fingerprints import Fingerprint, figures, fingerprint
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.theory import Note
-from riffcomposer.soundfont_choice import SHIPPED
 from riffcomposer.synth.drum_machines import KITS
 from riffcomposer.synth.piece_audio import loudness_db, render_piece, render_stems
+from riffcomposer.synth.soundfont_choice import SHIPPED
 from riffcomposer.synth.soundfont_player import KIT_PROGRAMS, SoundFontPlayer
 
 LAYOUT = Layout(120.0, 4.0, 1, 1, 1)

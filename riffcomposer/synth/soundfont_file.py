@@ -238,7 +238,10 @@ class SoundFontFile:
         Raises:
             ModelError: It cannot be read or decoded.
         """
-        head = self._records["shdr"][number]
+        heads = self._records["shdr"]
+        if number >= len(heads):
+            raise ModelError(f"{self.path}: it has no sample {number}; copy or download the file again")
+        head = heads[number]
         start, end = int(head["start"]), int(head["end"])
         loop = (int(head["loop_start"]), int(head["loop_end"]))
         compressed = bool(head["kind"] & _COMPRESSED)

@@ -16,7 +16,7 @@ import numpy as np
 
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import UsageError
-from riffcomposer.soundfont_choice import font_path, font_state
+from riffcomposer.synth.soundfont_choice import font_path, font_state
 from riffcomposer.synth.soundfont_file import SoundFontFile, Wave, Zone
 from riffcomposer.synth.soundfont_presets import DRUM_BANK, nearest_kit, nearest_program
 from riffcomposer.synth.soundfont_voice import (

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from tiny_font import ALL_PRESETS, write_tiny_font
 
-from riffcomposer import soundfont_choice
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.errors import ModelError
-from riffcomposer.soundfont_choice import ENVIRONMENT, SHIPPED, font_digest
+from riffcomposer.synth import soundfont_choice
+from riffcomposer.synth.soundfont_choice import ENVIRONMENT, SHIPPED, font_digest
 from riffcomposer.synth.soundfont_file import SoundFontFile
 from riffcomposer.synth.soundfont_player import KIT_PROGRAMS, default_player
 from riffcomposer.synth.soundfont_presets import SUBSTITUTES, nearest_kit, nearest_program
@@ -151,7 +151,7 @@ def test_a_missing_shipped_font_is_explained(tmp_path: Path, monkeypatch: pytest
 
 def test_the_digest_needs_no_heavy_library() -> None:
     code = (
-        "import sys; from riffcomposer.soundfont_choice import font_digest; font_digest();"
+        "import sys; from riffcomposer.synth.soundfont_choice import font_digest; font_digest();"
         "sys.exit(bool({'numpy', 'scipy', 'soundfile', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0

@@ -12,7 +12,7 @@ from tiny_font import TinyZone, write_tiny_font
 
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import UsageError
-from riffcomposer.soundfont_choice import SHIPPED
+from riffcomposer.synth.soundfont_choice import SHIPPED
 from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE
 
@@ -116,6 +116,13 @@ def test_a_sample_without_a_loop_ends_and_with_one_goes_on_without_a_step(tmp_pa
     assert not np.any(once[4400:])
     looped = _play(tmp_path, note, TinyZone())
     steps = np.abs(np.diff(looped[100:-100], 2))
+    assert float(steps.max()) < 1.1 * float(np.percentile(steps, 99))
+
+
+def test_a_loop_that_is_passed_very_often_stays_in_tune(tmp_path: Path) -> None:
+    long = _play(tmp_path, [Note(0.0, 30.0, 73, 127)], seconds=20.0)
+    assert _peak_hz(long[-SAMPLE_RATE:]) == pytest.approx(441 * 2 ** (4 / 12), abs=0.2)
+    steps = np.abs(np.diff(long[-SAMPLE_RATE:], 2))
     assert float(steps.max()) < 1.1 * float(np.percentile(steps, 99))
 
 

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from riffcomposer.composer.theory import Note
-from riffcomposer.soundfont_choice import SHIPPED
+from riffcomposer.synth.soundfont_choice import SHIPPED
 from riffcomposer.synth.soundfont_file import Wave
 from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE

@@ -13,7 +13,7 @@ from pathlib import Path
 from riffcomposer.errors import ModelError
 
 ENVIRONMENT = "RIFFCOMPOSER_SOUNDFONT"
-SHIPPED = Path(__file__).parent / "synth" / "soundfont" / "general_midi.sf3"
+SHIPPED = Path(__file__).parent / "soundfont" / "general_midi.sf3"
 
 
 def font_path() -> Path:
