@@ -1,7 +1,8 @@
 """Makes a stretch of a MIDI file a piece for the synth.
 
 A piece has one meter and one tempo: bars of the length of the stretch's first bar, and the tempo that is
-asked for. Notes keep their places in quarter notes.
+asked for. Notes keep their places in quarter notes. The pitch wheel is in the notes: a scoop or a bend
+of a string becomes a glide at the note's start.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from riffcomposer.midi.song import MidiPart, MidiSong
 _PADS = ("pad", "choir")
 _PLAYS_ONE_NOTE = 1.3
 """Most notes at a time, on average, of a part that may be the melody."""
+
+_LEAST_GLIDE = 0.25
+"""Least semitones by which a note glides; less is a vibrato or a detuning."""
 
 _MOST_GAIN_DB, _LEAST_GAIN_DB = 6.0, -18.0
 _USUAL_VELOCITY = 90
@@ -114,7 +118,8 @@ def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) 
         first, last = max(note.start, start), min(note.start + note.length, end)
         if note.start >= end or last <= first or (part.is_drums and note.start < start):
             continue
-        notes.append(note._replace(start=first - start, length=last - first))
+        bent = _bent(part, note) if part.bends else note
+        notes.append(bent._replace(start=first - start, length=last - first))
     if not notes:
         return None
     notes.sort()
@@ -132,7 +137,6 @@ def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) 
         tuple(notes),
         _gain_db(part),
         tuple(active),
-        bends=_bends(part.bends, start, end),
         pan=part.pan,
     )
 
@@ -144,9 +148,12 @@ def _gain_db(part: MidiPart) -> float:
     return max(_LEAST_GAIN_DB, min(_MOST_GAIN_DB, part.volume_db + played))
 
 
-def _bends(bends: Sequence[tuple[float, float]], start: float, end: float) -> tuple[tuple[float, float], ...]:
-    """The wheel from `start` to `end`, with what it has at the start; empty if it is at rest throughout."""
-    before = [semitones for at, semitones in bends if at <= start]
-    within = [(at - start, semitones) for at, semitones in bends if start < at < end]
-    moved = [(0.0, before[-1] if before else 0.0), *within]
-    return tuple(moved) if any(semitones for _, semitones in moved) else ()
+def _bent(part: MidiPart, note: Note) -> Note:
+    """A note with the wheel in it: at the nearest pitch that it is bent to, and gliding there from its start.
+
+    What counts is where the wheel is at the note's start and in its middle; a vibrato is left out.
+    """
+    first, settled = part.bend_at(note.start), part.bend_at(note.start + note.length / 2)
+    glide = first - settled
+    pitch = max(0, min(127, note.pitch + round(settled)))
+    return note._replace(pitch=pitch, bend=glide if abs(glide) >= _LEAST_GLIDE else 0.0)

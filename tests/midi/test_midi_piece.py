@@ -74,12 +74,24 @@ def test_meter_changes_keep_places_in_quarters(tmp_path: Path) -> None:
     assert spans(piece.parts[0]) == [(0.0, 7.0, 60)]
 
 
-def test_bends_begin_with_what_the_wheel_has(tmp_path: Path) -> None:
-    song = read(tmp_path, wheel(0, 4096) + note(60, BAR) + wheel(240, -4096) + note(60, 2 * BAR - 240))
-    part = as_piece(song, start_bar=1, bars=1, tempo=90.0, lead_in_bars=0).parts[0]
-    assert part.bends == ((0.0, 1.0), (0.5, -1.0))
-    straight = read(tmp_path, note(60, BAR) + wheel(0, 4096) + note(60, BAR))
-    assert as_piece(straight, start_bar=0, bars=1, tempo=90.0, lead_in_bars=0).parts[0].bends == ()
+@pytest.mark.parametrize(
+    ("events", "pitch", "bend"),
+    [
+        (wheel(0, -8192) + on(0, 60) + wheel(60, 0) + off(420, 60), 60, -2.0),
+        (on(0, 60) + wheel(60, 8191) + off(420, 60), 62, pytest.approx(-2, abs=0.01)),
+        (wheel(0, 4096) + note(60), 61, 0.0),
+        (
+            on(0, 60) + wheel(60, 800) + wheel(60, -800) + wheel(60, 800) + wheel(60, 0) + off(240, 60),
+            60,
+            0.0,
+        ),
+        (note(60) + wheel(0, 8191), 60, 0.0),
+    ],
+    ids=["scoop", "string bend", "held bend", "vibrato", "after the note"],
+)
+def test_the_wheel_is_in_the_notes(tmp_path: Path, events: bytes, pitch: int, bend: float) -> None:
+    played = as_piece(read(tmp_path, events), start_bar=0, bars=1, tempo=90.0).parts[0].notes[0]
+    assert (played.pitch, played.bend) == (pitch, bend)
 
 
 def test_roles_follow_sounds_and_the_melody_is_the_highest_line(tmp_path: Path) -> None:
