@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.score import parse_key
@@ -123,12 +124,6 @@ def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) 
     if not notes:
         return None
     notes.sort()
-    active = [False] * layout.phrases
-    for note in notes:
-        from_phrase = int(note.start / layout.bar_beats) - layout.lead_in_bars
-        to_phrase = math.ceil((note.start + note.length) / layout.bar_beats) - layout.lead_in_bars
-        for phrase in range(max(0, from_phrase), min(layout.phrases, to_phrase)):
-            active[phrase] = True
     instrument = None if part.is_drums else instrument_of(part.program)
     return Part(
         role,
@@ -136,9 +131,21 @@ def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) 
         kit_of(part.program) if part.is_drums else "",
         tuple(notes),
         _gain_db(part),
-        tuple(active),
+        _active(notes, layout),
         pan=part.pan,
     )
+
+
+def _active(notes: Sequence[Note], layout: Layout) -> tuple[bool, ...]:
+    """For each phrase, a bar, whether a note sounds in it."""
+    begun = [0] * (layout.phrases + 1)
+    for note in notes:
+        first = int(note.start / layout.bar_beats) - layout.lead_in_bars
+        end = math.ceil((note.start + note.length) / layout.bar_beats) - layout.lead_in_bars
+        if end > 0:
+            begun[min(layout.phrases, max(0, first))] += 1
+            begun[min(layout.phrases, end)] -= 1
+    return tuple(count > 0 for count in accumulate(begun[:-1]))
 
 
 def _gain_db(part: MidiPart) -> float:

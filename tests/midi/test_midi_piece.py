@@ -52,6 +52,14 @@ def test_notes_are_cut_at_the_stretchs_ends(tmp_path: Path) -> None:
     assert piece.parts[0].active == (True, True)
 
 
+def test_a_part_is_active_in_the_bars_that_it_sounds_in(tmp_path: Path) -> None:
+    song = read(
+        tmp_path, note(60, 480, delta=BAR) + note(60, 2 * BAR, delta=BAR) + note(60, 480, delta=3 * BAR)
+    )
+    piece = as_piece(song, start_bar=1, bars=6, tempo=90.0)
+    assert piece.parts[0].active == (True, True, True, True, False, False)
+
+
 def test_a_drum_before_the_stretch_is_not_struck_again(tmp_path: Path) -> None:
     song = read(tmp_path, note(49, BAR + 100, channel=10) + note(36, BAR - 100, channel=10))
     assert spans(as_piece(song, start_bar=1, bars=1, tempo=90.0, lead_in_bars=0).parts[0]) == [
