@@ -75,8 +75,6 @@ class Part:
         active: For each phrase, whether it plays there.
         pattern: What it plays: a groove, a bass style, a rhythm, a kind of melody; empty for parts that were
             not composed.
-        bends: The pitch wheel: places in quarter notes from the piece's start, rising, and semitones; each
-            holds until the next.
         pan: -1 left to 1 right.
     """
 
@@ -87,7 +85,6 @@ class Part:
     gain_db: float
     active: tuple[bool, ...]
     pattern: str = ""
-    bends: tuple[tuple[float, float], ...] = ()
     pan: float = 0.0
 
 

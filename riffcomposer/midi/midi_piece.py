@@ -1,7 +1,8 @@
 """Makes a stretch of a MIDI file a piece for the synth.
 
 A piece has one meter and one tempo: bars of the length of the stretch's first bar, and the tempo that is
-asked for. Notes keep their places in quarter notes.
+asked for. Notes keep their places in quarter notes. The pitch wheel is in the notes: a scoop or a bend
+of a string becomes a glide at the note's start.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.score import parse_key
@@ -20,6 +22,9 @@ from riffcomposer.midi.song import MidiPart, MidiSong
 _PADS = ("pad", "choir")
 _PLAYS_ONE_NOTE = 1.3
 """Most notes at a time, on average, of a part that may be the melody."""
+
+_LEAST_GLIDE = 0.25
+"""Least semitones by which a note glides; less is a vibrato or a detuning."""
 
 _MOST_GAIN_DB, _LEAST_GAIN_DB = 6.0, -18.0
 _USUAL_VELOCITY = 90
@@ -114,16 +119,11 @@ def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) 
         first, last = max(note.start, start), min(note.start + note.length, end)
         if note.start >= end or last <= first or (part.is_drums and note.start < start):
             continue
-        notes.append(note._replace(start=first - start, length=last - first))
+        bent = _bent(part, note) if part.bends else note
+        notes.append(bent._replace(start=first - start, length=last - first))
     if not notes:
         return None
     notes.sort()
-    active = [False] * layout.phrases
-    for note in notes:
-        from_phrase = int(note.start / layout.bar_beats) - layout.lead_in_bars
-        to_phrase = math.ceil((note.start + note.length) / layout.bar_beats) - layout.lead_in_bars
-        for phrase in range(max(0, from_phrase), min(layout.phrases, to_phrase)):
-            active[phrase] = True
     instrument = None if part.is_drums else instrument_of(part.program)
     return Part(
         role,
@@ -131,10 +131,21 @@ def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) 
         kit_of(part.program) if part.is_drums else "",
         tuple(notes),
         _gain_db(part),
-        tuple(active),
-        bends=_bends(part.bends, start, end),
+        _active(notes, layout),
         pan=part.pan,
     )
+
+
+def _active(notes: Sequence[Note], layout: Layout) -> tuple[bool, ...]:
+    """For each phrase, a bar, whether a note sounds in it."""
+    begun = [0] * (layout.phrases + 1)
+    for note in notes:
+        first = int(note.start / layout.bar_beats) - layout.lead_in_bars
+        end = math.ceil((note.start + note.length) / layout.bar_beats) - layout.lead_in_bars
+        if end > 0:
+            begun[min(layout.phrases, max(0, first))] += 1
+            begun[min(layout.phrases, end)] -= 1
+    return tuple(count > 0 for count in accumulate(begun[:-1]))
 
 
 def _gain_db(part: MidiPart) -> float:
@@ -144,9 +155,12 @@ def _gain_db(part: MidiPart) -> float:
     return max(_LEAST_GAIN_DB, min(_MOST_GAIN_DB, part.volume_db + played))
 
 
-def _bends(bends: Sequence[tuple[float, float]], start: float, end: float) -> tuple[tuple[float, float], ...]:
-    """The wheel from `start` to `end`, with what it has at the start; empty if it is at rest throughout."""
-    before = [semitones for at, semitones in bends if at <= start]
-    within = [(at - start, semitones) for at, semitones in bends if start < at < end]
-    moved = [(0.0, before[-1] if before else 0.0), *within]
-    return tuple(moved) if any(semitones for _, semitones in moved) else ()
+def _bent(part: MidiPart, note: Note) -> Note:
+    """A note with the wheel in it: at the nearest pitch that it is bent to, and gliding there from its start.
+
+    What counts is where the wheel is at the note's start and in its middle; a vibrato is left out.
+    """
+    first, settled = part.bend_at(note.start), part.bend_at(note.start + note.length / 2)
+    glide = first - settled
+    pitch = max(0, min(127, note.pitch + round(settled)))
+    return note._replace(pitch=pitch, bend=glide if abs(glide) >= _LEAST_GLIDE else 0.0)

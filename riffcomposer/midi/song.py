@@ -43,6 +43,11 @@ class MidiPart:
         """The name of its program or kit."""
         return f"{kit_of(self.program)} kit" if self.is_drums else PROGRAM_NAMES[self.program]
 
+    def bend_at(self, quarter: float) -> float:
+        """The semitones by which the wheel bends the part at a place."""
+        number = bisect_right(self.bends, quarter, key=lambda point: point[0])
+        return self.bends[number - 1][1] if number else 0.0
+
     @property
     def low(self) -> int:
         """Its lowest pitch."""

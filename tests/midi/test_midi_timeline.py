@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_bars_have_no_gaps_and_cover_the_file(
     events = [MeterEvent(*each) for each in sorted(meters)]
     bars = lay_bars(events, length)
     assert bars[0].start == 0
-    assert all(left.end == right.start for left, right in zip(bars, bars[1:], strict=False))
+    assert all(left.end == right.start for left, right in pairwise(bars))
     assert bars[-1].start < length <= bars[-1].end
     starts = {bar.start for bar in bars}
     assert all(event.start in starts for event in events if event.start < length)
