@@ -31,7 +31,7 @@ from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
 from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import ClipJob, LoraFile, MidiInit
-from riffcomposer.strength import FULL, effective_steps, starts_from_noise
+from riffcomposer.strength import FULL, effective_steps, strength_of
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
 """Latent pixels per batch, by device type; batches get smaller where memory runs out.
@@ -215,15 +215,14 @@ class Engine:
             )
         if job.backend != self.backend:
             raise RenderError(f"the clip was planned for {job.backend}, but this engine runs {self.backend}")
-        from_noise = starts_from_noise(job.strength, has_init=job.init is not None)
-        strength = FULL if from_noise else job.strength
+        strength = strength_of(job.strength, has_init=job.init is not None)
         count = effective_steps(job.num_inference_steps, strength)
         if count == 0 and strength > 0:
             raise RenderError(
                 f"strength {job.strength:g} of {job.num_inference_steps} steps runs no step; raise either"
             )
         settings = BatchSettings(
-            job.scheduler, job.num_inference_steps, count, from_noise, job.guidance_scale != 1
+            job.scheduler, job.num_inference_steps, count, strength >= FULL, job.guidance_scale != 1
         )
         prompts = (job.place.a.prompt, job.place.b.prompt, job.negative_prompt)
         return _Group(job.width_frames, settings, self._prompts.chunks_needed(prompts), job.loras)

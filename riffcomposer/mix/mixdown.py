@@ -90,7 +90,7 @@ class _Fade:
 
 @dataclass(frozen=True)
 class _Channel:
-    """One section's way into the mix: what to read, under which gains, to where."""
+    """One section on its way into the mix: what is read, with which gains, and where it goes."""
 
     section: MixSection
     reader: AudioReader
@@ -117,7 +117,7 @@ def mixdown(
     Args:
         passages: In order and without gaps.
         stereo_width: For mono passages, 0..1; stereo ones keep their own picture.
-        loop: What rings beyond the end sounds at the start.
+        loop: Whether what rings beyond the end is added to the start.
         path: The scratch file to make.
         stem_paths: None, or one file for each section, in order: its share of the mix, as long as
             the track, so that the stems add up to it.
@@ -184,14 +184,14 @@ def _channels(
         for index, section in enumerate(sections):
             windows: list[_Fade] = []
             stop = section.end_sample
-            # 1. The way in.
+            # 1. The fade in.
             if index > 0 or (passage.wraps and len(sections) > 1):
                 windows.append(_Fade("linear", section.start_sample, _glide(section, sample_rate), False))
             elif number == 0 and not loop:
                 windows.append(_Fade("smooth", 0, round(sample_rate * START_FADE_MS / 1000), False))
             elif not passage.wraps:
                 windows.append(_Fade("equal_power", section.start_sample, section.entry_samples, False))
-            # 2. The way out, under the fade of whatever comes next.
+            # 2. The fade out, under the fade in of whatever comes next.
             if index + 1 < len(sections) or (passage.wraps and len(sections) > 1):
                 entry = _glide(sections[(index + 1) % len(sections)], sample_rate)
                 windows.append(_Fade("linear", section.end_sample, entry, True))
@@ -217,12 +217,12 @@ def _channels(
 
 
 def _glide(section: MixSection, sample_rate: int) -> int:
-    """Samples over which a section inside a passage takes over: its bridge, never an abrupt step."""
+    """Returns in how many samples a section inside a passage takes over: its bridge, at least a cut."""
     return max(section.entry_samples, cut_samples(sample_rate))
 
 
 def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
-    """Runs one section: pairs of an absolute position (it may be after the track's end) and audio."""
+    """Yields one section's sound: absolute positions (also after the track's end) and audio."""
     section, chain = channel.section, Chain(channel.section.chain, sample_rate)
     fades = []
     if section.fade_in_samples:
@@ -251,7 +251,7 @@ def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
 
 
 def _under(audio: Audio, fades: Sequence[_Fade], start: int) -> Audio:
-    """Audio under the product of the fades; untouched where all are one."""
+    """Returns audio multiplied by the fades; blocks in which all of them are 1 stay as they are."""
     stop = start + audio.shape[1]
     for fade in fades:
         over = start >= fade.start + fade.length if not fade.falls else stop <= fade.start

@@ -23,7 +23,7 @@ from riffcomposer.plan.types import (
     Plan,
     Point,
 )
-from riffcomposer.strength import FULL, effective_steps, rounded, starts_from_noise
+from riffcomposer.strength import FULL, effective_steps, rounded, strength_of
 from riffcomposer.versions import AUDIO_READER_VERSION, MIDI_VERSION, SAMPLER_VERSION
 
 
@@ -38,7 +38,7 @@ def canonical(job: ClipJob) -> ClipJob:
     - At full strength without a mask the loop has no effect and is removed.
     - LoRAs are in order of their digests; those of weight 0 are removed.
     """
-    strength = rounded(job.strength) if job.init is not None else FULL
+    strength = strength_of(rounded(job.strength), has_init=job.init is not None)
     if job.init is not None and effective_steps(job.num_inference_steps, strength) == 0:
         return replace(
             job, place=_NOWHERE, negative_prompt="", num_inference_steps=0, scheduler="", mask=None, loras=()
@@ -46,7 +46,7 @@ def canonical(job: ClipJob) -> ClipJob:
     return replace(
         job,
         place=_canonical_place(job.place, strength),
-        init=None if starts_from_noise(strength, has_init=True) and job.mask is None else job.init,
+        init=None if strength == FULL and job.mask is None else job.init,
         mask=job.mask if job.init is not None else None,
         loras=tuple(
             sorted(

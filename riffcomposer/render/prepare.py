@@ -1,6 +1,6 @@
 """From a song's file to a plan that has been compared with the store and the lock.
 
-What `plan`, `check` and `render` have in common. Writes nothing and loads no weights.
+`plan`, `check` and `render` share it. It writes nothing and loads no weights.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class PreparedSong:
     """A song that can be rendered.
 
     Attributes:
-        assessment: What the store has of the plan, and what the rest costs.
-        lock: As it is on disk; never trusted.
-        warnings: What its author should know.
+        assessment: Which clips the store has, and what the others cost.
+        lock: The lock file's content; it explains changes and decides nothing.
+        warnings: The warnings about the song, by position.
         options: What it was planned for; `options.backend` is set.
     """
 
@@ -246,7 +246,7 @@ def _model(song: LoadedSong, policy: Policy) -> tuple[LocatedModel | None, list[
 
 
 def expected_backend(device: str, store: Store) -> str:
-    """The class of device that a render on `device` will use: what an earlier one found, else a guess.
+    """Returns the class of device of a render on `device`: what an earlier one found, else a guess.
 
     Raises:
         UsageError: Not a device.
