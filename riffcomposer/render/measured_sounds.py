@@ -43,9 +43,12 @@ class MeasuredSound:
             AudioError: It cannot be decoded.
         """
 
-        def measured() -> str:
-            from riffcomposer.media.sound import sound_seconds
+        from riffcomposer.media.sound import can_seek, sound_seconds
 
+        if can_seek(self.path):  # found out at once
+            return sound_seconds(self.path)
+
+        def measured() -> str:
             return str(sound_seconds(self.path))
 
         return Fraction(self._fact(f"length {AUDIO_READER_VERSION}", measured))

@@ -8,9 +8,10 @@ song leaves out. The JSON Schema for editors is generated from these models
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema, WrapValidator
 
 from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.song.effects import ChainEntry
@@ -32,7 +33,38 @@ GuidanceScale = Annotated[float, Field(ge=0, le=50)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 PathText = Annotated[str, Field(min_length=1, max_length=500)]
 Tempo = Annotated[float, Field(ge=20, le=400)]
-Track = Annotated[int, Field(ge=1, le=65_535)] | Name
+
+
+def _auto_or(value: object, read: Callable[[object], object]) -> object:
+    return value if value == "auto" else read(value)
+
+
+def _number_or(value: object, read: Callable[[object], object]) -> object:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65_535
+    return value if is_number else read(value)
+
+
+OwnTempo = Annotated[
+    Tempo,
+    WrapValidator(_auto_or),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 20, "maximum": 400}, {"const": "auto"}]}),
+]
+"""A tempo in BPM, or `auto`."""
+
+Track = Annotated[
+    Name,
+    WrapValidator(_number_or),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 100},
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+            ]
+        }
+    ),
+]
+"""A track of a MIDI file: its name, or its number from 1 on."""
+
 Tracks = Annotated[list[Track], Field(min_length=1, max_length=64)]
 
 _PROMPT = (
@@ -68,7 +100,7 @@ class Init(StrictModel):
         "its first beat.",
         examples=["12.8s"],
     )
-    tempo: Tempo | Literal["auto"] | None = Field(
+    tempo: OwnTempo | None = Field(
         None,
         description="The recording's own tempo in BPM, 20 to 400, or `auto` to measure it. Default: the "
         "song's.",

@@ -6,7 +6,8 @@ It expects a song in which `riffcomposer.song.rules` finds no fault.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from fractions import Fraction
+from typing import Any, Literal
 
 from riffcomposer.song.fields import StrictModel
 from riffcomposer.song.language import Init, Lora, Point, Section, Song, Transition
@@ -53,10 +54,17 @@ def _init(init: Init | None) -> InitSpec | None:
         kind="file" if is_path(init.path) else "catalogue",
         name=init.path,
         start=init.start,
-        tempo=exact(init.tempo) if isinstance(init.tempo, float) else init.tempo,
+        tempo=_own_tempo(init.tempo),
         bars=None if init.bars is None else exact(init.bars),
         tracks=tuple(init.tracks or ()),
     )
+
+
+def _own_tempo(stated: object) -> Fraction | Literal["auto"] | None:
+    """The tempo of a file: a number in BPM, or `auto`."""
+    if stated == "auto":
+        return "auto"
+    return exact(stated) if isinstance(stated, int | float) else None
 
 
 def _score(stated: Mapping[str, Any]) -> ScoreSpec:

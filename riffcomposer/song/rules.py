@@ -94,6 +94,7 @@ def _score(section: Plain, merged: Merged, path: NodePath) -> Iterator[Diagnosti
 
 def _keys_of_init(init: Plain, text: str, path: NodePath) -> Iterator[Diagnostic]:
     """Checks that the keys of an `init` apply to what it names."""
+    unfit: tuple[str, ...]
     is_midi = text.lower().endswith(MIDI_SUFFIXES)
     if not is_path(text):
         unfit, kind = (
@@ -103,7 +104,7 @@ def _keys_of_init(init: Plain, text: str, path: NodePath) -> Iterator[Diagnostic
     elif is_midi:
         unfit, kind = ("tempo",), "a MIDI file, whose notes are played at the song's tempo"
     else:
-        unfit, kind = ("tracks",), "a sound or an image, only to a MIDI file"
+        return
     for key in unfit:
         if key in init:
             yield fault((*path, key), "does-not-apply", f"{key} does not apply to {kind}", at_key=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from riffcomposer.diffusion import recordings
 from riffcomposer.diffusion.init_clips import fit_init
 from riffcomposer.media.sound import can_seek, sound_seconds
 from riffcomposer.plan.types import InitClip
+from riffcomposer.spectrogram.audio_files import read_audio
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters()
@@ -95,12 +95,13 @@ def test_the_surplus_of_a_clip_is_the_next_clips_start(tmp_path: Path) -> None:
 def test_only_what_a_clip_needs_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "take.wav", 40)
     lengths: list[float] = []
-    read: Callable[..., Any] = recordings.read_audio
-    monkeypatch.setattr(
-        recordings,
-        "read_audio",
-        lambda *args, **options: lengths.append(options["duration_seconds"]) or read(*args, **options),
-    )
+    read = read_audio
+
+    def watched(*args: Any, **options: Any) -> np.ndarray:
+        lengths.append(options["duration_seconds"])
+        return read(*args, **options)
+
+    monkeypatch.setattr(recordings, "read_audio", watched)
     fitted(path, 30, bars=40)
     assert lengths == [pytest.approx(3.4, abs=0.1)]
 
