@@ -30,7 +30,8 @@ from riffcomposer.checkpoints.builtin import RIFFUSION_V1
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.checkpoints.profile import ModelProfile, write_profile
 from riffcomposer.diffusion.engine import Engine
-from riffcomposer.plan.types import ClipJob, InitClip, Place, Point
+from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.types import ClipJob, Place, Point
 
 SD15_UNET = {
     "sample_size": 64,

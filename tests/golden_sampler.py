@@ -15,7 +15,8 @@ from fingerprints import Fingerprint, fingerprint, uniform
 from tiny_checkpoint import TINY_FLOW_PROFILE, TINY_PROFILE, build_tiny_checkpoint
 
 from riffcomposer.checkpoints.profile import ModelProfile
-from riffcomposer.plan.types import ClipJob, InitClip, MaskImage
+from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.types import ClipJob, MaskImage
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 PARAMS = SpectrogramParameters(num_frequencies=64)

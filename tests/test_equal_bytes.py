@@ -23,7 +23,8 @@ from PIL import Image
 
 from riffcomposer.diffusion.init_clips import fit_init, fit_mask
 from riffcomposer.mix.master import Mastering, MasterSettings
-from riffcomposer.plan.types import InitClip, MaskImage
+from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.types import MaskImage
 from riffcomposer.spectrogram.image import write_image
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 

@@ -29,8 +29,9 @@ from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
 from riffcomposer.diffusion.schedulers import check_scheduler
 from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
+from riffcomposer.plan.inits import MidiInit
 from riffcomposer.plan.score_types import ScoreInit
-from riffcomposer.plan.types import ClipJob, LoraFile, MidiInit
+from riffcomposer.plan.types import ClipJob, LoraFile
 from riffcomposer.strength import FULL, effective_steps, strength_of
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}

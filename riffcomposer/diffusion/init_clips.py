@@ -20,7 +20,8 @@ from riffcomposer.errors import RenderError, SpectrogramError
 from riffcomposer.files import file_sha256
 from riffcomposer.media.kinds import IMAGE_FORMATS
 from riffcomposer.media.picture import misfit
-from riffcomposer.plan.types import InitClip, MaskImage
+from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.types import MaskImage
 from riffcomposer.spectrogram.threads import one_thread
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.units import round_up

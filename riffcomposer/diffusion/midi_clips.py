@@ -19,7 +19,7 @@ from riffcomposer.files import file_sha256
 from riffcomposer.midi.midi_piece import as_piece
 from riffcomposer.midi.read import read_midi
 from riffcomposer.midi.song import MidiSong
-from riffcomposer.plan.types import MidiInit
+from riffcomposer.plan.inits import MidiInit
 from riffcomposer.spectrogram.audio_files import resampled
 from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
 from riffcomposer.spectrogram.threads import one_thread

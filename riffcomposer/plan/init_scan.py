@@ -12,8 +12,9 @@ from dataclasses import replace
 from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.errors import AudioError, SpectrogramError
 from riffcomposer.media.kinds import kind_of, name_fault
+from riffcomposer.plan.inits import InitClip
 from riffcomposer.plan.section_settings import predicate
-from riffcomposer.plan.types import InitClip, Plan
+from riffcomposer.plan.types import Plan
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.text import shorten

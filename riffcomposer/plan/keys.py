@@ -13,16 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from riffcomposer.plan.inits import InitClip, MidiInit
 from riffcomposer.plan.score_types import ScoreInit
-from riffcomposer.plan.types import (
-    ClipJob,
-    InitClip,
-    MidiInit,
-    Passage,
-    Place,
-    Plan,
-    Point,
-)
+from riffcomposer.plan.types import ClipJob, Passage, Place, Plan, Point
 from riffcomposer.strength import FULL, effective_steps, rounded, strength_of
 from riffcomposer.versions import AUDIO_READER_VERSION, MIDI_VERSION, SAMPLER_VERSION
 

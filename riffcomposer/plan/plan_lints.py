@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from riffcomposer.diagnostics import Diagnostic
-from riffcomposer.plan.types import InitClip, MidiInit, Plan
+from riffcomposer.plan.inits import InitClip, MidiInit
+from riffcomposer.plan.types import Plan
 from riffcomposer.plan.walks import is_spread, natural_clips
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 from riffcomposer.units import Meter

@@ -33,14 +33,13 @@ from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
+from riffcomposer.plan.inits import InitClip, MidiInit
 from riffcomposer.plan.keys import canonical, fields_key, job_fields
 from riffcomposer.plan.placements import arrange
 from riffcomposer.plan.scores import score_sections
 from riffcomposer.plan.section_settings import InputFiles, SectionSettings, SectionSettingsMaker, between
 from riffcomposer.plan.types import (
     ClipJob,
-    InitClip,
-    MidiInit,
     Passage,
     Place,
     Plan,

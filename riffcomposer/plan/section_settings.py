@@ -18,7 +18,8 @@ from riffcomposer.media.kinds import IMAGE_SUFFIXES, MIDI_SUFFIXES
 from riffcomposer.midi.read import read_midi
 from riffcomposer.midi.song import tempo_of
 from riffcomposer.plan.grid import timebase
-from riffcomposer.plan.types import Grid, Init, InitClip, LoraFile, MaskImage, MidiInit
+from riffcomposer.plan.inits import Init, InitClip, MidiInit
+from riffcomposer.plan.types import Grid, LoraFile, MaskImage
 from riffcomposer.plan.walks import Walk
 from riffcomposer.song.paths import catalogue_entry, is_path
 from riffcomposer.song.resolved import InitSpec, ResolvedSection, ResolvedSong

@@ -15,8 +15,6 @@ from pydantic import ValidationError
 from riffcomposer.diagnostics import Diagnostic, NodePath, Severity, Span
 from riffcomposer.errors import SongError
 from riffcomposer.song import language, nodes, rules
-
-# TODO ['song_error']
 from riffcomposer.song.faults import fault, faults_of, label, without_echoes
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import existing

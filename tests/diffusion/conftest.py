@@ -13,7 +13,8 @@ from clip_jobs import clip_job
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.diffusion.engine import Engine
 from riffcomposer.files import file_sha256
-from riffcomposer.plan.types import ClipJob, InitClip, MaskImage
+from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.types import ClipJob, MaskImage
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 MakeJob = Callable[..., ClipJob]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from riffcomposer.diffusion.init_clips import fit_init, fit_mask, resampling_matrix
 from riffcomposer.errors import RenderError
 from riffcomposer.files import file_sha256
-from riffcomposer.plan.types import InitClip, MaskImage
+from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.types import MaskImage
 from riffcomposer.spectrogram.image import read_image, write_image
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 

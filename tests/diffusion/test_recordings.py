@@ -14,7 +14,7 @@ from encoded_sounds import RATE, encode
 from riffcomposer.diffusion import recordings
 from riffcomposer.diffusion.init_clips import fit_init
 from riffcomposer.media.sound import can_seek, sound_seconds
-from riffcomposer.plan.types import InitClip
+from riffcomposer.plan.inits import InitClip
 from riffcomposer.spectrogram.audio_files import read_audio
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 

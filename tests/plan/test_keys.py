@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned_songs import planned, section, song
 
+from riffcomposer.plan.inits import InitClip
 from riffcomposer.plan.keys import canonical, job_key, passage_key
-from riffcomposer.plan.types import ClipJob, InitClip, LoraFile, Place, Point
+from riffcomposer.plan.types import ClipJob, LoraFile, Place, Point
 
 JOB = next(iter(planned(song(section("a", clips=1, mask="beats-80"))).jobs.values()))
 LORAS = (LoraFile("x", Path("/x"), "1" * 64, 0.5), LoraFile("y", Path("/y"), "0" * 64, 1.0))

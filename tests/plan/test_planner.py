@@ -10,7 +10,8 @@ from planned_songs import PROFILE, planned, section, song
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.errors import BudgetError, SongError
 from riffcomposer.plan.budget import Limits
-from riffcomposer.plan.types import InitClip, Plan
+from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.types import Plan
 
 SLOT = 225_792
 """Two bars at 93.75 BPM in samples."""

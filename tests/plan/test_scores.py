@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from planned_songs import MODEL, PROFILE, planned, read, section, song
 
+from riffcomposer.plan.inits import InitClip
 from riffcomposer.plan.score_types import ScoreInit
-from riffcomposer.plan.types import InitClip, Plan
+from riffcomposer.plan.types import Plan
 from riffcomposer.render.prepare import with_model
 
 
