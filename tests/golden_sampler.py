@@ -127,7 +127,6 @@ def compute(folder: Path) -> dict[str, Fingerprint]:
                 init,
                 width_frames=96,
                 frames_per_quarter=per_quarter,
-                clip_quarters=Fraction(2),
                 params=PARAMS,
             )
     found["mask"] = fit_mask(

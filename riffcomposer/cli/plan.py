@@ -104,6 +104,7 @@ def _print_table(prepared: PreparedSong) -> None:
     plan, states, song = prepared.plan, prepared.assessment.states, prepared.song.resolved
     rows: list[tuple[str, ...]] = []
     styles: list[str] = []
+    told: set[int] = set()
     for index, section in enumerate(plan.sections):
         points = song.sections[section.source].points
         prompt = f'"{points[0].prompt}"' if len({point.prompt for point in points}) == 1 else "a walk"
@@ -112,7 +113,8 @@ def _print_table(prepared: PreparedSong) -> None:
         )
         styles.append("bold")
         music = plan.scores[index]
-        if music is not None:
+        if music is not None and section.source not in told:  # later rounds are variations
+            told.add(section.source)
             rows.append(("", "", "score", described(music), "", "", ""))
             styles.append("cyan")
         for clip in plan.clips:

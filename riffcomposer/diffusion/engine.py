@@ -18,18 +18,16 @@ import torch
 
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.device import BACKENDS
-from riffcomposer.diffusion.init_clips import fit_init, fit_mask
+from riffcomposer.diffusion.init_clips import fit_mask
+from riffcomposer.diffusion.init_levels import InitLevels
 from riffcomposer.diffusion.latents import decode, encode
 from riffcomposer.diffusion.loading import Checkpoint, load_checkpoint
 from riffcomposer.diffusion.lora import LoraStack
-from riffcomposer.diffusion.midi_clips import MidiPlayer
 from riffcomposer.diffusion.noise import ClipNoise
 from riffcomposer.diffusion.prompts import PromptEncoder
 from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
 from riffcomposer.diffusion.schedulers import check_scheduler
-from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
-from riffcomposer.plan.inits import MidiInit
 from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import ClipJob, LoraFile
 from riffcomposer.strength import FULL, effective_steps, strength_of
@@ -134,8 +132,7 @@ class Engine:
         )
         self._loras = LoraStack(self.checkpoint)
         self._inits: OrderedDict[Any, torch.Tensor] = OrderedDict()
-        self._scores = ScorePlayer(located.profile.spectrogram)
-        self._midi = MidiPlayer(located.profile.spectrogram)
+        self._levels = InitLevels(located.profile.spectrogram)
         self._batch_limit: dict[int, int] = {}
         self._compiled: Any = None
         if compile:
@@ -149,7 +146,7 @@ class Engine:
     def close(self) -> None:
         """Frees the networks and all caches; the engine cannot render after that."""
         on_cuda = self.checkpoint.device.type == "cuda"
-        del self.checkpoint, self._prompts, self._loras, self._inits, self._scores, self._midi, self._compiled
+        del self.checkpoint, self._prompts, self._loras, self._inits, self._levels, self._compiled
         gc.collect()  # peft's layers refer to each other in circles
         if on_cuda:
             torch.cuda.empty_cache()
@@ -294,7 +291,7 @@ class Engine:
         for key in jobs:
             tell(ClipEvent("started", key, 0, count, pace.advance(0)))
         if count == 0:
-            return [self._fitted(job) for job in jobs.values()]
+            return [self._levels.level(job) for job in jobs.values()]
         self._loras.apply(group.loras)
         clips = self._clips(group, list(jobs.values()))
 
@@ -329,25 +326,6 @@ class Engine:
         half = len(rows) // 2
         return self._halving(run, rows[:half]) + self._halving(run, rows[half:])
 
-    def _fitted(self, job: ClipJob) -> np.ndarray:
-        if job.init is None:
-            raise RenderError("a clip without a loop cannot have strength 0")
-        if isinstance(job.init, ScoreInit):
-            return self._scores.level(
-                job.init, width_frames=job.width_frames, frames_per_quarter=job.frames_per_quarter
-            )
-        if isinstance(job.init, MidiInit):
-            return self._midi.level(
-                job.init, width_frames=job.width_frames, frames_per_quarter=job.frames_per_quarter
-            )
-        return fit_init(
-            job.init,
-            width_frames=job.width_frames,
-            frames_per_quarter=job.frames_per_quarter,
-            clip_quarters=job.clip_quarters,
-            params=self.located.profile.spectrogram,
-        )
-
     def _clips(self, group: _Group, jobs: Sequence[ClipJob]) -> list[SamplerClip]:
         """The sampler's input for each job."""
         profile = self.located.profile
@@ -379,7 +357,7 @@ class Engine:
             self._inits.move_to_end(key)
         missing = {key: job for key, job in wanted.items() if key not in self._inits}
         if missing:
-            levels = [self._fitted(job) for job in missing.values()]
+            levels = [self._levels.level(job) for job in missing.values()]
             latents = self._halving(lambda part: encode(self.checkpoint, np.stack(list(part))), levels)
             self._inits.update(zip(missing, latents, strict=True))
         while len(self._inits) > max(_REMEMBERED_INITS, len(wanted)):

@@ -118,7 +118,6 @@ def fit_init(
     *,
     width_frames: int,
     frames_per_quarter: Fraction,
-    clip_quarters: Fraction,
     params: SpectrogramParameters,
 ) -> np.ndarray:
     """Fits a loop to the song's grid.
@@ -130,7 +129,6 @@ def fit_init(
         init: The loop: its file, tempo and length.
         width_frames: Width of the clip in frames: the slot and the surplus after it.
         frames_per_quarter: The model's frames per quarter note of the song.
-        clip_quarters: Length of the slot in quarter notes; the loop continues over the surplus.
         params: The model's spectrogram format.
 
     Returns:
@@ -139,7 +137,6 @@ def fit_init(
     Raises:
         RenderError: The file is missing, has changed, or cannot be used.
     """
-    del clip_quarters  # unused: the loop continues through the surplus and so matches the next clip's start
     _check_digest(init.path, init.name, init.sha256)
     if init.kind == "audio" and init.loop_quarters > width_frames / frames_per_quarter:
         return _fit_recording(init, width_frames, frames_per_quarter, params)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from riffcomposer.errors import AudioError
-from riffcomposer.media.sound import can_seek
+from riffcomposer.media.sound import seekable_seconds
 from riffcomposer.spectrogram.audio_files import read_audio
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.units import round_half_up
@@ -39,7 +39,8 @@ def read_recording(
     Raises:
         AudioError: The file cannot be read.
     """
-    if length > _REACH_SECONDS or first + length < _PIECE_SECONDS or can_seek(path):
+    is_near = first + length < _PIECE_SECONDS
+    if is_near or length > _REACH_SECONDS or seekable_seconds(path) is not None:
         return _read(path, float(first), float(length), params)
     number = first // _PIECE_SECONDS
     status = path.stat()

@@ -110,33 +110,20 @@ def read_part(
     return _read_with_ffmpeg(path, start_seconds, duration_seconds, max_values)
 
 
-def can_seek(path: Path) -> bool:
-    """Whether any part of a sound can be read without decoding what is before it."""
-    try:
-        if _checked_kind(path) not in _SNDFILE_KINDS:
-            return False
-        _header_seconds(path)
-    except (_GivenUp, AudioError):
-        return False
-    return True
+def seekable_seconds(path: Path) -> Fraction | None:
+    """Returns the exact length of a sound of which any part can be read at once; None for others.
 
-
-def sound_seconds(path: Path) -> Fraction:
-    """Returns the exact length of a sound in seconds.
-
-    The header's length counts only if the last sample that it promises can be read; else the whole file is
-    decoded and its samples are counted.
+    The header's length counts only if the last sample that it promises can be read.
 
     Raises:
         AudioError: As `read_part`.
     """
-    kind = _checked_kind(path)
-    if kind is not None and kind in _SNDFILE_KINDS:
-        try:
-            return _header_seconds(path)
-        except _GivenUp:
-            pass
-    return _counted_seconds(path)
+    if _checked_kind(path) not in _SNDFILE_KINDS:
+        return None
+    try:
+        return _header_seconds(path)
+    except _GivenUp:
+        return None
 
 
 def _header_seconds(path: Path) -> Fraction:
@@ -157,7 +144,12 @@ def _header_seconds(path: Path) -> Fraction:
     return Fraction(frames, rate)
 
 
-def _counted_seconds(path: Path) -> Fraction:
+def counted_seconds(path: Path) -> Fraction:
+    """Decodes a whole sound and returns its exact length in seconds.
+
+    Raises:
+        AudioError: As `read_part`.
+    """
     samples, rate = 0, 1
     for block, block_rate in _decoded_blocks(path):
         samples, rate = samples + len(block), block_rate

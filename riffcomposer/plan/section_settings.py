@@ -15,8 +15,6 @@ from riffcomposer.diagnostics import NodePath
 from riffcomposer.errors import MidiError, SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.media.kinds import IMAGE_SUFFIXES, MIDI_SUFFIXES
-from riffcomposer.midi.read import read_midi
-from riffcomposer.midi.song import tempo_of
 from riffcomposer.plan.grid import timebase
 from riffcomposer.plan.inits import Init, InitClip, MidiInit
 from riffcomposer.plan.types import Grid, LoraFile, MaskImage
@@ -42,7 +40,7 @@ def predicate(problem: Exception, path: Path, shown: str) -> str:
 
 
 class Measured(Protocol):
-    """What is found out about a recording or a MIDI file when it is needed."""
+    """What is found out about a recording when it is needed."""
 
     def seconds(self) -> Fraction:
         """Its length in seconds."""
@@ -178,6 +176,9 @@ class SectionSettingsMaker:
         Raises:
             SongError: The file cannot be read, or lacks one of the tracks.
         """
+        from riffcomposer.midi.read import read_midi  # needs numpy, and few songs start from MIDI
+        from riffcomposer.midi.song import tempo_of
+
         where = section.where("init")
         try:
             midi = read_midi(found.path, tracks=spec.tracks)

@@ -43,15 +43,13 @@ class MeasuredSound:
             AudioError: It cannot be decoded.
         """
 
-        from riffcomposer.media.sound import can_seek, sound_seconds
+        from riffcomposer.media.sound import counted_seconds, seekable_seconds
 
-        if can_seek(self.path):  # found out at once
-            return sound_seconds(self.path)
-
-        def measured() -> str:
-            return str(sound_seconds(self.path))
-
-        return Fraction(self._fact(f"length {AUDIO_READER_VERSION}", measured))
+        at_once = seekable_seconds(self.path)
+        if at_once is not None:
+            return at_once
+        counted = self._fact(f"length {AUDIO_READER_VERSION}", lambda: str(counted_seconds(self.path)))
+        return Fraction(counted)
 
     def tempo(self, beats_per_bar: int) -> MeasuredTempo:
         """Its tempo in the first five minutes.

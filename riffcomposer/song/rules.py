@@ -104,7 +104,7 @@ def _keys_of_init(init: Plain, text: str, path: NodePath) -> Iterator[Diagnostic
     elif is_midi:
         unfit, kind = ("tempo",), "a MIDI file, whose notes are played at the song's tempo"
     else:
-        return
+        unfit, kind = ("tracks",), "a sound or an image, only to a MIDI file"
     for key in unfit:
         if key in init:
             yield fault((*path, key), "does-not-apply", f"{key} does not apply to {kind}", at_key=True)

@@ -55,7 +55,7 @@ def test_latents_equal_img2img_pipeline(
     engine: Any, stock: Any, make_job: Any, seed_clip: Any, scheduler: Any, alpha: Any, prompt: Any, seed: Any
 ) -> None:
     job = make_job(init=seed_clip, scheduler=scheduler, alpha=alpha)
-    init = encode(engine.checkpoint, engine._fitted(job)[None])
+    init = encode(engine.checkpoint, engine._levels.level(job)[None])
     wanted = stock_latents(
         stock,
         scheduler,
@@ -112,7 +112,7 @@ def test_multistep_img2img_arrives_where_first_order_does(
     )
     exact = our_latents(engine, finer)
     found = our_latents(engine, make_job(init=seed_clip, scheduler=scheduler, **settings))
-    init = encode(engine.checkpoint, engine._fitted(job)[None])
+    init = encode(engine.checkpoint, engine._levels.level(job)[None])
     theirs = stock_latents(stock, scheduler, job.place.a.prompt, job.place.a.seed, init, **settings)
     error = float((found - exact).abs().mean() / exact.std())
     assert error < 0.025

@@ -23,14 +23,11 @@ from riffcomposer.spectrogram_parameters import SpectrogramParameters
 PARAMS = SpectrogramParameters(num_frequencies=64)
 
 
-def fitted(
-    init: Any, width: int, frames_per_quarter: Any, quarters: Fraction = Fraction(2), params: Any = PARAMS
-) -> Any:
+def fitted(init: Any, width: int, frames_per_quarter: Any, params: Any = PARAMS) -> Any:
     return fit_init(
         init,
         width_frames=width,
         frames_per_quarter=Fraction(frames_per_quarter),
-        clip_quarters=quarters,
         params=params,
     )
 

@@ -89,7 +89,7 @@ def test_black_keeps_the_original_and_white_repaints(
     engine: Any, make_job: Any, seed_clip: Any, half_mask: Any, scheduler: Any
 ) -> None:
     job = make_job(init=seed_clip, mask=half_mask, scheduler=scheduler)
-    original = encode(engine.checkpoint, engine._fitted(job)[None])
+    original = encode(engine.checkpoint, engine._levels.level(job)[None])
     found = latents(engine, job)
     assert torch.allclose(found[..., :4], original[..., :4], atol=1e-5)
     assert (found[..., 4:] - original[..., 4:]).abs().mean() > 0.1
@@ -99,7 +99,7 @@ def test_during_a_masked_run_black_stands_at_the_renoised_original(
     engine: Any, make_job: Any, seed_clip: Any, half_mask: Any
 ) -> None:
     job = make_job(init=seed_clip, mask=half_mask)
-    original = encode(engine.checkpoint, engine._fitted(job)[None])
+    original = encode(engine.checkpoint, engine._levels.level(job)[None])
     group = engine._group(job)
     noise = engine._clips(group, [job])[0].noise.draw()
     seen = []
@@ -162,7 +162,7 @@ def test_a_clip_leaves_its_seed_as_strength_grows(
     engine = request.getfixturevalue(name)
     common = {"scheduler": engine.located.profile.scheduler, "negative_prompt": "", "guidance_scale": 1.0}
     jobs = [make_job(init=seed_clip, strength=s, **common) for s in (0.1, 0.4, 0.7, 0.9)]
-    original = encode(engine.checkpoint, engine._fitted(jobs[0])[None])
+    original = encode(engine.checkpoint, engine._levels.level(jobs[0])[None])
     moved = [float((latents(engine, job) - original).abs().mean()) for job in jobs]
     assert moved == sorted(moved)
     assert moved[0] < 0.6 * moved[-1]

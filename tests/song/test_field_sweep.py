@@ -70,6 +70,21 @@ def _song(**more: Any) -> str:
     return json.dumps({"sections": [FIRST], **more})
 
 
+def _adapt_section(sections: list[dict[str, Any]], key: str) -> None:
+    """Makes a key apply to the second section."""
+    section = sections[1]
+    if key in ("prompt", "strength", "denoising", "mask"):
+        section["init"] = "lofi-keys"
+    if key == "use":
+        sections[0]["name"] = "verse"
+    if key in ("clips", "duration"):
+        del section["bars"]
+    if key == "walk":
+        section.clear()
+    if key == "alpha_power":
+        section["alpha_curve"] = "power"
+
+
 def _fields() -> Iterator[Field]:
     def of(where: str, definition: dict[str, Any], song: str, *path: str | int) -> Iterator[Field]:
         for key, schema in definition["properties"].items():
@@ -80,19 +95,11 @@ def _fields() -> Iterator[Field]:
         """A song in which this very key applies."""
         content = json.loads(song)
         if where == "section":
-            section = content["sections"][1]
-            if key in ("prompt", "strength", "denoising", "mask"):
-                section["init"] = "lofi-keys"
-            if key == "use":
-                content["sections"][0]["name"] = "verse"
-            if key in ("clips", "duration"):
-                del section["bars"]
-            if key == "walk":
-                section.clear()
-            if key == "alpha_power":
-                section["alpha_curve"] = "power"
+            _adapt_section(content["sections"], key)
         if where == "defaults" and key == "alpha_power":
             content["defaults"]["alpha_curve"] = "power"
+        if where == "init" and key == "tracks":
+            content["sections"][0]["init"]["path"] = "a.mid"
         if where == "transition":
             content["sections"][1]["transition"]["type"] = "bridge" if key == "clips" else "crossfade"
         if where == "point" and key == "prompt":

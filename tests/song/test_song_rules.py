@@ -141,6 +141,18 @@ CASES = {
         "bad-value",
         "did you mean 'flute'",
     ),
+    "sections:\n  - {prompt: jazz, bars: 8, init: {path: a.wav, tracks: [1]}}\n": (
+        2,
+        "tracks",
+        "does-not-apply",
+        "only to a MIDI file",
+    ),
+    "sections:\n  - {prompt: jazz, bars: 8, init: {path: a.mid, tempo: 90}}\n": (
+        2,
+        "tempo",
+        "does-not-apply",
+        "the song's tempo",
+    ),
     "sections:\n  - {prompt: jazz, bars: 8, alpha_power: 2}\n": (
         2,
         "alpha_power",
