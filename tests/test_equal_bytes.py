@@ -41,12 +41,20 @@ def fitted(folder: Path) -> dict[str, str]:
     level = uniform(1, 1, PARAMS.num_frequencies, 512).astype(np.float32)
     write_image(folder / "loop.png", level, PARAMS)
     Image.fromarray((255 * uniform(2, 300, 700)).astype(np.uint8)).save(folder / "mask.png")
-    grid = {"width_frames": 512, "frames_per_quarter": Fraction(187, 4), "clip_quarters": Fraction(8)}
+    width, quarter = 512, Fraction(187, 4)
     init = InitClip("image", "loop", folder / "loop.png", "", Fraction(375, 4), Fraction(8))
     mask = MaskImage("mask", folder / "mask.png", "")
     return {
-        "init": _digest(fit_init(init, params=PARAMS, **grid)),  # type: ignore[arg-type]
-        "mask": _digest(fit_mask(mask, n_mels=PARAMS.num_frequencies, **grid)),  # type: ignore[arg-type]
+        "init": _digest(fit_init(init, width_frames=width, frames_per_quarter=quarter, params=PARAMS)),
+        "mask": _digest(
+            fit_mask(
+                mask,
+                width_frames=width,
+                frames_per_quarter=quarter,
+                clip_quarters=Fraction(8),
+                n_mels=PARAMS.num_frequencies,
+            )
+        ),
     }
 
 
