@@ -6,7 +6,6 @@ step of 1/2048 near level 1, a sixteenth of what an 8-bit image keeps.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.plan.types import ClipJob, Plan
 from riffcomposer.render.engines.checked import level_fault
 from riffcomposer.render.engines.interface import ClipEngine, Done, Failed, Notice, Step
+from riffcomposer.render.engines.levels import CLIP_KIND, pack_level, unpack_level, vanished
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
 
 Result = TypeVar("Result")
 
-CLIP_KIND = "clip"
 ATTEMPTS = 2
 """Number of times that a clip is tried before it is reported as failed."""
 
@@ -37,18 +36,6 @@ class ClipStageResult:
     cached: tuple[str, ...]
 
 
-def pack_level(level: np.ndarray) -> bytes:
-    """Returns the stored form of a level image."""
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(level, dtype=np.float16), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def unpack_level(payload: bytes) -> np.ndarray:
-    """Returns the level image of a stored clip, float32."""
-    return np.load(io.BytesIO(payload), allow_pickle=False).astype(np.float32)
-
-
 def load_level(store: Store, key: str) -> np.ndarray:
     """Returns a clip's level image from the store.
 
@@ -57,9 +44,7 @@ def load_level(store: Store, key: str) -> np.ndarray:
     """
     payload = store.get(CLIP_KIND, key)
     if payload is None:
-        raise RenderError(
-            f"clip {key[:12]} vanished from the store at {store.root}; run the same command again"
-        )
+        raise vanished(store, key)
     return unpack_level(payload)
 
 

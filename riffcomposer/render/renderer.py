@@ -22,7 +22,13 @@ from riffcomposer.render.engines.interface import Notice, Step
 from riffcomposer.render.engines.lease import EngineLease
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import TrackFiles
-from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys
+from riffcomposer.render.passage_stage import (
+    decode_by_workers,
+    decode_passages,
+    missing_passages,
+    passage_keys,
+)
+from riffcomposer.render.passage_work import DecodeSettings
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
@@ -228,7 +234,7 @@ def run(
         finally:
             lease.free_for_decoding()
         watch.lap("clips")
-    return finish(job, store, rendered, watch=watch, observer=observer, stop=stop)
+    return finish(job, store, rendered, lease=lease, watch=watch, observer=observer, stop=stop)
 
 
 def load_model(model: LocatedModel, lease: EngineLease, observer: Observer) -> None:
@@ -254,6 +260,7 @@ def finish(
     store: Store,
     rendered: tuple[str, ...],
     *,
+    lease: EngineLease | None = None,
     watch: Stopwatch,
     observer: Observer = ignore,
     stop: StopFlag | None = None,
@@ -264,6 +271,7 @@ def finish(
         job: The render.
         store: The store, which has all clips.
         rendered: Keys of the clips that were rendered for it, for the result.
+        lease: Lends an engine whose workers decode, if it has some; None to decode in this process.
         watch: The stopwatch that the caller started.
         observer: Called with each event of progress.
         stop: Checked between steps.
@@ -277,7 +285,12 @@ def finish(
     cached = tuple(name for name in plan.jobs if name not in set(rendered))
     # 1. Passages.
     parameters = job.model.profile.spectrogram
-    decoded = decode_passages(plan, keys.passages, store, parameters, keys.decode, observer, stop, job.force)
+    undecoded = missing_passages(plan, keys.passages, store, parameters, job.force)
+    decoder = lease.decoder() if undecoded and lease is not None else None
+    if decoder is not None:
+        decode_by_workers(undecoded, keys.decode, store, decoder, observer, stop)
+    else:
+        decode_passages(undecoded, keys.decode, store, observer, stop)
     watch.lap("decode")
     # 2. The track and what goes with it.
     from riffcomposer.mix.tags import Tags
@@ -316,7 +329,7 @@ def finish(
         report=report,
         rendered=rendered,
         cached=cached,
-        decoded=(len(decoded), len(keys.passages)),
+        decoded=(len(undecoded), len(keys.passages)),
         mastered=True,
         seconds=plan.total_samples / plan.grid.sample_rate,
         passage_keys=keys.passages,

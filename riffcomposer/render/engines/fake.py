@@ -75,10 +75,9 @@ class FakeEngine:
         del on_event
         self.loads.append(model.digest)
 
-    def clips_per_batch(self, width_frames: int) -> int:
-        """Returns 1: it renders one clip after the other."""
-        del width_frames
-        return 1
+    def frames_per_batch(self) -> int:
+        """Returns 0: it renders one clip after the other."""
+        return 0
 
     def render(
         self, jobs: Mapping[str, ClipJob], on_event: EventObserver = ignore_events
@@ -113,11 +112,13 @@ class FakeEngines:
 
     Attributes:
         asked, opened: How often its class of device was asked for, and the engine itself.
+        has_workers: Always false: a fake engine decodes nothing.
     """
 
     engine: FakeEngine = field(default_factory=FakeEngine)
     asked: int = 0
     opened: int = 0
+    has_workers: bool = False
 
     def backend(self, device: str) -> str:
         del device

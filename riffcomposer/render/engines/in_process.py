@@ -10,6 +10,7 @@ from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.device import BACKENDS
 from riffcomposer.errors import RenderError
 from riffcomposer.plan.types import ClipJob
+from riffcomposer.render.engines.batches import clip_batches
 from riffcomposer.render.engines.interface import (
     Done,
     EngineInfo,
@@ -48,9 +49,9 @@ class InProcessEngine:
         self.release()
         self._engine = Engine(model, device=self._device)
 
-    def clips_per_batch(self, width_frames: int) -> int:
-        """Returns how many clips of a width are rendered at once; 1 without a checkpoint."""
-        return self._engine.clips_per_batch(width_frames) if self._engine is not None else 1
+    def frames_per_batch(self) -> int:
+        """Returns how many frames of clips are rendered at once; 0 without a checkpoint."""
+        return self._engine.frames_per_batch if self._engine is not None else 0
 
     def render(
         self, jobs: Mapping[str, ClipJob], on_event: EventObserver = ignore_events
@@ -63,8 +64,11 @@ class InProcessEngine:
             if event.kind in ("started", "step"):
                 on_event(Step(event.key, event.step, event.of))
 
-        for key, result in self._engine.render(jobs, on_event=tell, cancelled=self._cancelled.is_set):
-            yield Failed(key, result.message) if isinstance(result, ClipFailure) else Done(key, result)
+        engine, stop = self._engine, self._cancelled.is_set
+        for batch in clip_batches(jobs, engine.frames_per_batch):
+            part = {key: jobs[key] for key in batch}
+            for key, result in engine.render(part, on_event=tell, cancelled=stop):
+                yield Failed(key, result.message) if isinstance(result, ClipFailure) else Done(key, result)
 
     def release(self) -> None:
         if self._engine is not None:
@@ -80,6 +84,8 @@ class InProcessEngine:
 
 class InProcessEngines:
     """Opens diffusion engines in this process."""
+
+    has_workers = False
 
     def backend(self, device: str) -> str:
         return device_backend(device)

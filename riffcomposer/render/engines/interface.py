@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from riffcomposer import __version__
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.plan.types import ClipJob
+from riffcomposer.render.passage_work import DecodeSettings, PassageWork
+from riffcomposer.store.store import Store
 from riffcomposer.versions import (
     AUDIO_READER_VERSION,
     DECODER_VERSION,
@@ -108,6 +110,28 @@ class Failed:
     final: bool = False
 
 
+@dataclass(frozen=True)
+class SoundBlock:
+    """The next stretch of a passage that is being decoded: float32 `[channels, samples]`."""
+
+    key: str
+    sound: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """A passage is decoded from its beginning again, since its worker was lost."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A passage's last block has been sent."""
+
+    key: str
+
+
 EventObserver = Callable[[Step | Notice], None]
 
 
@@ -163,8 +187,48 @@ class ClipEngine(Protocol):
         ...
 
 
+@runtime_checkable
+class DecodingEngine(ClipEngine, Protocol):
+    """An engine whose workers decode passages too."""
+
+    def decode(
+        self,
+        passages: Mapping[str, PassageWork],
+        settings: DecodeSettings,
+        store: Store,
+        on_event: EventObserver = ...,
+    ) -> Iterator[SoundBlock | Restarted | Decoded | Failed]:
+        """Decodes passages, several at once, and yields their sound block by block.
+
+        Args:
+            passages: Passages by key.
+            settings: How they are decoded.
+            store: Has their clips; nothing is written to it here.
+            on_event: As for `render`.
+
+        Raises:
+            Cancelled: The engine was cancelled.
+            RenderError: Nobody is left to decode, or a clip vanished from the store.
+        """
+        ...
+
+
+class WorkerEngine(ClipEngine, Protocol):
+    """An engine that can work in a worker."""
+
+    def frames_per_batch(self) -> int:
+        """Returns how many frames of clips the loaded checkpoint renders at once; 0 for one clip."""
+        ...
+
+
 class EngineSource(Protocol):
-    """Opens engines: the choice between `inproc`, `processes` and `ray`."""
+    """Opens engines: the choice between `inproc`, `processes` and `ray`.
+
+    Attributes:
+        has_workers: Whether its engines work outside this process, and so decode passages too.
+    """
+
+    has_workers: bool
 
     def backend(self, device: str) -> str:
         """Returns the class of device and number format of an engine on `device`; loads no model.

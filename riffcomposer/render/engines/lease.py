@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from riffcomposer.render.engines.interface import ClipEngine, EngineInfo, EngineSource
+from riffcomposer.render.engines.interface import ClipEngine, DecodingEngine, EngineInfo, EngineSource
 from riffcomposer.render.stopping import StopFlag
 
 
@@ -55,6 +55,17 @@ class EngineLease:
         if self._info is None:
             self._info = self.engine.start()
         return self._info
+
+    def decoder(self) -> DecodingEngine | None:
+        """Returns the engine, started, if its workers decode passages; None if this process has to.
+
+        Raises:
+            UsageError: The device or the cluster is not there.
+        """
+        if not self._source.has_workers:
+            return None
+        self.started()
+        return self.engine if isinstance(self.engine, DecodingEngine) else None
 
     def free_for_decoding(self) -> None:
         """Frees what the checkpoint takes: of an engine in this process, everything."""

@@ -11,7 +11,7 @@ import pytest
 from small_song import FakeEngine, FakeEngines, Studio, fake_level
 
 from riffcomposer.errors import Cancelled, RenderError
-from riffcomposer.render.engines.interface import Done, Failed, Notice, Versions
+from riffcomposer.render.engines.interface import Done, Failed, Notice, Versions, ignore_events
 from riffcomposer.render.engines.lease import EngineLease
 from riffcomposer.render.stopping import StopFlag
 
@@ -75,7 +75,7 @@ def test_a_checkpoint_is_loaded_once_for_a_song(studio: Studio) -> None:
 
 def test_a_notice_reaches_the_observer(studio: Studio) -> None:
     class Talking(FakeEngine):
-        def render(self, jobs: Any, on_event: Any) -> Iterator[Done | Failed]:
+        def render(self, jobs: Any, on_event: Any = ignore_events) -> Iterator[Done | Failed]:
             on_event(Notice("worker 2 is gone"))
             yield from super().render(jobs, on_event)
 
@@ -88,7 +88,7 @@ def test_the_stop_flag_cancels_an_engine_that_sends_no_events(studio: Studio) ->
     stop = StopFlag()
 
     class Silent(FakeEngine):
-        def render(self, jobs: Any, on_event: Any) -> Iterator[Done | Failed]:
+        def render(self, jobs: Any, on_event: Any = ignore_events) -> Iterator[Done | Failed]:
             stop.raise_flag(143)
             return super().render(jobs)
 
