@@ -193,7 +193,9 @@ def thinned(source: Source, chain: Sequence[RawZone], kept: set[int]) -> list[Ra
     for number, zone in enumerate(chain):
         low, high = _keys(zone)
         for key in range(low, high + 1):
-            own = number if number in owners else min(chosen, key=lambda each: (abs(roots[each] - key), -each))
+            own = (
+                number if number in owners else min(chosen, key=lambda each: (abs(roots[each] - key), -each))
+            )
             owners[own].append(key)
     return [chain[number].with_keys(min(keys), max(keys)) for number, keys in owners.items() if keys]
 
@@ -295,7 +297,9 @@ def _renumbered(group: Group, generator: int, numbers: dict[int, int]) -> Group:
     zones = tuple(
         replace(
             zone,
-            generators=tuple((key, numbers[value] if key == generator else value) for key, value in zone.generators),
+            generators=tuple(
+                (key, numbers[value] if key == generator else value) for key, value in zone.generators
+            ),
         )
         for zone in group.zones
     )

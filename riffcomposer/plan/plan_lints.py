@@ -18,7 +18,9 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Diagnostic]:
         if planned.source not in seen:
             seen.add(planned.source)
             section = song.sections[planned.source]
-            findings += _variety(plan, index, section)
+            for render in section.renders:
+                findings += _variety(plan, index, render, render.name if section.layers else "")
+            findings += _silent(plan, index, section)
             findings += _transition(plan, index, section)
     for source, section in enumerate(song.sections):
         if source not in seen:
@@ -29,9 +31,22 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Diagnostic]:
     return findings
 
 
-def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagnostic]:
-    """Warns of a section that repeats itself, and of a walk that is cut short."""
-    keys = [clip.key for clip in plan.clips if clip.section == index and clip.kind == "body"]
+def _silent(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagnostic]:
+    """Warns of a layer that is rendered and never heard."""
+    for planned, layer in zip(plan.sections[index].layers, section.layers, strict=True):
+        if planned.is_silent:
+            message = (
+                f"layer {layer.name} is never heard: the section's energy stays below {layer.from_energy:g}"
+            )
+            hint = "lower from_energy, or raise the energy of the section's score"
+            yield Diagnostic("warning", "silent-layer", message, layer.where("from_energy"), hint)
+
+
+def _variety(plan: Plan, index: int, section: ResolvedSection, layer: str) -> Iterator[Diagnostic]:
+    """Warns of a section or a layer that repeats itself, and of a walk that is cut short."""
+    place = (index, layer, "body")
+    keys = [clip.key for clip in plan.clips if (clip.section, clip.layer, clip.kind) == place]
+    what = "layer" if layer else "section"
     different = len(set(keys))
     where = next(
         (section.where(name) for name in ("bars", "clips", "duration") if name in section.origins), ()
@@ -40,10 +55,10 @@ def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagn
     if section.is_seed_walk:
         if different < len(keys):
             if all(plan.jobs[key].strength == 0 for key in keys):
-                message = f"section {section.name} plays its loop {len(keys)} times over"
+                message = f"{what} {section.name} plays its loop {len(keys)} times over"
                 hint = "shorten it, or give it a strength above 0"
             else:
-                message = f"section {section.name} has {len(keys)} clips, and only {different} are different"
+                message = f"{what} {section.name} has {len(keys)} clips, and only {different} are different"
                 hint = "shorten it or change its walk"
             yield Diagnostic("warning", "little-variety", message, where, hint)
         return

@@ -22,7 +22,13 @@ from riffcomposer.song.resolved import (
     TransitionSpec,
 )
 
-_NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk"}
+_NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk", "layers"}
+
+_OF_LAYER = ("gain_db", "fade_in", "fade_out", "chain")
+"""Fields that a section and each of its layers have for themselves."""
+
+_OF_WHOLE = ("bars", "clips", "duration", "overlap", "transition", *_OF_LAYER)
+"""Fields that a section with layers has for all of them."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,18 @@ def _song_values(song: ResolvedSong) -> dict[str, str]:
 
 def _section_values(section: ResolvedSection) -> dict[str, str]:
     """Returns everything that is heard of a section, by field, as text."""
+    if section.layers:
+        values = {name: _text(getattr(section, name)) for name in _OF_WHOLE}
+        values["score"] = f"{section.score} {section.score_prompt}" if section.is_composed else "none"
+        for layer in section.layers:
+            own = _render_values(layer)
+            values |= {f"layer {layer.name} {name}": own[name] for name in own if name not in _OF_WHOLE}
+            values |= {f"layer {layer.name} {name}": _text(getattr(layer, name)) for name in _OF_LAYER}
+        return values
+    return _render_values(section)
+
+
+def _render_values(section: ResolvedSection) -> dict[str, str]:
     values: dict[str, str] = {}
     for number, point in enumerate(section.points, start=1):
         prefix = "" if section.is_seed_walk else f"point {number} "

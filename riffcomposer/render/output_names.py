@@ -25,12 +25,14 @@ from riffcomposer.song.reader import LoadedSong
 
 MAX_CHARACTERS = 60
 MAX_BYTES = 90
-"""Of one part of a name. A stem's name has two parts and an ending, and most file systems take 255 bytes."""
+"""Of one part of a name. A stem's name has two parts, a layer and an ending; most file systems take 255 bytes."""
+LAYER_BYTES = 30
+"""Of the name of a layer in that of a stem."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
-def slug(name: str) -> str:
+def slug(name: str, max_bytes: int = MAX_BYTES) -> str:
     """A part of a file name that every file system takes.
 
     Letters, digits and symbols of all scripts, `-` and `_`, in lower case and composed (NFC); all
@@ -44,7 +46,7 @@ def slug(name: str) -> str:
     composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
     kept = "".join(character if _is_kept(character) else "-" for character in composed)
     kept = "-".join(part for part in kept.split("-") if part)[:MAX_CHARACTERS]
-    kept = kept.encode()[:MAX_BYTES].decode(errors="ignore").strip("-")
+    kept = kept.encode()[:max_bytes].decode(errors="ignore").strip("-")
     if unicodedata.normalize("NFKC", kept) in _RESERVED:
         return f"song-{kept}"
     return kept or "song"
@@ -65,7 +67,8 @@ class TrackFiles:
         folder: The output folder.
         name: First part of every file name.
         formats: One finished file each.
-        stems: Also one file of the dry mix for each section, and one of each section mastered.
+        stems: Also one file of the dry mix for each section (or layer of one), and one of each section
+            mastered.
         song_path: The song that they are of.
     """
 

@@ -149,7 +149,7 @@ def score_sound(song: ResolvedSong) -> str:
     Raises:
         ModelError: `RIFFCOMPOSER_SOUNDFONT` names no sound font.
     """
-    if not any(section.init is not None and section.init.kind == "score" for section in song.sections):
+    if not any(section.is_composed for section in song.sections):
         return ""
     return f"synth {SYNTH_VERSION}, font {font_digest()}"
 

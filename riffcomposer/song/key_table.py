@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.files import write_text
+from riffcomposer.song.language import Sound
 from riffcomposer.song.schema import song_schema
 
 README = Path(__file__).parents[2] / "README.md"
@@ -20,6 +21,11 @@ _PARTS = (
     ("Song", "The song", None),
     ("Settings", "`defaults`, and every section", None),
     ("Section", "A section: all of these, and what `defaults` may say", "Settings"),
+    (
+        "Layer",
+        "An entry of `layers`: all of these, and what `defaults` may say but `overlap` and `transition`",
+        "Sound",
+    ),
     ("Point", "A point of a `walk`", None),
     ("Init", "`init` as a mapping", None),
     ("Score", "`score`", None),
@@ -31,6 +37,8 @@ _PARTS = (
 
 
 def _definition(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    if name == "Sound":
+        return {"properties": dict.fromkeys(Sound.model_fields)}
     return schema if name == "Song" else schema["definitions"][name]
 
 

@@ -25,6 +25,9 @@ from riffcomposer.song.score_language import MAX_SEED, Score
 
 MODEL_PATTERN = r"^(default|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*@[0-9a-f]{40}|\.\.?/.*|\.)$"
 
+MAX_LAYERS = 16
+"""Most layers of a section."""
+
 Prompt = Annotated[str, Field(min_length=1, max_length=2000)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Strength = Annotated[float, Field(ge=0, le=1)]
@@ -110,8 +113,8 @@ TransitionField = Annotated[Transition, short_form("type")]
 LoraField = Annotated[Lora, short_form("path")]
 
 
-class Settings(StrictModel):
-    """Keys that both `defaults` and a section may have."""
+class Sound(StrictModel):
+    """Keys that say how clips are rendered: `defaults`, a section and a layer may have them."""
 
     init: InitField | None = Field(
         None,
@@ -187,6 +190,11 @@ class Settings(StrictModel):
         "0.1 to 10. Default: 2.",
         examples=[2],
     )
+
+
+class Settings(Sound):
+    """Keys that both `defaults` and a section may have."""
+
     overlap: LengthText | None = Field(
         None,
         description="Shortest crossfade of each clip with the next. Default: half a beat.",
@@ -208,6 +216,67 @@ class Point(StrictModel):
     )
     strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.6])
     guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[7])
+
+
+class Layer(Sound):
+    """One of several renders of a section that sound together; keys that it leaves out come from the section."""
+
+    name: Name = Field(description="Name of the layer, unique in its section.", examples=["drums"])
+    prompt: Prompt | None = Field(
+        None,
+        description="What this layer plays, in words. Default: the section's.",
+        examples=["dusty drums with brushes"],
+    )
+    walk: list[Point] | None = Field(
+        None,
+        min_length=2,
+        max_length=1000,
+        description="Points that this layer walks through, 2 to 1000. Default: the section's, unless the layer "
+        "has a prompt.",
+        examples=[[{"prompt": "felt piano"}, {"prompt": "grand piano"}]],
+    )
+    seed: Seed | None = Field(
+        None, description="Decides the noise, 0 to 2^63 - 1. Default: the section's.", examples=[7]
+    )
+    gain_db: float | None = Field(
+        None,
+        ge=-60,
+        le=24,
+        description="Gain of the layer in dB, -60 (silent) to 24. Default: 0.",
+        examples=[-2],
+    )
+    pan: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="Where the layer is between left (-1) and right (1), with equal power. Default: 0.",
+        examples=[-0.3],
+    )
+    from_energy: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="The layer is heard only in bars that begin with at least this energy (see `energy` of the "
+        "section's `score`); it comes in over the bar before and goes out over the bar after. 0 to 1. "
+        "Default: it is heard throughout.",
+        examples=[0.6],
+    )
+    fade_in: LengthText | None = Field(
+        None,
+        description="Fade in over this length at the section's start. Default: none.",
+        examples=["2 bars"],
+    )
+    fade_out: LengthText | None = Field(
+        None,
+        description="Fade out over this length at the section's end. Default: none.",
+        examples=["4 bars"],
+    )
+    chain: list[ChainEntry] | None = Field(
+        None,
+        max_length=32,
+        description="Effects for this layer alone, in order, at most 32. Default: none.",
+        examples=[[{"highpass": {"cutoff_frequency_hz": 200}}]],
+    )
 
 
 class Section(Settings):
@@ -270,6 +339,19 @@ class Section(Settings):
         max_length=32,
         description="Effects for this section alone, in order, at most 32. Default: none.",
         examples=[[{"lowpass": {"cutoff_frequency_hz": 2000}}]],
+    )
+    layers: list[Layer] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_LAYERS,
+        description="Renders that sound together, 2 to 16, on the section's bars; a section reached by `use` "
+        "adds to them by name. Default: the section is one render.",
+        examples=[
+            [
+                {"name": "drums", "prompt": "dusty drums with brushes", "score": {"parts": ["drums"]}},
+                {"name": "band", "prompt": "rhodes and upright bass", "score": {"parts": ["bass", "comp"]}},
+            ]
+        ],
     )
 
 

@@ -5,17 +5,19 @@ It expects a song in which `riffcomposer.song.rules` finds no fault.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from riffcomposer.diagnostics import NodePath
 from riffcomposer.song.fields import StrictModel
 from riffcomposer.song.language import Init, Lora, Point, Section, Song, Transition
-from riffcomposer.song.merge import Merged, by_name, merge_section
+from riffcomposer.song.merge import Merged, MergedLayer, by_name, merge_layers, merge_section
 from riffcomposer.song.paths import is_path
 from riffcomposer.song.resolved import (
     InitSpec,
     KeyPoint,
     LoraSpec,
+    ResolvedLayer,
     ResolvedMaster,
     ResolvedOutput,
     ResolvedSection,
@@ -41,7 +43,12 @@ def _stated(model: StrictModel) -> dict[str, Any]:
     values = {
         name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set
     }
-    return {name: _stated(value) if isinstance(value, Score) else value for name, value in values.items()}
+    for name, value in values.items():
+        if isinstance(value, Score):
+            values[name] = _stated(value)
+        elif name == "layers":
+            values[name] = [_stated(layer) for layer in value or ()]
+    return values
 
 
 def _init(init: Init | None) -> InitSpec | None:
@@ -116,7 +123,26 @@ def _names(sections: list[Section]) -> list[str]:
     return names
 
 
-def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSection:
+def _section(
+    name: str, index: int, merged: Merged, layers: Sequence[MergedLayer], song: Song
+) -> ResolvedSection:
+    fields = _fields(name, ("sections", index), merged, song)
+    return ResolvedSection(**fields, layers=tuple(_layer(layer, fields, song) for layer in layers))
+
+
+def _layer(layer: MergedLayer, section: Mapping[str, Any], song: Song) -> ResolvedLayer:
+    values = layer.merged.values
+    fields = _fields(layer.name, layer.path, layer.merged, song)
+    shared = {key: section[key] for key in ("bars", "clips", "duration", "overlap", "transition")}
+    return ResolvedLayer(
+        **(fields | shared),
+        pan=float(values.get("pan", 0.0)),
+        from_energy=values.get("from_energy"),
+    )
+
+
+def _fields(name: str, path: NodePath, merged: Merged, song: Song) -> dict[str, Any]:
+    """The fields that sections and layers have in common."""
     values = merged.values
     points = _points(merged, song.seed)
     steps = values.get("interpolation_steps", DEFAULT_INTERPOLATION_STEPS)
@@ -125,7 +151,7 @@ def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSecti
         clips = (len(points) - 1) * steps + 1
     mask = values.get("mask")
     loras: list[Lora] = values.get("lora", [])
-    return ResolvedSection(
+    return dict(
         name=name,
         points=points,
         is_seed_walk="walk" not in values,
@@ -148,7 +174,7 @@ def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSecti
         fade_out=values.get("fade_out"),
         gain_db=float(values.get("gain_db", 0.0)),
         chain=tuple(entry.effect() for entry in values.get("chain", [])),
-        path=("sections", index),
+        path=path,
         origins=merged.origins,
     )
 
@@ -158,6 +184,7 @@ def resolve(song: Song) -> ResolvedSong:
     defaults = _stated(song.defaults)
     sections = [_stated(section) for section in song.sections]
     places = by_name(sections)
+    merged = [merge_section(defaults, sections, index, places) for index in range(len(sections))]
     return ResolvedSong(
         title=song.title,
         tempo=exact(song.tempo),
@@ -167,8 +194,8 @@ def resolve(song: Song) -> ResolvedSong:
         loop=song.loop,
         length=song.length,
         sections=tuple(
-            _section(name, index, merge_section(defaults, sections, index, places), song)
-            for index, name in enumerate(_names(song.sections))
+            _section(name, index, whole, merge_layers(whole, sections, index, places), song)
+            for index, (name, whole) in enumerate(zip(_names(song.sections), merged, strict=True))
         ),
         master=ResolvedMaster(
             tuple(entry.effect() for entry in song.master.chain),
