@@ -130,11 +130,13 @@ def _plan(song: LoadedSong, files: Any) -> Plan:
     from riffcomposer.device import guess_backend
     from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.plan.planner import plan_song
+    from riffcomposer.song.default_init import with_default_init
 
+    model = locate_model(song.resolved.model, song.folder)
     return plan_song(
-        song.resolved,
+        with_default_init(song.resolved, model.profile.default_init),
         song_path=song.path,
-        model=locate_model(song.resolved.model, song.folder),
+        model=model,
         catalogue=catalogue(),
         backend=guess_backend(),
         files=files,

@@ -1,8 +1,8 @@
 """Layers: several decoded sounds that make up one section of a mix.
 
-The order in a layer is stereo width, window, chain, gain, pan, fades and gate. The sum of a section's layers then
-passes through the section's own chain, gain and fades. A layer's reverb rings on after the section's window as
-a section's does.
+The order in a layer is stereo width, window, chain, gain, pan, fades and gate. The sum of a section's layers
+then passes through the section's own chain, gain and fades. A layer's reverb rings on after the section's
+window, as a section's does.
 
 **Pan** is a balance of the two channels with equal power (the -3 dB law): with `angle` from 0 (left) to 90
 degrees (right),

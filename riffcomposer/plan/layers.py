@@ -33,7 +33,8 @@ def check_bridges(song: ResolvedSong, placements: Sequence[Placement]) -> None:
             continue
         layered = next((each for each in (section, before) if each.layers), None)
         if layered is not None:
-            message = f"a bridge cannot lead {'into' if layered is section else 'out of'} the layers of {layered.name}"
+            side = "into" if layered is section else "out of"
+            message = f"a bridge cannot lead {side} the layers of {layered.name}"
             where, hint = (
                 section.where("transition"),
                 f"write transition: crossfade, or cut, in {section.name}",

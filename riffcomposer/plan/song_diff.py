@@ -17,12 +17,14 @@ from riffcomposer.song.resolved import (
     InitSpec,
     KeyPoint,
     LoraSpec,
+    ResolvedLayer,
     ResolvedSection,
     ResolvedSong,
+    ScoreSpec,
     TransitionSpec,
 )
 
-_NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk", "layers"}
+_NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk", "layers", "score"}
 
 _OF_LAYER = ("gain_db", "fade_in", "fade_out", "chain")
 """Fields that a section and each of its layers have for themselves."""
@@ -163,7 +165,7 @@ def _section_values(section: ResolvedSection) -> dict[str, str]:
     """Returns everything that is heard of a section, by field, as text."""
     if section.layers:
         values = {name: _text(getattr(section, name)) for name in _OF_WHOLE}
-        values["score"] = f"{section.score} {section.score_prompt}" if section.is_composed else "none"
+        values |= _score_values(section)
         for layer in section.layers:
             own = _render_values(layer)
             values |= {f"layer {layer.name} {name}": own[name] for name in own if name not in _OF_WHOLE}
@@ -180,16 +182,27 @@ def _render_values(section: ResolvedSection) -> dict[str, str]:
     for field in fields(section):
         if field.name not in _NOT_MUSIC:
             values[field.name] = _text(getattr(section, field.name))
-    return values
+    return values | _score_values(section)
+
+
+def _score_values(section: ResolvedSection) -> dict[str, str]:
+    """Returns what decides the notes and who is heard; what layers share is their section's."""
+    if isinstance(section, ResolvedLayer):
+        return {"score heard": _text(section.score.heard)}
+    return {
+        f"score {field.name}": _text(getattr(section.score, field.name)) for field in fields(ScoreSpec)
+    } | ({"score prompt": section.score_prompt} if section.layers else {})
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Fraction | float):
         return f"{float(value):.9g}"
+    if isinstance(value, tuple) and value and all(isinstance(item, tuple) for item in value):
+        return ", ".join(f"{role}={text}" for role, text in value)
     if isinstance(value, tuple):
         return ", ".join(map(_text, value)) or "none"
     if isinstance(value, Effect):

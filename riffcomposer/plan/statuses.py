@@ -1,8 +1,8 @@
 """The status of each clip: whether the store has it, or what changed since the lock was written.
 
 A clip's *position* is its section's name, its layer's name (empty without layers), its kind and its number
-within that kind. The plan's clip is compared with the one that the lock recorded at that position. The recorded fields only explain a
-change; keys alone decide what is rendered.
+within that kind. The plan's clip is compared with the one that the lock recorded at that position. The
+recorded fields only explain a change; keys alone decide what is rendered.
 """
 
 from __future__ import annotations

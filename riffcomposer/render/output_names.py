@@ -25,7 +25,7 @@ from riffcomposer.song.reader import LoadedSong
 
 MAX_CHARACTERS = 60
 MAX_BYTES = 90
-"""Of one part of a name. A stem's name has two parts, a layer and an ending; most file systems take 255 bytes."""
+"""Of one part of a name. A stem's has two, a layer's and an ending, and most file systems take 255 bytes."""
 LAYER_BYTES = 30
 """Of the name of a layer in that of a stem."""
 

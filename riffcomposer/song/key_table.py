@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.files import write_text
-from riffcomposer.song.language import Sound
 from riffcomposer.song.schema import song_schema
 
 README = Path(__file__).parents[2] / "README.md"
@@ -24,7 +23,7 @@ _PARTS = (
     (
         "Layer",
         "An entry of `layers`: all of these, and what `defaults` may say but `overlap` and `transition`",
-        "Sound",
+        "Settings",
     ),
     ("Point", "A point of a `walk`", None),
     ("Init", "`init` as a mapping", None),
@@ -37,8 +36,6 @@ _PARTS = (
 
 
 def _definition(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    if name == "Sound":
-        return {"properties": dict.fromkeys(Sound.model_fields)}
     return schema if name == "Song" else schema["definitions"][name]
 
 
@@ -70,8 +67,10 @@ def key_table() -> str:
     schema = song_schema()
     lines: list[str] = []
     for name, title, leave_out in _PARTS:
-        known = set(_definition(schema, leave_out)["properties"]) if leave_out else set()
-        lines += [f"**{title}**", "", *_rows(_definition(schema, name)["properties"], known), ""]
+        own = _definition(schema, name)["properties"]
+        shared = _definition(schema, leave_out)["properties"] if leave_out else {}
+        known = {key for key in shared if shared[key] == own.get(key)}
+        lines += [f"**{title}**", "", *_rows(own, known), ""]
     lines += ["**Effects of a `chain`**", "", "| effect | what it does | parameters |", "|---|---|---|"]
     for name, entry in _definition(schema, "ChainEntry")["properties"].items():
         reference = re.search(r'"#/definitions/(\w+)"', json.dumps(entry))

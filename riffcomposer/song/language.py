@@ -219,9 +219,15 @@ class Point(StrictModel):
 
 
 class Layer(Sound):
-    """One of several renders of a section that sound together; keys that it leaves out come from the section."""
+    """One of several renders that sound together; keys that it leaves out come from the section."""
 
     name: Name = Field(description="Name of the layer, unique in its section.", examples=["drums"])
+    score: Score | None = Field(
+        None,
+        description="Which parts of the section's score this layer hears, as a list of roles; the section is "
+        "composed once for all of its layers. Default: all of them.",
+        examples=[{"parts": ["drums"]}],
+    )
     prompt: Prompt | None = Field(
         None,
         description="What this layer plays, in words. Default: the section's.",
@@ -231,8 +237,8 @@ class Layer(Sound):
         None,
         min_length=2,
         max_length=1000,
-        description="Points that this layer walks through, 2 to 1000. Default: the section's, unless the layer "
-        "has a prompt.",
+        description="Points that this layer walks through, 2 to 1000. Default: the section's, unless the "
+        "layer has a prompt.",
         examples=[[{"prompt": "felt piano"}, {"prompt": "grand piano"}]],
     )
     seed: Seed | None = Field(
@@ -256,8 +262,8 @@ class Layer(Sound):
         None,
         ge=0,
         le=1,
-        description="The layer is heard only in bars that begin with at least this energy (see `energy` of the "
-        "section's `score`); it comes in over the bar before and goes out over the bar after. 0 to 1. "
+        description="The layer is heard only in bars that begin with at least this energy (see `energy` of "
+        "the section's `score`); it comes in over the bar before and goes out over the bar after. 0 to 1. "
         "Default: it is heard throughout.",
         examples=[0.6],
     )

@@ -1,4 +1,4 @@
-"""Checks of a section's layers together: their names and number, and what they take of the section's score."""
+"""Checks of a section's layers together: their names and number, and what they take of its score."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.song.faults import fault
 from riffcomposer.song.language import MAX_LAYERS
-from riffcomposer.song.merge import Merged, MergedLayer, stated_layers
+from riffcomposer.song.merge import MergedLayer, stated_layers
 from riffcomposer.text import shorten
 
 
 def check_layers(
-    section: Mapping[str, Any], merged: Merged, layers: Sequence[MergedLayer], path: NodePath
+    section: Mapping[str, Any], layers: Sequence[MergedLayer], path: NodePath
 ) -> Iterator[Diagnostic]:
     """Finds faults of a section with layers, apart from those of each layer by itself.
 
     Args:
         section: What the section itself states, plain.
-        merged: Its fields with what it inherits.
         layers: From `riffcomposer.song.merge.merge_layers`.
     """
     where = (*path, "layers") if "layers" in section else path

@@ -154,7 +154,7 @@ def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Diag
 
 
 def _walk(section: Plain, merged: Merged, path: NodePath, what: str) -> Iterator[Diagnostic]:
-    """Checks that a section or a layer has a prompt or a walk, and that every stated prompt and seed has an effect."""
+    """Checks that there is a prompt or a walk, and that every stated prompt and seed has an effect."""
     walk = merged.values.get("walk")
     has_prompt = "prompt" in merged.values
     own_walk = "walk" in section
@@ -272,7 +272,7 @@ def check(song: object) -> list[Diagnostic]:
             layers = merge_layers(merged, sections, index, names)
             faults += _length(merged, path)
             if layers:
-                faults += check_layers(section, merged, layers, path)
+                faults += check_layers(section, layers, path)
             else:
                 faults += _rendered(section, merged, model, path, "section")
             for layer in layers:

@@ -91,6 +91,10 @@ def _fields() -> Iterator[Field]:
                 section.clear()
             if key == "alpha_power":
                 section["alpha_curve"] = "power"
+        if where == "layer" and key == "alpha_power":
+            content["sections"][0]["layers"][0]["alpha_curve"] = "power"
+        if where == "layer" and key == "score":
+            content["sections"][0]["init"] = "score"
         if where == "defaults" and key == "alpha_power":
             content["defaults"]["alpha_curve"] = "power"
         if where == "transition":
@@ -104,6 +108,9 @@ def _fields() -> Iterator[Field]:
     yield from of("song", SCHEMA, _song())
     yield from of("defaults", _definition("Settings"), _song(defaults={}), "defaults")
     yield from of("section", _definition("Section"), _song(sections=[FIRST, FIRST]), "sections", 1)
+    layers = [{"name": "drums"}, {"name": "keys"}]
+    layered = {"prompt": "jazz", "bars": 8, "init": "lofi-keys", "layers": layers}
+    yield from of("layer", _definition("Layer"), _song(sections=[layered]), "sections", 0, "layers", 0)
     walk = {"init": "lofi-keys", "prompt": "jazz", "walk": [{"seed": 1}, {"seed": 2}]}
     yield from of("point", _definition("Point"), _song(sections=[walk]), "sections", 0, "walk", 0)
     init = {**FIRST, "init": {"path": "a.wav"}}
