@@ -68,7 +68,8 @@ CASES = {
         "missing-key",
         "this layer has no prompt",
     ),
-    HEAD + "    score: {key: C}\n    layers:\n      - {name: a, init: none}\n      - {name: b, init: rain}\n": (
+    HEAD
+    + "    score: {key: C}\n    layers:\n      - {name: a, init: none}\n      - {name: b, init: rain}\n": (
         5,
         "score",
         "does-not-apply",
