@@ -305,8 +305,7 @@ class Passage:
         tail_samples: Length that sounds after the body, for the next passage's crossfade (or, in a
             loop, for the first one's).
         wraps: Whether the passage is the whole of a looping track and its end runs into its start.
-        layer: Name of the layer; empty in a section without layers. The layers of a section have the same
-            place and length.
+        layer: Name of the layer; empty in a section without layers. All layers have one place and length.
     """
 
     sections: tuple[int, int]

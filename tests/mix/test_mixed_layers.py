@@ -40,6 +40,11 @@ def mix(
     return track.read(0, total), [part.read(0, total) for part in parts]
 
 
+def audio_of(layer: MixLayer) -> np.ndarray:
+    assert isinstance(layer.audio, np.ndarray)
+    return layer.audio
+
+
 def layer(name: str, seed: int, **fields: Any) -> MixLayer:
     return MixLayer(name, noise(LENGTH / SECOND, seed=seed), **fields)
 
@@ -60,8 +65,8 @@ def test_layers_that_are_left_as_they_are_add_up(tmp_path: Path) -> None:
     result, _ = mix(tmp_path, [passage(one, two)])
     inner = slice(500, -500)
     np.testing.assert_allclose(
-        result[:, inner], np.repeat((one.audio + two.audio), 2, 0)[:, inner], atol=1e-6
-    )  # type: ignore[operator]
+        result[:, inner], np.repeat((audio_of(one) + audio_of(two)), 2, 0)[:, inner], atol=1e-6
+    )
 
 
 def test_what_a_section_does_it_does_to_the_sum(tmp_path: Path) -> None:
@@ -73,7 +78,7 @@ def test_what_a_section_does_it_does_to_the_sum(tmp_path: Path) -> None:
         "fade_out_samples": 7000,
         "chain": (Effect("compressor", {"threshold_db": -20, "ratio": 4}), REVERB),
     }
-    whole = replace(passage(tail=tail, **fields), audio=one.audio + two.audio)  # type: ignore[operator]
+    whole = replace(passage(tail=tail, **fields), audio=audio_of(one) + audio_of(two))
     layered = passage(one, two, tail=tail, **fields)
     expected, _ = mix(tmp_path, [whole, follower(tail)], width=0.5)
     result, _ = mix(tmp_path, [layered, follower(tail)], width=0.5)
@@ -107,10 +112,9 @@ def test_gain_pan_and_fades_of_a_layer_are_its_own(tmp_path: Path) -> None:
     assert np.abs(result[1]).max() == 0
     gain = np.sqrt(2) * 10 ** (-6 / 20)
     middle = slice(SECOND, 2 * SECOND)
-    assert isinstance(one.audio, np.ndarray)
-    np.testing.assert_allclose(result[0, middle], gain * one.audio[0, middle], atol=1e-6)
+    np.testing.assert_allclose(result[0, middle], gain * audio_of(one)[0, middle], atol=1e-6)
     half = np.array([SECOND // 2, LENGTH - SECOND // 2])
-    np.testing.assert_allclose(result[0, half], 0.5 * gain * one.audio[0, half], atol=1e-4)
+    np.testing.assert_allclose(result[0, half], 0.5 * gain * audio_of(one)[0, half], atol=1e-4)
     assert np.abs(result[0, [0, -1]]).max() < 1e-4
 
 
@@ -129,18 +133,16 @@ def test_a_gated_layer_is_silent_where_it_waits(tmp_path: Path) -> None:
     quiet = MixLayer("other", np.zeros((1, LENGTH), np.float32))
     result, _ = mix(tmp_path, [passage(waits, quiet)])
     assert np.abs(result[:, :SECOND]).max() == 0
-    assert isinstance(waits.audio, np.ndarray)
     late = slice(2 * SECOND, LENGTH - 500)
-    np.testing.assert_allclose(result[0, late], waits.audio[0, late], atol=1e-6)
+    np.testing.assert_allclose(result[0, late], audio_of(waits)[0, late], atol=1e-6)
 
 
 def test_a_chain_of_a_layer_leaves_the_others(tmp_path: Path) -> None:
     low = layer("low", 1, chain=(Effect("lowpass", {"cutoff_frequency_hz": 100}),), pan=-1)
     plain = layer("plain", 2, pan=1)
     result, _ = mix(tmp_path, [passage(low, plain)])
-    assert isinstance(plain.audio, np.ndarray)
     inner = slice(500, -500)
-    np.testing.assert_allclose(result[1, inner], np.sqrt(2) * plain.audio[0, inner], atol=1e-6)
+    np.testing.assert_allclose(result[1, inner], np.sqrt(2) * audio_of(plain)[0, inner], atol=1e-6)
     assert np.sqrt(np.square(result[0]).mean()) < 0.2 * np.sqrt(np.square(result[1]).mean())
 
 

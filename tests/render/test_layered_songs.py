@@ -1,4 +1,4 @@
-"""Songs with layers from the file to the track: what an edit makes again, stems, report, lock and `--only`."""
+"""Songs with layers from file to track: what an edit makes again, stems, report, lock and `--only`."""
 
 from __future__ import annotations
 

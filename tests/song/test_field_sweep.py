@@ -91,10 +91,9 @@ def _fields() -> Iterator[Field]:
                 section.clear()
             if key == "alpha_power":
                 section["alpha_curve"] = "power"
-        if where == "layer" and key == "alpha_power":
-            content["sections"][0]["layers"][0]["alpha_curve"] = "power"
-        if where == "layer" and key == "score":
-            content["sections"][0]["init"] = "score"
+        if where == "layer":
+            layer = content["sections"][0]["layers"][0]
+            layer |= {"alpha_power": {"alpha_curve": "power"}, "score": {"init": "score"}}.get(key, {})
         if where == "defaults" and key == "alpha_power":
             content["defaults"]["alpha_curve"] = "power"
         if where == "transition":
