@@ -31,6 +31,6 @@ golden:
 lock:
     python scripts/constraints.py
 
-# the packages and their imports, as a picture
-picture:
-    import-linter drawgraph riffcomposer | dot -Tsvg -o docs/_build/imports.svg
+# packages, imports and cycles in figures, floor by floor; just imports --dot | dot -Tsvg > imports.svg
+imports *arguments:
+    @python scripts/imports.py {{arguments}}

@@ -6,7 +6,8 @@
     ├── UsageError                   2   a command or a function was called wrongly
     ├── RenderError                  3   a clip, a decode or a master failed
     │   ├── SpectrogramError         3   an image or a mel that cannot be used
-    │   └── AudioError               3   audio that cannot be read, decoded or mixed
+    │   ├── AudioError               3   audio that cannot be read, decoded or mixed
+    │   └── MidiError                3   a MIDI file that cannot be read or written
     ├── StoreError                   4   the store cannot be read or written
     │   └── DiskFullError            4   no space left; names the path and the bytes needed
     ├── ModelError                   5   a model is missing, damaged or does not fit
@@ -83,6 +84,10 @@ class SpectrogramError(RenderError):
 
 class AudioError(RenderError):
     """Audio that cannot be read, decoded, mixed or written."""
+
+
+class MidiError(RenderError):
+    """A MIDI file cannot be read or written, or lacks what is asked of it."""
 
 
 class StoreError(RiffcomposerError):

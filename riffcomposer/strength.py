@@ -18,22 +18,17 @@ def rounded(value: float) -> float:
     return round(float(value), DIGITS) + 0.0
 
 
-def strength_of(stated: float | None, default: float, *, has_init: bool) -> float:
-    """Returns the strength of a key point.
+def strength_of(stated: float | None, default: float = FULL, *, has_init: bool) -> float:
+    """Returns the strength of a key point or a clip.
 
     Args:
-        stated: The song's number, or None where the song has none.
-        default: The model's (`ModelProfile.strength`).
+        stated: The song's number; None if it states none.
+        default: The number for None: the model's (`ModelProfile.strength`).
         has_init: Whether there is anything to start from; without it the strength is 1.
     """
     if not has_init:
         return FULL
     return default if stated is None else stated
-
-
-def starts_from_noise(strength: float, *, has_init: bool) -> bool:
-    """Whether a render starts from noise alone, so that nothing of an init is left."""
-    return not has_init or strength >= FULL
 
 
 def effective_steps(num_inference_steps: int, strength: float) -> int:

@@ -5,8 +5,8 @@
 
 It keeps the 128 General MIDI programs and the drum kits that riffcomposer names, and makes them smaller:
 
-1. Of an instrument's samples, neighbours are dropped where those that stay are at most `MOST_SEMITONES` apart;
-   the keys of a dropped one go to the nearest that stays. Drum kits and sound effects keep all.
+1. Of an instrument's samples, neighbours are dropped where those that stay are at most `MOST_SEMITONES`
+   apart; the keys of a dropped one go to the nearest that stays. Drum kits and sound effects keep all.
 2. Each sample is encoded again (Ogg Vorbis) where that makes it clearly smaller. The encoder sees how the
    loop goes on, and the loop is then moved, at its own length, to where its ends meet best.
 """
@@ -56,7 +56,7 @@ CONTEXT = 1024
 
 MOST_LOOP_SHIFT = 400
 INFO = (b"ifil", b"isng", b"INAM", b"IENG", b"ICRD", b"IPRD", b"ICOP", b"ICMT")
-_ROOT, _COARSE, _FINE, _PAN, _CLASS = 58, 51, 52, 17, 57
+_ROOT, _COARSE, _FINE, _PAN, _CLASS, _MODE = 58, 51, 52, 17, 57, 54
 
 
 @dataclass(frozen=True)
@@ -212,10 +212,26 @@ def _samples_of(group: Group) -> set[int]:
     return {zone.get(SAMPLE, -1) for zone in group.zones} - {-1}
 
 
+def _looped(instruments: Iterable[Group]) -> set[int]:
+    """Samples that some zone plays with their loop."""
+    found = set()
+    for instrument in instruments:
+        common = 0
+        for zone in instrument.zones:
+            mode = zone.get(_MODE, common)
+            if zone.get(SAMPLE, -1) < 0:
+                common = mode
+            elif mode in (1, 3):
+                found.add(zone.get(SAMPLE, -1))
+    return found
+
+
 def choose(source: Source) -> tuple[list[Group], dict[int, Group]]:
     """The presets that stay, and number to instrument that they use, thinned."""
     heads = source.records["phdr"]
-    presets, whole, thin = [], set(), set()
+    presets: list[Group] = []
+    whole: set[int] = set()
+    thin: set[int] = set()
     for head, preset in zip(heads, source.presets, strict=False):
         bank, program = int(head["bank"]), int(head["program"])
         if bank != 0 and (bank != DRUM_BANK or program not in KIT_PROGRAMS.values()):
@@ -229,6 +245,34 @@ def choose(source: Source) -> tuple[list[Group], dict[int, Group]]:
     for number in sorted(thin - whole, key=lambda each: (-size[each], each)):
         found[number] = smaller(source, source.instruments[number], kept)
     return presets, found
+
+
+def _crc_table() -> list[int]:
+    table = []
+    for value in range(256):
+        rest = value << 24
+        for _ in range(8):
+            rest = (rest << 1 ^ 0x04C11DB7) & 0xFFFFFFFF if rest & 0x80000000 else rest << 1
+        table.append(rest)
+    return table
+
+
+_CRC_TABLE = _crc_table()
+
+
+def with_serial(stream: bytes, serial: int) -> bytes:
+    """An Ogg stream under another serial number (RFC 3533); encoders draw one, so each run would differ."""
+    out, at = bytearray(stream), 0
+    while at < len(out):
+        segments = out[at + 26]
+        size = 27 + segments + sum(out[at + 27 : at + 27 + segments])
+        out[at + 14 : at + 26] = struct.pack("<I", serial) + out[at + 18 : at + 22] + bytes(4)
+        crc = 0
+        for byte in out[at : at + size]:
+            crc = (crc << 8 ^ _CRC_TABLE[crc >> 24 ^ byte]) & 0xFFFFFFFF
+        out[at + 22 : at + 26] = struct.pack("<I", crc)
+        at += size
+    return bytes(out)
 
 
 def _encoded(audio: Audio, rate: int) -> bytes:
@@ -245,21 +289,18 @@ def seam(audio: Audio, loop: tuple[int, int]) -> float:
     return float(np.abs(audio[start - 2 : start + 3] - audio[end - 2 : end + 3]).mean())
 
 
-def encode(wave: Wave) -> tuple[bytes, tuple[int, int] | None]:
-    """Encodes a sample again, and moves its loop to where its ends meet best."""
-    audio, loop = wave.audio, wave.loop
-    if loop is not None:
-        start, end = loop
-        after = np.resize(audio[start:end], CONTEXT)
-        audio = np.concatenate([audio[:end], after])
-    content = _encoded(audio, wave.rate)
-    if loop is not None:
-        decoded, _ = soundfile.read(io.BytesIO(content), dtype="float32")
-        span = min(MOST_LOOP_SHIFT, loop[1] - loop[0], loop[0])
-        shifts = sorted(range(-span, MOST_LOOP_SHIFT + 1), key=abs)
-        shift = min(shifts, key=lambda each: seam(decoded, (loop[0] + each, loop[1] + each)))
-        loop = (loop[0] + shift, loop[1] + shift)
-    return content, loop
+def encode(wave: Wave, *, looped: bool) -> tuple[bytes, tuple[int, int] | None]:
+    """Encodes a sample again, and moves the loop, if it is played, to where its ends meet best."""
+    if wave.loop is None or not looped:
+        return _encoded(wave.audio, wave.rate), None
+    start, end = wave.loop
+    after = np.resize(wave.audio[start:end], CONTEXT)
+    content = _encoded(np.concatenate([wave.audio[:end], after]), wave.rate)
+    decoded, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+    span = min(MOST_LOOP_SHIFT, end - start, start)
+    shifts = sorted(range(-span, MOST_LOOP_SHIFT + 1), key=abs)
+    shift = min(shifts, key=lambda each: seam(decoded, (start + each, end + each)))
+    return content, (start + shift, end + shift)
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -271,7 +312,7 @@ def _list(kind: bytes, *chunks: bytes) -> bytes:
 
 
 def _tables(level: bytes, groups: Sequence[Group], tail: bytes, end: bytes) -> list[bytes]:
-    """The chunks of all presets or instruments: heads, bags, modulators, generators, with their last records."""
+    """The chunks of all presets or instruments, with the records that end each."""
     heads, bags, modulators, generators = b"", b"", b"", b""
     bag_count = 0
     for group in groups:
@@ -310,15 +351,16 @@ def build(source: Source) -> tuple[bytes, str]:
     """The whole new file, and a line about it."""
     presets, instruments = choose(source)
     samples = sorted({sample for each in instruments.values() for sample in _samples_of(each)})
+    looped = _looped(instruments.values())
     streams, heads, again = bytearray(), b"", 0
     for number in samples:
         head = source.records["shdr"][number].copy()
         content = source.samples[head["start"] : head["end"]]
         loop = (int(head["loop_start"]), int(head["loop_end"]))
         wave = source.font.read_wave(number)
-        fresh, moved = encode(wave)
+        fresh, moved = encode(wave, looped=number in looped)
         if len(fresh) < WORTH * len(content):
-            content, loop, again = fresh, moved or (0, 0), again + 1
+            content, loop, again = with_serial(fresh, number), moved or loop, again + 1
         head["start"], head["end"] = len(streams), len(streams) + len(content)
         head["loop_start"], head["loop_end"] = loop
         head["kind"], head["link"] = 0x11, 0

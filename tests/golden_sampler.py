@@ -74,24 +74,7 @@ def inputs(folder: Path) -> tuple[InitClip, InitClip, MaskImage]:
 
 def jobs_from(image: InitClip, sound: InitClip, mask: MaskImage) -> dict[str, ClipJob]:
     """Case to job for the checkpoint that predicts noise."""
-    plain: dict[str, Any] = {
-        "model_digest": "",
-        "backend": "cpu-float32",
-        "width_frames": 64,
-        "frames_per_quarter": Fraction(30),
-        "clip_quarters": Fraction(2),
-        "prompt_a": "church bells",
-        "prompt_b": "jazz piano trio",
-        "seed_a": 3,
-        "seed_b": 4,
-        "alpha": 0.0,
-        "negative_prompt": "harsh noise",
-        "strength": 0.6,
-        "guidance_scale": 5.0,
-        "num_inference_steps": 6,
-        "scheduler": "ddim",
-        "init": image,
-    }
+    plain: dict[str, Any] = {"frames_per_quarter": Fraction(30), "num_inference_steps": 6, "init": image}
     jobs = {
         "img2img": clip_job(**plain),
         "walk with mask": clip_job(**{**plain, "alpha": 0.4, "mask": mask, "scheduler": "euler"}),

@@ -1,4 +1,4 @@
-"""The output of sampler, decoder, mix and master is what it was when its version was written down."""
+"""The output of sampler, decoder, mix, master and synth is what it was when its version was written down."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import golden
 import golden_decoder
 import golden_mix
 import golden_sampler
+import golden_synth
 import numpy as np
 import pytest
 from fingerprints import Fingerprint, difference, figures, fingerprint, uniform
@@ -18,6 +19,7 @@ from tiny_checkpoint import TINY_PROFILE
 from riffcomposer.diffusion import engine
 from riffcomposer.diffusion.sampler import SamplerClip
 from riffcomposer.mix import band_crossfade, mixdown
+from riffcomposer.synth import soundfont_voice
 
 Perturb = Callable[[pytest.MonkeyPatch], None]
 
@@ -51,6 +53,11 @@ CHANGES: dict[str, tuple[str, Perturb, Callable[[Path], np.ndarray]]] = {
         "decoder",
         lambda patch: patch.setattr(band_crossfade, "FADE_FRAMES", 15),
         lambda folder: golden_decoder.joined_clips()["joined clips"],
+    ),
+    "layer of band": (
+        "synth",
+        lambda patch: patch.setattr(soundfont_voice, "BEND_S", 0.1),
+        lambda folder: golden_synth.layer(),
     ),
     "ends of a track": (
         "mix",

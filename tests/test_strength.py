@@ -6,20 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riffcomposer.strength import effective_steps, rounded, starts_from_noise, strength_of
+from riffcomposer.strength import effective_steps, rounded, strength_of
 
 
 @pytest.mark.parametrize("stated", [None, 0.0, 0.4, 1.0])
 def test_without_an_init_the_strength_is_one(stated: float | None) -> None:
     assert strength_of(stated, 0.55, has_init=False) == 1.0
-    assert starts_from_noise(0.4, has_init=False)
 
 
 def test_a_stated_strength_goes_before_the_models() -> None:
     assert strength_of(None, 0.55, has_init=True) == 0.55
     assert strength_of(0.0, 0.55, has_init=True) == 0.0
-    assert not starts_from_noise(0.99, has_init=True)
-    assert starts_from_noise(1.0, has_init=True)
+    assert strength_of(None, has_init=True) == 1.0
 
 
 @given(st.integers(1, 1000), st.floats(0, 1))

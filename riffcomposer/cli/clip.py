@@ -251,7 +251,7 @@ def _is_audio(path: Path) -> bool:
         kind = kind_of(path)
     except OSError:
         kind = None
-    if kind is None or kind.medium == "other":
+    if kind is None or kind.medium not in ("audio", "image"):
         return path.suffix.lower() in AUDIO_SUFFIXES
     return kind.medium == "audio"
 

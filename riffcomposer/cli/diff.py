@@ -127,9 +127,9 @@ def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
 
 def _plan(song: LoadedSong, files: Any) -> Plan:
     from riffcomposer.checkpoints.locate import locate_model
-    from riffcomposer.device import guess_backend
     from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.plan.planner import plan_song
+    from riffcomposer.render.session import Session
     from riffcomposer.song.default_init import with_default_init
 
     model = locate_model(song.resolved.model, song.folder)
@@ -138,7 +138,7 @@ def _plan(song: LoadedSong, files: Any) -> Plan:
         song_path=song.path,
         model=model,
         catalogue=catalogue(),
-        backend=guess_backend(),
+        backend=Session().backend,
         files=files,
     )
 

@@ -1,4 +1,4 @@
-"""`riffcompose inspect`: shows what an output file holds, and extracts the song it was made from."""
+"""`riffcompose inspect`: shows what an output file or a MIDI file holds, and extracts an output's song."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from riffcomposer.cli.console import plain, print_json, stdout
 from riffcomposer.errors import AudioError, UsageError
+from riffcomposer.media.kinds import MIDI, kind_of
 from riffcomposer.text import clock
 
 
@@ -111,12 +112,37 @@ def _show(found: dict[str, Any]) -> None:
             row(name, value)
 
 
+def _is_midi(path: Path) -> bool:
+    try:
+        return kind_of(path) is MIDI
+    except OSError:
+        return False  # whoever reads it says why it cannot be read
+
+
+def _inspect_midi(path: Path, *, as_json: bool) -> None:
+    """Prints what is in a MIDI file.
+
+    Raises:
+        MidiError: It cannot be read.
+    """
+    from riffcomposer.midi.describe import describe, facts
+    from riffcomposer.midi.read import read_midi
+
+    song = read_midi(path)
+    if as_json:
+        print_json(facts(song))
+    else:
+        stdout().print(plain(describe(song)), soft_wrap=True)
+
+
 def register(app: typer.Typer) -> None:
     """Adds `inspect` to the app."""
 
     @app.command()
     def inspect(
-        file: Annotated[Path, typer.Argument(help="A .wav, .flac, .mp3 or .ogg file.", show_default=False)],
+        file: Annotated[
+            Path, typer.Argument(help="A .wav, .flac, .mp3, .ogg or MIDI file.", show_default=False)
+        ],
         json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
         song_out: Annotated[
             Path | None,
@@ -132,9 +158,14 @@ def register(app: typer.Typer) -> None:
             ),
         ] = False,
     ) -> None:
-        """Show recipe, sections and loudness of a rendered file."""
+        """Show recipe, sections and loudness of a rendered file, or the tracks of a MIDI file."""
         if not file.is_file():
             raise UsageError(f"{file}: there is no such file")
+        if _is_midi(file):
+            if song_out is not None:
+                raise UsageError(f"{file}: is a MIDI file, which holds no recipe; leave out --song-out")
+            _inspect_midi(file, as_json=json)
+            return
         if song_out is not None and song_out.exists() and not force:
             raise UsageError(f"{song_out} exists; --force replaces it")
         found = examine(file, measured=not no_loudness)

@@ -22,9 +22,12 @@ class Style:
     """A style of starter song: prompts that the model understands, and words to find loops by.
 
     Attributes:
+        score: The style that is composed.
+        tempo: In BPM.
         words: Words in the names, styles and tags of suitable loops, the best first.
     """
 
+    score: str
     tempo: float
     words: tuple[str, ...]
     intro: str
@@ -35,6 +38,7 @@ class Style:
 
 STYLES = {
     "lofi": Style(
+        "lo-fi hip hop",
         93.75,
         ("lofi", "lo-fi"),
         "soft rhodes chords, rainy night, vinyl crackle",
@@ -42,6 +46,7 @@ STYLES = {
         "lo-fi hip hop beat, sparse vibraphone melody",
     ),
     "ambient": Style(
+        "ambient",
         60,
         ("ambient",),
         "slow warm pad, distant choir",
@@ -49,6 +54,7 @@ STYLES = {
         "ambient drone, shimmering strings, no drums",
     ),
     "house": Style(
+        "house",
         120,
         ("house",),
         "deep house kick and off-beat hi-hat",
@@ -56,6 +62,7 @@ STYLES = {
         "deep house with a soft synth lead",
     ),
     "techno": Style(
+        "techno",
         125,
         ("techno",),
         "techno kick, dark rumble",
@@ -63,6 +70,7 @@ STYLES = {
         "techno with hypnotic synth arpeggio",
     ),
     "synthwave": Style(
+        "synthwave",
         93.75,
         ("synthwave",),
         "synthwave pad, night drive",
@@ -70,6 +78,7 @@ STYLES = {
         "synthwave with a bright saw lead",
     ),
     "jazz": Style(
+        "jazz",
         125,
         ("jazz",),
         "upright bass and brushes, late night",
@@ -77,6 +86,7 @@ STYLES = {
         "jazz trio with a tenor saxophone solo",
     ),
     "folk": Style(
+        "folk",
         100,
         ("folk",),
         "fingerpicked acoustic guitar",
@@ -84,6 +94,7 @@ STYLES = {
         "folk tune on a tin whistle with guitar",
     ),
     "orchestral": Style(
+        "orchestral",
         93.75,
         ("orchestral", "strings"),
         "soft strings, slow swell",
@@ -91,6 +102,7 @@ STYLES = {
         "solo cello over string ostinato",
     ),
     "bells": Style(
+        "bells",
         75,
         ("bells", "bell", "organ"),
         "church bells on sunday",
@@ -98,6 +110,7 @@ STYLES = {
         "bells ringing changes over a soft organ",
     ),
     "funk": Style(
+        "funk",
         100,
         ("funk",),
         "muted funk guitar and hi-hat",
@@ -105,6 +118,7 @@ STYLES = {
         "funk groove with brass stabs",
     ),
     "reggae": Style(
+        "reggae",
         75,
         ("reggae", "dub"),
         "reggae organ skank, one drop",
@@ -112,6 +126,7 @@ STYLES = {
         "dub with a melodica melody and tape echo",
     ),
     "dnb": Style(
+        "drum and bass",
         170,
         ("dnb", "drum and bass"),
         "atmospheric pad, filtered breakbeat",
@@ -119,6 +134,7 @@ STYLES = {
         "drum and bass with airy arpeggio",
     ),
     "rock": Style(
+        "rock",
         120,
         ("rock",),
         "clean electric guitar, drums with brushes",
@@ -126,6 +142,7 @@ STYLES = {
         "rock with a lead guitar solo",
     ),
     "musicbox": Style(
+        "music box",
         75,
         ("musicbox", "music box", "celesta"),
         "music box lullaby",
@@ -133,6 +150,7 @@ STYLES = {
         "celesta melody, gentle and slow",
     ),
     "chiptune": Style(
+        "chiptune",
         125,
         ("chiptune", "chip"),
         "8-bit arpeggio",
@@ -140,6 +158,7 @@ STYLES = {
         "fast chiptune melody with vibrato",
     ),
     "latin": Style(
+        "bossa nova",
         100,
         ("latin", "bossa", "afro"),
         "nylon guitar, shaker",
@@ -172,17 +191,17 @@ def _schema_line(folder: Path) -> tuple[str, Path | None]:
 
 def starter_song(title: str, style: Style, schema: str, catalogue: Catalogue) -> str:
     """Returns the text of a song to start from."""
-    clips = _seed_clips(style, catalogue)
-    tempo = float(clips[0].tempo) if clips else style.tempo
-    if clips:
-        others = ", ".join(clip.name for clip in clips[1:4])
-        init = (
-            f"  init: {clips[0].name}"
-            + (f"            # the loop; others that suit: {others}\n" if others else "\n")
-            + "  # strength: 0.5             # how far a render moves away from it, 0 to 1\n"
-        )
-    else:
-        init = "  # init: clips/mine.wav      # a loop gives a render its beat: yours, or the catalogue's\n"
+    clips = ", ".join(clip.name for clip in _seed_clips(style, catalogue)[:4])
+    loops = f"; loops that suit: {clips}" if clips else ""
+    init = (
+        "  init: score\n"
+        "  score:                      # music that is composed for each section; the model paints over it\n"
+        f"    style: {style.score}\n"
+        "    # key: A minor             # and chords, parts, energy, theme: see the documentation\n"
+        f"  # init: clips/mine.wav      # or start from a loop or a recording{loops}\n"
+        "  strength: 0.45              # how far a render moves away from it, 0 to 1\n"
+    )
+    tempo = style.tempo
     return f"""\
 # yaml-language-server: $schema={schema}
 # Hear it:        riffcompose render THIS_FILE

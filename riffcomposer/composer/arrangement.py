@@ -9,9 +9,9 @@ from random import Random
 from riffcomposer.composer import bass, drums, harmony, melody
 from riffcomposer.composer.bells import ring_changes
 from riffcomposer.composer.chord_names import parse_chord
-from riffcomposer.composer.entries import only_active, schedule
 from riffcomposer.composer.grooves import BACKBEAT, DRUMS, TRIPLE_GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS, Instrument
+from riffcomposer.composer.part_entrances import only_active, schedule
 from riffcomposer.composer.piece import Layout, Part, Piece
 from riffcomposer.composer.style import Choice, Style
 from riffcomposer.composer.theory import Chord, Note

@@ -73,7 +73,9 @@ class Part:
         notes: Rising by start.
         gain_db: Its level in the mix, relative to the usual level of its role.
         active: For each phrase, whether it plays there.
-        pattern: What it plays: a groove, a bass style, a rhythm, a kind of melody.
+        pattern: What it plays: a groove, a bass style, a rhythm, a kind of melody; empty for parts that were
+            not composed.
+        pan: -1 left to 1 right.
     """
 
     role: str
@@ -83,6 +85,7 @@ class Part:
     gain_db: float
     active: tuple[bool, ...]
     pattern: str = ""
+    pan: float = 0.0
 
 
 @dataclass(frozen=True)

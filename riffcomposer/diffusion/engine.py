@@ -22,6 +22,7 @@ from riffcomposer.diffusion.init_clips import fit_init, fit_mask
 from riffcomposer.diffusion.latents import decode, encode
 from riffcomposer.diffusion.loading import Checkpoint, load_checkpoint
 from riffcomposer.diffusion.lora import LoraStack
+from riffcomposer.diffusion.midi_clips import MidiPlayer
 from riffcomposer.diffusion.noise import ClipNoise
 from riffcomposer.diffusion.prompts import PromptEncoder
 from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
@@ -29,8 +30,8 @@ from riffcomposer.diffusion.schedulers import check_scheduler
 from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
 from riffcomposer.plan.score_types import ScoreInit
-from riffcomposer.plan.types import ClipJob, InitClip, LoraFile
-from riffcomposer.strength import FULL, effective_steps, starts_from_noise
+from riffcomposer.plan.types import ClipJob, LoraFile, MidiInit
+from riffcomposer.strength import FULL, effective_steps, strength_of
 
 BATCH_LATENT_PIXELS = {"cpu": 5 * 32 * 32, "cuda": 16 * 64 * 64, "mps": 4 * 64 * 64}
 """Latent pixels per batch, by device type; batches get smaller where memory runs out.
@@ -133,6 +134,7 @@ class Engine:
         self._loras = LoraStack(self.checkpoint)
         self._inits: OrderedDict[Any, torch.Tensor] = OrderedDict()
         self._scores = ScorePlayer(located.profile.spectrogram)
+        self._midi = MidiPlayer(located.profile.spectrogram)
         self._batch_limit: dict[int, int] = {}
         self._compiled: Any = None
         if compile:
@@ -146,7 +148,7 @@ class Engine:
     def close(self) -> None:
         """Frees the networks and all caches; the engine cannot render after that."""
         on_cuda = self.checkpoint.device.type == "cuda"
-        del self.checkpoint, self._prompts, self._loras, self._inits, self._scores, self._compiled
+        del self.checkpoint, self._prompts, self._loras, self._inits, self._scores, self._midi, self._compiled
         gc.collect()  # peft's layers refer to each other in circles
         if on_cuda:
             torch.cuda.empty_cache()
@@ -213,15 +215,14 @@ class Engine:
             )
         if job.backend != self.backend:
             raise RenderError(f"the clip was planned for {job.backend}, but this engine runs {self.backend}")
-        from_noise = starts_from_noise(job.strength, has_init=job.init is not None)
-        strength = FULL if from_noise else job.strength
+        strength = strength_of(job.strength, has_init=job.init is not None)
         count = effective_steps(job.num_inference_steps, strength)
         if count == 0 and strength > 0:
             raise RenderError(
                 f"strength {job.strength:g} of {job.num_inference_steps} steps runs no step; raise either"
             )
         settings = BatchSettings(
-            job.scheduler, job.num_inference_steps, count, from_noise, job.guidance_scale != 1
+            job.scheduler, job.num_inference_steps, count, strength >= FULL, job.guidance_scale != 1
         )
         prompts = (job.place.a.prompt, job.place.b.prompt, job.negative_prompt)
         return _Group(job.width_frames, settings, self._prompts.chunks_needed(prompts), job.loras)
@@ -334,6 +335,10 @@ class Engine:
             return self._scores.level(
                 job.init, width_frames=job.width_frames, frames_per_quarter=job.frames_per_quarter
             )
+        if isinstance(job.init, MidiInit):
+            return self._midi.level(
+                job.init, width_frames=job.width_frames, frames_per_quarter=job.frames_per_quarter
+            )
         return fit_init(
             job.init,
             width_frames=job.width_frames,
@@ -400,5 +405,5 @@ class Engine:
 
 def _init_key(job: ClipJob) -> tuple[Any, ...]:
     """Everything on which a loop fitted to the grid depends."""
-    init = replace(job.init, name="") if isinstance(job.init, InitClip) else job.init
+    init = job.init if isinstance(job.init, ScoreInit | None) else replace(job.init, name="")
     return init, job.width_frames, job.frames_per_quarter, job.clip_quarters

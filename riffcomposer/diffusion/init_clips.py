@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from riffcomposer.diffusion.recordings import read_recording
 from riffcomposer.errors import RenderError, SpectrogramError
 from riffcomposer.files import file_sha256
 from riffcomposer.media.kinds import IMAGE_FORMATS
@@ -22,6 +23,7 @@ from riffcomposer.media.picture import misfit
 from riffcomposer.plan.types import InitClip, MaskImage
 from riffcomposer.spectrogram.threads import one_thread
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.units import round_up
 
 
 def resampling_matrix(positions: np.ndarray, length: int, stretch: float) -> np.ndarray:
@@ -68,23 +70,24 @@ def _channels(level: np.ndarray, channels: int) -> np.ndarray:
     return level.mean(axis=0, keepdims=True) if channels == 1 else np.repeat(level[:1], channels, axis=0)
 
 
-def _read_audio_level(init: InitClip, params: SpectrogramParameters) -> tuple[np.ndarray, float]:
-    """Level of the part of an audio file that the loop needs, and the frame its loop starts at."""
-    from riffcomposer.spectrogram.audio_files import read_audio
+def _read_audio_level(
+    init: InitClip, params: SpectrogramParameters, part: tuple[Fraction, Fraction] | None = None
+) -> tuple[np.ndarray, float]:
+    """Level of the part of an audio file that is needed, and the frame at which that part starts.
+
+    Args:
+        part: Start and length of the part in quarter notes of the loop; the whole loop by default.
+    """
     from riffcomposer.spectrogram.mel import levels_from_mel, mel_from_audio
 
-    first, length = init.read_range(params)
-    audio = read_audio(
-        init.path,
-        start_seconds=float(first),
-        duration_seconds=float(length),
-        sample_rate=params.sample_rate,
-        mono=not params.stereo,
-    )
-    before = (init.start_seconds - first) * params.sample_rate
+    first, length = init.read_range(params, part)
+    start = init.start_seconds + (part[0] if part else 0) * 60 / init.tempo
+    audio = read_recording(init.path, first, length, params)
+    before = (start - first) * params.sample_rate
     if audio.shape[1] <= before:
-        start = float(init.start_seconds)
-        raise RenderError(f"{init.name}: the loop starts at {start:g} s, after the file's end")
+        if part is None:
+            raise RenderError(f"{init.name}: the loop starts at {float(start):g} s, after the file's end")
+        audio = np.zeros((len(audio), round_up(length * params.sample_rate)), np.float32)
     level = levels_from_mel(mel_from_audio(torch.from_numpy(audio), params), params)
     return level.numpy(), float(before) / params.hop_length
 
@@ -137,6 +140,8 @@ def fit_init(
     """
     del clip_quarters  # unused: the loop continues through the surplus and so matches the next clip's start
     _check_digest(init.path, init.name, init.sha256)
+    if init.kind == "audio" and init.loop_quarters > width_frames / frames_per_quarter:
+        return _fit_recording(init, width_frames, frames_per_quarter, params)
     own_frames_per_quarter = params.frames_per_second * 60 / init.tempo
     loop_frames = float(own_frames_per_quarter * init.loop_quarters)
     if init.kind == "audio":
@@ -165,6 +170,26 @@ def fit_init(
     positions = margin + quarters * float(own_frames_per_quarter)
     fitted = _product(wrapped, resampling_matrix(positions, wrapped.shape[2], stretch).T.astype(np.float32))
     return np.clip(fitted, 0.0, 1.0).astype(np.float32)
+
+
+def _fit_recording(
+    init: InitClip, width_frames: int, frames_per_quarter: Fraction, params: SpectrogramParameters
+) -> np.ndarray:
+    """Fits the part of a long recording that a clip needs; at its end the recording starts again."""
+    own_frames_per_quarter = params.frames_per_second * 60 / init.tempo
+    stretch = float(own_frames_per_quarter / frames_per_quarter)
+    channels = 2 if params.stereo else 1
+    pieces = []
+    done = 0
+    while done < width_frames:
+        at = (init.at_quarters + done / frames_per_quarter) % init.loop_quarters
+        frames = min(width_frames - done, round_up((init.loop_quarters - at) * frames_per_quarter))
+        level, start = _read_audio_level(init, params, (at, frames / frames_per_quarter))
+        positions = start + np.arange(frames) * stretch
+        matrix = resampling_matrix(positions, level.shape[2], stretch).T.astype(np.float32)
+        pieces.append(_product(_channels(level, channels), matrix))
+        done += frames
+    return np.clip(np.concatenate(pieces, axis=2), 0.0, 1.0).astype(np.float32)
 
 
 @one_thread()

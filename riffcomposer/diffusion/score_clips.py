@@ -32,6 +32,11 @@ _REMEMBERED = 2
 """Stretches whose sound is kept: one, and the one that follows it."""
 
 
+def margin_frames(params: SpectrogramParameters) -> int:
+    """Frames of sound that are read before and after a clip, so that its windows see the music around it."""
+    return math.ceil(params.window_duration_ms / 1000 * params.frames_per_second)
+
+
 class ScorePlayer:
     """Plays the scores of a model's clips.
 
@@ -59,15 +64,14 @@ class ScorePlayer:
         samples_per_quarter = frames_per_quarter / params.frames_per_second * params.sample_rate
         start = round_half_up(init.at_quarters * samples_per_quarter)
         # A multiple of the hop before the clip, so that its first frame is one of those that are measured.
-        margin_frames = math.ceil(params.window_duration_ms / 1000 * params.frames_per_second)
-        margin = margin_frames * params.hop_length
+        margin = margin_frames(params) * params.hop_length
         length = width_frames * params.hop_length + 2 * margin
         audio = self._cut(init.stretch, init.heard, start - margin, length, samples_per_quarter)
         if init.following is not None:
             end = round_half_up(init.stretch.score.beats * samples_per_quarter)
             audio += self._cut(init.following, init.heard, start - margin - end, length, samples_per_quarter)
         level = levels_from_mel(mel_from_audio(torch.from_numpy(audio), params), params).numpy()
-        level = level[:, :, margin_frames : margin_frames + width_frames]
+        level = level[:, :, margin_frames(params) : margin_frames(params) + width_frames]
         return np.clip(level, 0.0, 1.0).astype(np.float32)
 
     def _cut(

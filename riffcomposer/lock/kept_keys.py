@@ -22,7 +22,7 @@ def named_by_locks(store: Store, locks: Iterable[Path] = ()) -> tuple[dict[str, 
     Raises:
         StoreError: A lock is there and cannot be read.
     """
-    remembered = store.remembered_locks()
+    remembered = store.notes.remembered_locks()
     found = list(dict.fromkeys([*remembered, *locks]))
     keep: dict[str, set[str]] = {"clip": set(), "passage": set()}
     for lock in found:

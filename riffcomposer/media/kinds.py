@@ -31,8 +31,14 @@ AudioFormat = Literal["wav", "flac", "mp3", "ogg"]
 
 AUDIO_FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
 
+MIDI_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
+"""Suffixes that a MIDI file may have."""
+
+INIT_SUFFIXES = AUDIO_SUFFIXES + IMAGE_SUFFIXES + MIDI_SUFFIXES
+"""Suffixes of what a render may start from."""
+
 HEAD_BYTES = 4096
-Medium = Literal["audio", "image", "other"]
+Medium = Literal["audio", "image", "midi", "other"]
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,9 @@ class FileKind:
 
     Attributes:
         name: Its name with an article: "a FLAC file".
-        medium: Whether it is a sound, an image, or `other`, which is refused.
+        medium: Whether it is a sound, an image, notes (`midi`), or `other`, which is refused.
         suffixes: Suffixes that suit it, the usual one first; empty for `other`.
-        advice: What to do about a file of kind `other`.
+        advice: What to do about a file of kind `other`, or about notes where a sound or an image is wanted.
     """
 
     name: str
@@ -88,7 +94,9 @@ _SAVE_PNG = "save it as PNG"
 
 HTML = _other("an HTML page", _DOWNLOAD)
 LFS_POINTER = _other("a git-lfs pointer, not the file itself", "run `git lfs pull`")
-MIDI = _other("a MIDI file: notes, and no sound", "render it to WAV with a synthesizer")
+MIDI = FileKind(
+    "a MIDI file", "midi", MIDI_SUFFIXES, "it holds notes and no sound: render it to WAV with a synthesizer"
+)
 PLAYLIST = _other("a playlist, not a sound", "name the sound file that it lists")
 TEXT = _other("a text file", "name the sound or image that is meant")
 ZEROS = _other("a file of zero bytes only", "it was never downloaded or saved to its end; get it again")

@@ -172,7 +172,7 @@ def read_picture(
         raise SpectrogramError(f"{path}: cannot be read ({error.strerror or error})") from error
     kind = kind_of_bytes(content[:4096])
     if kind is not None and kind.medium != "image":
-        reason = kind.refusal if kind.medium == "other" else f"is {kind.name}, not an image"
+        reason = kind.refusal if kind.advice else f"is {kind.name}, not an image"
         raise SpectrogramError(f"{path}: {reason}")
     from PIL import Image, ImageOps
 

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import math
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,64 @@ def read_part(
     return _read_with_ffmpeg(path, start_seconds, duration_seconds, max_values)
 
 
+def can_seek(path: Path) -> bool:
+    """Whether any part of a sound can be read without decoding what is before it."""
+    try:
+        if _checked_kind(path) not in _SNDFILE_KINDS:
+            return False
+        _header_seconds(path)
+    except (_GivenUp, AudioError):
+        return False
+    return True
+
+
+def sound_seconds(path: Path) -> Fraction:
+    """Returns the exact length of a sound in seconds.
+
+    The header's length counts only if the last sample that it promises can be read; else the whole file is
+    decoded and its samples are counted.
+
+    Raises:
+        AudioError: As `read_part`.
+    """
+    kind = _checked_kind(path)
+    if kind is not None and kind in _SNDFILE_KINDS:
+        try:
+            return _header_seconds(path)
+        except _GivenUp:
+            pass
+    return _counted_seconds(path)
+
+
+def _header_seconds(path: Path) -> Fraction:
+    """The length that libsndfile finds; raises `_GivenUp` if it is not true."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as source:
+            frames, rate = source.frames, source.samplerate
+            _check_form(path, rate, source.channels)
+            believable = 0 < frames <= path.stat().st_size * MOST_COMPRESSED_FRAMES_PER_BYTE
+            if not believable or "MPEG" in source.subtype or source.seek(frames - 1) != frames - 1:
+                raise _GivenUp
+            if len(source.read(2, dtype="float32", always_2d=True)) != 1:
+                raise _GivenUp
+    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
+        raise _GivenUp from error
+    return Fraction(frames, rate)
+
+
+def _counted_seconds(path: Path) -> Fraction:
+    samples, rate = 0, 1
+    for block, block_rate in _decoded_blocks(path):
+        samples, rate = samples + len(block), block_rate
+        if samples > MAX_SECONDS * rate:
+            raise AudioError(f"{path}: is longer than {MAX_SECONDS // 3600} hours; ask for a part of it")
+    if not samples:
+        raise AudioError(f"{path}: holds no samples; it may be truncated")
+    return Fraction(samples, rate)
+
+
 def _checked_kind(path: Path) -> FileKind | None:
     """Returns the file's kind by its bytes, or None if they do not tell.
 
@@ -128,7 +188,7 @@ def _checked_kind(path: Path) -> FileKind | None:
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
     if kind is not None and kind.medium != "audio":
-        reason = kind.refusal if kind.medium == "other" else f"is {kind.name}, not a sound"
+        reason = kind.refusal if kind.advice else f"is {kind.name}, not a sound"
         raise AudioError(f"{path}: {reason}")
     return kind
 
@@ -215,6 +275,31 @@ def _read_with_libsndfile(path: Path, start: float, duration: float | None, max_
 
 def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_values: int) -> SoundPart:
     """Reads with FFmpeg from the beginning, so that positions are counted, never guessed from a bit rate."""
+    rate, blocks, wanted, first, position = 0, list[np.ndarray](), 1, 0, 0
+    coding: list[str] = []
+    for block, block_rate in _decoded_blocks(path, coding):
+        if not rate:
+            rate = block_rate
+            first, wanted = _range(path, rate, start, duration)
+        kept = block[max(0, first - position) : max(0, first + wanted - position)]
+        if len(kept):
+            blocks.append(kept)
+        position += len(block)
+        _check_values(path, min(position - first, wanted) * block.shape[1], max_values)
+        if position >= first + wanted:
+            break
+    return _part(path, blocks, rate or 1, "".join(coding), wanted, first, position)
+
+
+def _decoded_blocks(path: Path, coding: list[str] | None = None) -> Iterator[tuple[np.ndarray, int]]:
+    """Decodes with FFmpeg: blocks float32 `[samples, channels]` and their rate, which stays the same.
+
+    Args:
+        coding: Container and codec are added to it.
+
+    Raises:
+        AudioError: The file holds no sound, or not one that can be decoded.
+    """
     import av
 
     try:
@@ -231,29 +316,21 @@ def _read_with_ffmpeg(path: Path, start: float, duration: float | None, max_valu
                 raise AudioError(
                     f"{path}: its sound is coded as {codec}, which is not read; convert it to FLAC"
                 )
-            rate, blocks, wanted, first, position = 0, list[np.ndarray](), 1, 0, 0
-            channels = 0
+            if coding is not None:
+                coding.append(f"{container.format.name}, {codec}")
+            rate, channels, position = 0, 0, 0
             for frame in _frames(path, container, stream):
                 block = _samples(frame)
                 if not rate:
                     rate, channels = frame.sample_rate, block.shape[1]
                     _check_form(path, rate, channels)
-                    first, wanted = _range(path, rate, start, duration)
                 elif (frame.sample_rate, block.shape[1]) != (rate, channels):
                     raise AudioError(
                         f"{path}: changes from {rate} Hz and {channels} channels to {frame.sample_rate} Hz "
                         f"and {block.shape[1]} at {position / rate:.2f} s; save it again at one rate"
                     )
-                kept = block[max(0, first - position) : first + wanted - position]
-                if len(kept):
-                    blocks.append(kept)
                 position += len(block)
-                _check_values(path, min(position - first, wanted) * channels, max_values)
-                if position >= first + wanted:
-                    break
-            return _part(
-                path, blocks, rate or 1, f"{container.format.name}, {codec}", wanted, first, position
-            )
+                yield block, rate
     except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
         raise AudioError(
             f"{path}: is not a sound that can be read; it may be damaged, or of an unknown kind"

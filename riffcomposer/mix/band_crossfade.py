@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from riffcomposer.spectrogram.minimum_cost_path import minimum_cost_path
 
 JOIN_FRAMES = 48
-"""Frames of a join, if the clips overlap by that many."""
+"""Length of a join in frames, if the clips overlap by that many."""
 
 FADE_FRAMES = 16
 """Length of the crossfade of one band: half a period of a cosine in power."""
@@ -40,7 +40,7 @@ class BandCrossfade:
     fade_samples: int
 
     def rise(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The incoming clip's share of the power: 0 before a band's crossfade and 1 after it.
+        """Returns the incoming clip's share of the power: 0 before a band's crossfade and 1 after it.
 
         Args:
             samples: Positions, counted from the join's start, `[frames]`.

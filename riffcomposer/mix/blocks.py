@@ -27,7 +27,7 @@ BLOCK_SAMPLES = 1 << 17
 
 
 class AudioReader(Protocol):
-    """Anything audio can be read from, block by block, in any order."""
+    """A source of audio, read block by block in any order."""
 
     @property
     def channels(self) -> int: ...
@@ -36,7 +36,7 @@ class AudioReader(Protocol):
     def samples(self) -> int: ...
 
     def read(self, start: int, stop: int) -> Audio:
-        """The samples `start <= i < stop`, within 0 and `samples`."""
+        """Returns the samples `start <= i < stop`, within 0 and `samples`."""
 
 
 class ArrayReader:
@@ -99,7 +99,7 @@ def npy_reader(path: Path, offset_bytes: int = 0) -> PlanarReader:
 
 
 def as_reader(audio: Audio | AudioReader) -> AudioReader:
-    """Wraps an array; anything else is taken to be a reader."""
+    """Returns a reader over an array; a reader is returned unchanged."""
     return ArrayReader(audio) if isinstance(audio, np.ndarray) else audio
 
 
@@ -126,13 +126,13 @@ def read_padded(reader: AudioReader, start: int, stop: int, *, wraps: bool = Fal
 
 
 def iterate_blocks(reader: AudioReader, block_samples: int = BLOCK_SAMPLES) -> Iterator[Audio]:
-    """The whole audio in blocks, in order."""
+    """Yields the whole audio in blocks, in order."""
     for start in range(0, reader.samples, block_samples):
         yield reader.read(start, min(start + block_samples, reader.samples))
 
 
 class Part:
-    """A stretch of another reader, for instance one section of the master."""
+    """A part of another reader, for instance one section of the master."""
 
     def __init__(self, reader: AudioReader, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= reader.samples:
@@ -145,7 +145,7 @@ class Part:
 
 
 class Scaled:
-    """Another reader under one gain."""
+    """Another reader, multiplied by one gain."""
 
     def __init__(self, reader: AudioReader, gain: float) -> None:
         self._reader, self._gain = reader, np.float32(gain)
@@ -171,7 +171,7 @@ class Buffered:
 
 
 class ScratchAudio:
-    """Audio of known length in a file of the caller's scratch folder: silent until written.
+    """Audio of known length in a file of the caller's scratch folder; it is silent until it is written.
 
     The file is sparse at first and stays when the object goes; the owner of the scratch folder
     removes it. It is open only while it is read or written: several threads may read at once, and
@@ -199,7 +199,7 @@ class ScratchAudio:
         return np.ascontiguousarray(np.frombuffer(content, np.float32).reshape(-1, self.channels).T)
 
     def write(self, start: int, audio: Audio) -> None:
-        """Replaces the samples from `start` on. Audio must fit."""
+        """Replaces the samples from `start` on; `audio` must fit."""
         if start < 0 or start + audio.shape[1] > self.samples:
             raise AudioError(
                 f"samples {start} to {start + audio.shape[1]} are not within 0 to {self.samples}"
@@ -211,7 +211,7 @@ class ScratchAudio:
                 content = content[handle.write(content) :]
 
     def add(self, start: int, audio: Audio) -> None:
-        """Adds to the samples from `start` on. Audio must fit."""
+        """Adds to the samples from `start` on; `audio` must fit."""
         self.write(start, self.read(start, start + audio.shape[1]) + audio)
 
     def remove(self) -> None:
@@ -220,7 +220,7 @@ class ScratchAudio:
 
 
 class _DiskErrors:
-    """Turns an `OSError` into the error that names the path and the bytes needed."""
+    """Raises the error that names the path and the bytes needed in place of an `OSError`."""
 
     def __init__(self, path: Path, needed_bytes: int) -> None:
         self._path, self._needed_bytes = path, needed_bytes

@@ -24,18 +24,18 @@ TAIL_FLOOR = 10 ** (-100 / 20)
 BUFFER_SAMPLES = 8192
 
 MAX_TAIL_SECONDS = 30.0
-"""A tail that never ends (a frozen reverb) is faded out here."""
+"""Length at which a tail that never ends (a frozen reverb) is faded out."""
 
 
 class EffectLike(Protocol):
-    """An effect as the song hands it over (`riffcomposer.song.effects.Effect`)."""
+    """An effect of a song (`riffcomposer.song.effects.Effect`)."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def parameters(self) -> Any:
-        """Pairs of parameter name and value, or a mapping."""
+        """The parameters, as pairs of name and value or as a mapping."""
 
 
 def _ladder_filter(*, mode: str = "LPF12", **parameters: float) -> pedalboard.Plugin:
@@ -123,7 +123,7 @@ class Chain:
         )
 
     def tail(self) -> Iterator[Audio]:
-        """What rings on after the input, until it is below -100 dBFS, at most 30 seconds."""
+        """Yields what rings on after the input, until it is below -100 dBFS, for at most 30 seconds."""
         if not len(self._board) or not self._channels:
             return
         step = self._sample_rate // 4

@@ -19,7 +19,7 @@ _HEADER = 10
 
 
 def contents_tables(names: Sequence[str]) -> list[id3.CTOC]:
-    """The tables of contents for chapters of these element ids: one, or one of tables.
+    """Returns the tables of contents for chapters of these element ids: one, or one that lists others.
 
     >>> [table.element_id for table in contents_tables(["a", "b"])]
     ['toc']
@@ -39,7 +39,7 @@ def _table(name: str, children: Sequence[str], *, top: bool = False) -> id3.CTOC
 
 
 def tag_frames(tag: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Identifier and whole content, header included, of each frame of an ID3v2.4 tag without padding."""
+    """Yields identifier and bytes, header included, of each frame of an ID3v2.4 tag without padding."""
     at = _HEADER
     while at < len(tag):
         size = _unsafe(tag[at + 4 : at + 8])
@@ -48,7 +48,7 @@ def tag_frames(tag: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def order_chapters(path: Path) -> None:
-    """Puts the tables of contents and the chapters of an MP3 behind its other frames, by time."""
+    """Moves the tables of contents and the chapters of an MP3 behind its other frames, in order of time."""
     with open(path, "r+b") as handle:
         header = handle.read(_HEADER)
         tag = header + handle.read(_unsafe(header[6:10]))
@@ -66,6 +66,6 @@ def _place(frame: tuple[bytes, bytes]) -> tuple[int, int, bytes]:
 
 
 def _unsafe(size: bytes) -> int:
-    """A length that is stored with seven bits per byte (a synchsafe integer of ID3)."""
+    """Decodes a length of seven bits per byte (a synchsafe integer, ID3v2.4, section 6.2)."""
     first, second, third, fourth = size
     return first << 21 | second << 14 | third << 7 | fourth

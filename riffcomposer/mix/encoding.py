@@ -46,7 +46,7 @@ _ENCODINGS: dict[AudioFormat, dict[str, object]] = {
 
 
 def format_of(path: Path) -> AudioFormat:
-    """The format that a file's suffix names.
+    """Returns the format that a file's suffix names.
 
     Raises:
         UsageError: The suffix is not one of `AUDIO_FORMATS`.
@@ -66,12 +66,12 @@ def encode(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Encodes audio into `path` as it is; the caller gives a temporary path and adds tags.
+    """Encodes audio into `path`; the caller passes a temporary path and adds tags.
 
     Samples beyond full scale are clipped by WAV and FLAC, so the master must be below it.
 
     Raises:
-        DiskFullError: Nothing more fits on the disk.
+        DiskFullError: The disk is full.
         AudioError: The encoder refuses.
     """
     import soundfile
@@ -106,7 +106,7 @@ def _quantised(block: Audio) -> NDArray[np.int32]:
 
 
 def _raise_if_full(path: Path, needed_bytes: int) -> None:
-    """libsndfile reports a full disk as an unspecified system error; asks the disk itself."""
+    """Raises `DiskFullError` if the disk is full, which libsndfile reports as an unspecified system error."""
     with suppress(OSError):
         usage = os.statvfs(path.parent) if hasattr(os, "statvfs") else None
         if usage is not None and usage.f_bavail * usage.f_frsize < 1 << 16:
@@ -159,7 +159,7 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg_checksum(page: bytes) -> int:
-    """The CRC of an OGG page (RFC 3533: polynomial 0x04c11db7, unreflected, starts at 0, not inverted).
+    """Returns the CRC of an OGG page (RFC 3533: polynomial 0x04c11db7, not reflected, initial value 0).
 
     zlib's CRC is the same polynomial with all bits mirrored and both ends inverted.
     """
@@ -168,7 +168,7 @@ def ogg_checksum(page: bytes) -> int:
 
 
 def fix_ogg_serial(path: Path, serial: int = 1) -> None:
-    """Gives the one stream in an OGG file a fixed serial number, in place, page by page."""
+    """Replaces the serial number of the one stream in an OGG file by a fixed one, in place."""
     with open(path, "r+b") as handle:
         while header := handle.read(27):
             if len(header) != 27 or header[:4] != b"OggS":

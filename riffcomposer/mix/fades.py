@@ -20,7 +20,7 @@ Shape = Literal["equal_power", "linear", "smooth"]
 
 
 def rising(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[np.float32]:
-    """The gain of a fade in that starts at 0 and ends at `length`, at any positions.
+    """Returns the gain of a fade in that starts at 0 and ends at `length`, at any positions.
 
     Args:
         shape: `equal_power` (sine: `rising**2 + falling**2 == 1`), `linear`, or `smooth` (sine
@@ -38,7 +38,7 @@ def rising(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[n
 
 
 def falling(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[np.float32]:
-    """The gain of a fade out, the counterpart of `rising`: 1 before the fade, 0 after it."""
+    """Returns the gain of a fade out, the counterpart of `rising`: 1 before the fade, 0 after it."""
     if length <= 0:
         return (positions < 0).astype(np.float32)
     phase = np.clip((positions + 0.5) / length, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""A true-peak limiter that looks ahead and lets go at a steady rate.
+"""A true-peak limiter with look-ahead and a release at a constant rate.
 
 In decibels of gain reduction, sample by sample:
 
@@ -37,7 +37,7 @@ class Limiter:
     Args:
         ceiling_db: Ceiling of the true peak in dBTP. Gain that moves between samples can lift the peaks of
             the result by a few hundredths above it.
-        channels: All are turned down alike, so that the stereo picture stays.
+        channels: Number of channels; all get the same gain, so that the stereo picture stays.
         sample_rate: Sample rate in Hz.
     """
 

@@ -40,8 +40,8 @@ class Loudness:
 
     Attributes:
         integrated_lufs: Gated loudness; minus infinity for silence.
-        short_term_max_lufs: Loudest 3 s (all of it where it is shorter).
-        loudness_range_lu: 0 where it is too short or too quiet to have one.
+        short_term_max_lufs: Loudness of the loudest 3 s, or of all of it if it is shorter.
+        loudness_range_lu: Loudness range; 0 for material that is too short or too quiet to have one.
         true_peak_dbtp: Peak of the 4 times oversampled signal.
         sample_peak_dbfs: Largest magnitude of the samples.
         clipped_samples: Samples at full scale or beyond, over all channels.
@@ -57,7 +57,7 @@ class Loudness:
     samples: int
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: rounded to a hundredth, None for minus infinity."""
+        """Returns the figures for JSON, rounded to a hundredth; minus infinity is None."""
         return {
             key: (round(value, 2) if math.isfinite(value) else None) if isinstance(value, float) else value
             for key, value in asdict(self).items()
@@ -66,7 +66,7 @@ class Loudness:
 
 @lru_cache(maxsize=8)
 def k_weighting(sample_rate: int) -> NDArray[np.float64]:
-    """The two filters of BS.1770-4 as second-order sections, for any sample rate.
+    """Returns the two filters of BS.1770-4 as second-order sections, for any sample rate.
 
     The standard prints coefficients for 48 kHz only; these are the bilinear transforms of the
     analogue filters behind them (a shelf of 4 dB at 1682 Hz, a high-pass at 38 Hz). At 48 kHz
@@ -101,7 +101,7 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def interpolation_filters() -> NDArray[np.float64]:
-    """Three filters of 48 taps that read a signal a quarter, a half, three quarters behind a sample."""
+    """Returns three filters of 48 taps, which read a signal a quarter, a half and three quarters later."""
     taps = np.arange(-24, 24) + 1.0
     filters = []
     for phase in range(1, OVERSAMPLING):
@@ -113,7 +113,7 @@ def interpolation_filters() -> NDArray[np.float64]:
 
 
 def interpolated(around: Audio) -> Iterator[Audio]:
-    """The signal between samples, at a quarter, a half and three quarters of the way.
+    """Yields the signal between samples, at a quarter, a half and three quarters of the way.
 
     Args:
         around: `[channels, samples + 47]`.
@@ -135,7 +135,7 @@ def interpolated(around: Audio) -> Iterator[Audio]:
 
 @lru_cache(maxsize=4)
 def _responses(size: int) -> NDArray[np.complex64]:
-    """Spectra of the interpolation filters; blocks come in few sizes."""
+    """Returns the spectra of the interpolation filters, kept because blocks have few sizes."""
     import scipy.fft
 
     return np.asarray(scipy.fft.rfft(interpolation_filters().astype(np.float32), size))
@@ -174,7 +174,7 @@ class LoudnessMeter:
     """Measures one stream of audio, pushed block by block.
 
     Args:
-        channels: All weigh the same (left and right, or mono).
+        channels: Number of channels; all have the same weight (left and right, or mono).
         sample_rate: Sample rate in Hz, a multiple of 10.
         true_peak: Also measure the true peak, the slowest part; else it is the sample peak.
     """
@@ -208,7 +208,7 @@ class LoudnessMeter:
         self._rest = power[whole:]
 
     def result(self) -> Loudness:
-        """The figures for everything pushed; call it once, at the end."""
+        """Returns the figures for everything pushed; call it once, at the end."""
         if self._true_peak:
             self._peak.finish()
         steps = np.concatenate([*self._powers, np.zeros(0)])
@@ -285,7 +285,7 @@ def _db(peak: float) -> float:
 
 
 def _gate(powers: NDArray[np.float64], relative_lu: float) -> NDArray[np.float64]:
-    """What is above -70 LUFS and above the mean of that, less `relative_lu`."""
+    """Returns the powers that pass both gates: -70 LUFS, and `relative_lu` below the mean of those."""
     powers = powers[powers > 10 ** ((-70 + 0.691) / 10)]
     return powers[powers > powers.mean() * 10 ** (-relative_lu / 10)] if len(powers) else powers
 

@@ -26,24 +26,24 @@ MAX_CHUNK_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Marker:
-    """A named place: where a section starts."""
+    """A named position: where a section starts."""
 
     name: str
     start_sample: int
 
 
 def one_line(text: str) -> str:
-    """The text without control characters and line breaks, which mean something in a tag or a label file."""
+    """Returns text without control characters and line breaks, which mean something in tags."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def chunk(identifier: bytes, content: bytes) -> bytes:
-    """A RIFF chunk, padded to an even length."""
+    """Returns a RIFF chunk, padded to an even length."""
     return identifier + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
 
 
 def marker_chunks(markers: Sequence[Marker], sample_rate: int, loop_samples: int | None) -> bytes:
-    """The `cue `, `LIST adtl` and `smpl` chunks of a WAV.
+    """Returns the `cue `, `LIST adtl` and `smpl` chunks of a WAV.
 
     Args:
         markers: One cue point with a label each, numbered from 1.
@@ -70,7 +70,7 @@ def marker_chunks(markers: Sequence[Marker], sample_rate: int, loop_samples: int
 
 
 def info_chunk(entries: dict[bytes, str]) -> bytes:
-    """A `LIST INFO` chunk: title, artist, comment for programs that read nothing else."""
+    """Returns a `LIST INFO` chunk: title, artist, comment for programs that read nothing else."""
     content = b"".join(chunk(key, text.encode() + b"\0") for key, text in entries.items() if text)
     return chunk(b"LIST", b"INFO" + content) if content else b""
 
@@ -95,7 +95,7 @@ def append_chunks(path: Path, chunks: bytes) -> None:
 
 
 def read_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a WAV except its audio, as pairs of identifier and content.
+    """Yields the chunks of a WAV except its audio, as pairs of identifier and content.
 
     Raises:
         AudioError: Not a WAV, or a chunk that does not fit into the file.
@@ -125,7 +125,7 @@ def _read_content(handle: BinaryIO, path: Path, size: int) -> bytes:
 
 
 def markers_from_chunks(chunks: Sequence[tuple[bytes, bytes]]) -> tuple[list[Marker], tuple[int, int] | None]:
-    """Markers and loop (first and one-past-last sample) of a WAV's chunks."""
+    """Returns the markers and the loop (first and one-past-last sample) of a WAV's chunks."""
     positions: dict[int, int] = {}
     names: dict[int, str] = {}
     loop = None
@@ -150,7 +150,7 @@ def markers_from_chunks(chunks: Sequence[tuple[bytes, bytes]]) -> tuple[list[Mar
 
 
 def chapter_comments(markers: Sequence[Marker], sample_rate: int) -> list[tuple[str, str]]:
-    """`CHAPTERxxx` and `CHAPTERxxxNAME` comments for FLAC and OGG (the Vorbis chapter extension)."""
+    """Returns `CHAPTERxxx` and `CHAPTERxxxNAME` comments for FLAC and OGG (the Vorbis chapter extension)."""
     comments = []
     for number, marker in enumerate(markers, 1):
         minutes, milliseconds = divmod(round(marker.start_sample * 1000 / sample_rate), 60_000)
@@ -160,7 +160,7 @@ def chapter_comments(markers: Sequence[Marker], sample_rate: int) -> list[tuple[
 
 
 def markers_from_comments(comments: Sequence[tuple[str, str]], sample_rate: int) -> list[Marker]:
-    """The reverse of `chapter_comments`, to the millisecond; entries that make no sense are left out."""
+    """Reads what `chapter_comments` wrote, to the millisecond; malformed entries are left out."""
     values = {key.upper(): value for key, value in comments}
     markers = []
     for key, value in values.items():
@@ -175,12 +175,12 @@ def markers_from_comments(comments: Sequence[tuple[str, str]], sample_rate: int)
 
 
 def loop_comments(total_samples: int) -> list[tuple[str, str]]:
-    """The comments of a track that repeats as a whole."""
+    """Returns the comments of a track that repeats as a whole."""
     return [("LOOPSTART", "0"), ("LOOPLENGTH", str(total_samples))]
 
 
 def before_others(loop: list[tuple[str, str]], others: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """All comments: the loop's first, then one whose length field does not begin with the byte of a digit."""
+    """Returns all comments: the loop's first, then one whose length does not begin with a digit's byte."""
     harmless = [number for number, pair in enumerate(others) if not _starts_with_digit(pair)]
     if not harmless:
         return [*loop, *others]
@@ -194,7 +194,7 @@ def _starts_with_digit(pair: tuple[str, str]) -> bool:
 
 
 def loop_from_comments(found: Mapping[str, str]) -> tuple[int, int] | None:
-    """First and one-past-last sample of the loop that comments (keys in capitals) tell of."""
+    """Returns first and one-past-last sample of the loop in comments (keys in capitals), or None."""
     start, length = found.get("LOOPSTART", "0"), found.get("LOOPLENGTH", "")
     if not (start.isascii() and start.isdigit() and length.isascii() and length.isdigit()):
         return None

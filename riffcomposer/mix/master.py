@@ -3,7 +3,7 @@
 The gain is searched on the *unlimited* mix: its loudness is measured once and the distance to the
 target is the first guess. Where peaks pass the ceiling a true-peak limiter takes them off, which
 costs loudness on material with high peaks; the gain then rises (a secant search over whole passes)
-until the limited result is on target. Limiting what is limited already would stall short of it.
+until the limited result is on target. Limiting what is limited already would not reach it.
 If a peak still passes the ceiling, the limiter's own ceiling is lowered by as much.
 
 A loop is mastered with its end played before its start, so that compressor, reverb and limiter are in the
@@ -32,8 +32,9 @@ PEAK_MARGIN_DB = 0.05
 
 MAX_PASSES = 10
 MAX_DRIVE_DB = 12.0
-"""Most dB by which the gain may rise above the first guess to make up for the limiter. Beyond that, it would
-raise the quiet parts between the peaks more than the loudness."""
+"""Largest number of dB by which the gain may rise above the first guess to make up for the limiter.
+
+Beyond that, it would raise the quiet parts between the peaks more than the loudness."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class Master:
     """A finished track before encoding.
 
     Attributes:
-        audio: On disk, exactly as long as the mix.
+        audio: The samples, on disk, exactly as many as the mix has.
         loudness: Loudness measured on `audio`.
-        gain_db: The one gain.
+        gain_db: The gain of the whole track.
         limiter_ceiling_db: Ceiling of the limiter; None if it was not needed.
         passes: Number of times that the track went through gain and limiter.
         ceiling_dbtp: The true peak that was asked for.
@@ -119,12 +120,12 @@ class Mastering:
 
         Args:
             name: Name of the scratch file, without its suffix `.f32`.
-            ceiling_dbtp, integrated_lufs: Instead of the settings'.
-            near: An earlier master with about the same aims: the search starts from its gain.
+            ceiling_dbtp, integrated_lufs: Ceiling and loudness, if not those of the settings.
+            near: An earlier master with similar targets; the search starts from its gain.
 
         Returns:
             The pass nearest to the target among those under the ceiling. Silence stays as it is.
-            Where the target is out of reach (a few clicks at -6 LUFS), the loudest that could be had.
+            If the target is out of reach (a few clicks at -6 LUFS), the loudest pass.
         """
         target = self.settings.integrated_lufs if integrated_lufs is None else integrated_lufs
         ceiling = self.settings.true_peak_dbtp if ceiling_dbtp is None else ceiling_dbtp
@@ -164,7 +165,7 @@ class Mastering:
         return Master(audio, loudness, gain_db, limiter_db, len(tried), ceiling)
 
     def _pass(self, audio: ScratchAudio, gain_db: float, limiter_db: float | None) -> Loudness:
-        """One pass over the track: gain, limiter if any, measured while it is written."""
+        """Runs the track once through gain and limiter, if any, and measures it while it is written."""
         gain = np.float32(db_to_gain(gain_db))
         limiter = Limiter(limiter_db, audio.channels, self.sample_rate) if limiter_db is not None else None
 
@@ -177,7 +178,7 @@ class Mastering:
 
     @staticmethod
     def _write(audio: ScratchAudio, meter: LoudnessMeter, blocks: Iterator[Audio]) -> None:
-        """Writes blocks one after another from the start on, and measures them beside."""
+        """Writes blocks one after another from the start on, and measures them in a second thread."""
         position = 0
         for block in measured_beside(meter, blocks):
             audio.write(position, block)
@@ -202,7 +203,7 @@ class Mastering:
 def _next_gain(
     tried: list[tuple[float, float, float, Loudness]], target: float, first_gain_db: float
 ) -> float:
-    """The gain to try next: the secant through the last two passes, or a first step."""
+    """Returns the gain to try next: the secant through the last two passes, or a first step."""
     gain_db, reached = tried[-1][:2]
     slope = 1.0
     if len(tried) > 1:

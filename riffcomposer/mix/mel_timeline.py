@@ -43,7 +43,7 @@ class MelClip:
     Attributes:
         start_sample: Absolute position of its first frame's centre.
         slot_samples: Distance to the next clip's start.
-        load: Gives its level, `[channels, n_mels, width]`, float16 or float32.
+        load: Returns its level, `[channels, n_mels, width]`, float16 or float32.
         key: Key of the levels; clips with equal keys are loaded once.
     """
 
@@ -102,7 +102,7 @@ class MelTimeline:
         self.channels = self._mel(0).shape[0]
 
     def read(self, start_frame: int, end_frame: int) -> Mel:
-        """The mel `[channels, n_mels, end_frame - start_frame]` of those frames.
+        """Returns the mel `[channels, n_mels, end_frame - start_frame]` of those frames.
 
         Raises:
             AudioError: A clip is narrower than its slot.
@@ -119,7 +119,7 @@ class MelTimeline:
         return np.sqrt(power, out=power)
 
     def joins(self) -> list[tuple[int, int]]:
-        """Where clips are crossfaded: (first sample, one past the last), from the passage's start."""
+        """Returns where clips are crossfaded: first and one-past-last sample, from the passage's start."""
         indices = range(len(self._clips)) if self._period else range(1, len(self._clips))
         return [(self._starts[index], self._starts[index] + self._overlap_into(index)) for index in indices]
 
@@ -151,7 +151,7 @@ class MelTimeline:
         power[:, :, first - start_frame : last - start_frame] += added
 
     def _overlap_into(self, index: int) -> int:
-        """Samples over which a clip fades in: at most the surplus of the one before, and its own slot."""
+        """Returns the length of a clip's fade in: at most the surplus of the one before, and its own slot."""
         before = self._clips[index - 1]
         surplus = (self._width(index - 1) - 1) * self._hop - before.slot_samples
         if surplus < -self._hop:
@@ -162,7 +162,7 @@ class MelTimeline:
         return max(0, min(surplus, self._join_samples, self._clips[index].slot_samples))
 
     def _crossfade_into(self, index: int) -> BandCrossfade:
-        """The crossfade from the clip before into this one."""
+        """Returns the crossfade from the clip before into this one."""
         if index not in self._crossfades:
             length = self._overlap_into(index)
             frames = -(-length // self._hop)

@@ -85,7 +85,7 @@ class MixPassage:
 
 @dataclass(frozen=True)
 class _Channel:
-    """One section's way into the mix: what to read, under which gains, to where."""
+    """One section on its way into the mix: what is read, with which gains, and where it goes."""
 
     section: MixSection
     reader: AudioReader
@@ -119,7 +119,7 @@ def mixdown(
     Args:
         passages: In order and without gaps.
         stereo_width: For mono passages, 0..1; stereo ones keep their own picture.
-        loop: What rings beyond the end sounds at the start.
+        loop: Whether what rings beyond the end is added to the start.
         path: The scratch file to make.
         stem_paths: None, or one file for each section and each layer of one, in order: its share of the mix,
             as long as the track, so that the stems add up to it. A layer's stem passes through the chain of
@@ -199,14 +199,14 @@ def _channels(
         for index, section in enumerate(sections):
             windows: list[Fade] = []
             stop = section.end_sample
-            # 1. The way in.
+            # 1. The fade in.
             if index > 0 or (passage.wraps and len(sections) > 1):
                 windows.append(Fade("linear", section.start_sample, _glide(section, sample_rate), False))
             elif number == 0 and not loop:
                 windows.append(Fade("smooth", 0, round(sample_rate * START_FADE_MS / 1000), False))
             elif not passage.wraps:
                 windows.append(Fade("equal_power", section.start_sample, section.entry_samples, False))
-            # 2. The way out, under the fade of whatever comes next.
+            # 2. The fade out, under the fade in of whatever comes next.
             if index + 1 < len(sections) or (passage.wraps and len(sections) > 1):
                 entry = _glide(sections[(index + 1) % len(sections)], sample_rate)
                 windows.append(Fade("linear", section.end_sample, entry, True))
@@ -237,12 +237,12 @@ def _channels(
 
 
 def _glide(section: MixSection, sample_rate: int) -> int:
-    """Samples over which a section inside a passage takes over: its bridge, never an abrupt step."""
+    """Returns in how many samples a section inside a passage takes over: its bridge, at least a cut."""
     return max(section.entry_samples, cut_samples(sample_rate))
 
 
 def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
-    """Runs one section: pairs of an absolute position (it may be after the track's end) and audio."""
+    """Yields one section's sound: absolute positions (also after the track's end) and audio."""
     section, chain = channel.section, Chain(channel.section.chain, sample_rate)
     fades = section_fades(
         section.start_sample, section.end_sample, section.fade_in_samples, section.fade_out_samples

@@ -31,7 +31,7 @@ from riffcomposer.mix.tags import Tags, embed
 
 MAX_ENCODES = 4
 LOUDNESS_SLACK_LU = 0.03
-"""A lossy file this far from its master in loudness is left as it is."""
+"""Largest difference in loudness between a lossy file and its master that is accepted."""
 
 PEAK_MARGIN_DB = 0.05
 
@@ -43,7 +43,7 @@ class OutputFile:
     Attributes:
         loudness: Loudness of the decoded file.
         parts: Loudness of each requested part of it, in order.
-        gain_db, limiter_ceiling_db: What its master took (lossy files may have one of their own).
+        gain_db, limiter_ceiling_db: Settings of its master (lossy files may have one of their own).
         encodes: Number of times that it was encoded.
     """
 
@@ -56,7 +56,7 @@ class OutputFile:
     encodes: int = 1
 
     def as_dict(self) -> dict[str, Any]:
-        """For the report; the file by its name alone."""
+        """Returns the figures for the report; the file is named without its folder."""
         return {
             "file": self.path.name,
             "format": self.format,
@@ -120,10 +120,10 @@ def write_track(
 
 @dataclass(frozen=True)
 class _Source:
-    """What is encoded: a master, or one turned down.
+    """What is encoded: a master, or one with less gain.
 
     Attributes:
-        ceiling_dbtp, target_lufs: What it was made for.
+        ceiling_dbtp, target_lufs: The ceiling and the loudness that it was made for.
     """
 
     audio: AudioReader
@@ -156,10 +156,10 @@ def _badness(master: Master) -> Callable[[_Attempt], tuple[float, float]]:
 def _masters(
     mastering: Mastering, master: Master, format: AudioFormat, tried: Sequence[_Attempt]
 ) -> Iterator[_Source]:
-    """What to encode next, until the last attempt in `tried` fits or nothing more helps.
+    """Yields what to encode next, until the last attempt in `tried` fits or nothing more helps.
 
     Args:
-        tried: Grows by one between two steps.
+        tried: The attempts so far; the caller appends one between two steps.
     """
     target = master.loudness.integrated_lufs
     yield _Source(master.audio, master.gain_db, master.limiter_ceiling_db, master.ceiling_dbtp, target)

@@ -26,7 +26,7 @@ CLICK_MS = 5.0
 CLICK_ABOVE_HZ = 12000
 INAUDIBLE = 1e-4
 THUMBNAIL = (64, 32)
-"""Bands and frames a clip is pooled to before it is compared."""
+"""Bands and frames to which a clip is pooled before it is compared."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class JoinFigures:
     """One join of two clips inside a passage.
 
     Attributes:
-        start_sample: Absolute.
+        start_sample: Absolute position of its start.
         length_samples: Length of the crossfade.
         level_step_db: Level of the sound against its mel inside the join, less the same around it: 0
             for a join that is neither louder nor softer than it should be.
         sc_db: Mel spectral convergence inside the join (relative error of the mel; lower is better).
-        sc_around_db: The same in as long stretches before and behind it.
+        sc_around_db: The same in stretches of the same length before and after it.
         click: What is above 12 kHz within 5 ms of the join's start and end, against what is usual there
             around it (at least 80 dB below the peak): a click is far above 1.
     """
@@ -52,7 +52,7 @@ class JoinFigures:
     click: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, rounded."""
+        """Returns the figures for JSON, rounded."""
         return _rounded(asdict(self))
 
 
@@ -62,7 +62,7 @@ class TransitionFigures:
 
     Attributes:
         start_sample: Absolute position of its start.
-        level_step_db: Loudness of the half second behind it, less that before it: large where two
+        level_step_db: Loudness of the half second after it, less that before it: large where two
             sections differ in level.
         click: As in `JoinFigures`.
     """
@@ -72,7 +72,7 @@ class TransitionFigures:
     click: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, rounded."""
+        """Returns the figures for JSON, rounded."""
         return _rounded(asdict(self))
 
 
@@ -91,7 +91,7 @@ def measure_joins(
         audio: The passage as decoded, before the mix.
         timeline: The mel from which it was decoded.
         start_sample: Absolute start of the passage.
-        wraps: The passage is a loop.
+        wraps: Whether the passage is a loop.
         check: Called before each join; it may raise to stop.
     """
     import torch
@@ -144,7 +144,7 @@ def measure_transitions(
 
 
 def summarise_joins(joins: Sequence[JoinFigures]) -> dict[str, Any]:
-    """The joins of a track in a few figures: the worst and the mean."""
+    """Returns the worst and the mean of a track's joins."""
     if not joins:
         return {"count": 0}
     steps = [join.level_step_db for join in joins]
@@ -202,7 +202,7 @@ def _thumbnail(level: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _level_error(mel: NDArray[np.float64], target: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
-    """Level of the decoded mel relative to the wanted mel, in dB."""
+    """Returns the level of the decoded mel relative to the wanted mel, in dB."""
     got, wanted = np.square(mel[:, :, where]).sum(), np.square(target[:, :, where]).sum()
     return 10 * float(np.log10(got / wanted)) if got > 0 and wanted > 0 else 0.0
 
@@ -214,7 +214,7 @@ def _convergence(mel: NDArray[np.float64], target: NDArray[np.float64], where: N
 
 
 def _click(audio: AudioReader, place: int, sample_rate: int, wraps: bool) -> float:
-    """Peak above 12 kHz near a sample, divided by the usual peak there in the half second around it.
+    """Returns the peak above 12 kHz near a sample, divided by the usual one in the half second around it.
 
     A mel ends at 10 kHz, but a broken waveform reaches further. So drums on a beat do not raise this figure,
     and a step of a thousandth of the peak does.

@@ -21,7 +21,7 @@ import numpy as np
 from riffcomposer.mix.blocks import Audio, AudioReader, read_padded
 
 SIDE_GAIN = 0.494
-"""Side to mid at width 1: just under 1 dB is lost in the mono sum."""
+"""Ratio of side to mid at width 1, at which the mono sum loses just under 1 dB."""
 
 MONO_BELOW_HZ = 150.0
 TURNS_PER_OCTAVE = 3.0
@@ -29,7 +29,7 @@ TURNS_PER_OCTAVE = 3.0
 
 @lru_cache(maxsize=4)
 def side_filter(sample_rate: int) -> Audio:
-    """The filter from mid to side: odd in length, delays counted from its middle tap."""
+    """Returns the filter from mid to side: odd in length, delays counted from its middle tap."""
     from scipy.signal.windows import tukey
 
     half = round(0.06 * sample_rate)
@@ -47,14 +47,14 @@ def side_filter(sample_rate: int) -> Audio:
 
 
 class WideReader:
-    """A reader that returns two channels, whatever the number of its source.
+    """A reader of two channels over a source of one or two.
 
     Mono is widened by `stereo_width`; what has two channels already passes as it is.
 
     Args:
         reader: One or two channels.
         stereo_width: 0 (both channels alike) to 1.
-        wraps: The audio is a loop: the filter reads on at the other end.
+        wraps: Whether the audio is a loop, so that the filter continues at its other end.
     """
 
     channels = 2

@@ -50,10 +50,10 @@ RECIPE_KEY = "RIFFCOMPOSER"
 
 @dataclass(frozen=True)
 class Tags:
-    """What is said about a track in its file.
+    """The tags of a track.
 
     Attributes:
-        recipe: Anything JSON can hold: the song's text, the lock's digest, versions.
+        recipe: A JSON value: the song's content, digests and versions.
     """
 
     title: str
@@ -64,11 +64,11 @@ class Tags:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a file says about itself.
+    """Tags, markers and recipe, as read from a file.
 
     Attributes:
-        recipe: None where there is none.
-        loop: First and one-past-last sample of a loop; None where the file names none.
+        recipe: The recipe of a file that we wrote; None for any other.
+        loop: First and one-past-last sample of a loop; None if the file names none.
     """
 
     title: str
@@ -128,7 +128,7 @@ def embed(
 
 
 def read_embedded(path: Path) -> Embedded:
-    """Reads what a WAV, FLAC, MP3 or OGG file says about itself, ours or not.
+    """Reads the tags, markers and recipe of a WAV, FLAC, MP3 or OGG file, ours or not.
 
     Raises:
         UsageError: Not one of these formats by its suffix.
@@ -166,7 +166,7 @@ def read_embedded(path: Path) -> Embedded:
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
-    """The recipe inside a file of ours, or None."""
+    """Returns the recipe in a file that we wrote, or None."""
     return read_embedded(path).recipe
 
 

@@ -21,7 +21,7 @@ WINDOW_SECONDS = 0.032
 SEARCH = 0.06
 BEATS = 16
 MIN_STRENGTH = 0.05
-"""Mean autocorrelation at whole beats below which there are no onsets to speak of."""
+"""Mean autocorrelation at whole beats below which a track counts as having no beat."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TempoFigures:
     strength: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, rounded."""
+        """Returns the figures for JSON, rounded."""
         return {key: value if value is None else round(value, 3) for key, value in asdict(self).items()}
 
 
@@ -49,7 +49,7 @@ def measure_tempo(audio: AudioReader, sample_rate: int, declared_bpm: float) -> 
     """Measures the tempo near the declared one.
 
     Args:
-        audio: Any channels.
+        audio: The track; its channels are summed.
         declared_bpm: Declared tempo in quarter notes per minute.
     """
     onsets = onset_strength(audio, sample_rate)
@@ -73,7 +73,7 @@ def measure_tempo(audio: AudioReader, sample_rate: int, declared_bpm: float) -> 
 
 
 def onset_strength(audio: AudioReader, sample_rate: int) -> NDArray[np.float64]:
-    """Rise of the log spectrum at 100 frames per second, less its running mean over one second."""
+    """Returns the rise of the log spectrum at 100 frames per second, less its mean over one second."""
     from scipy.ndimage import uniform_filter1d
 
     hop = sample_rate // FRAMES_PER_SECOND
@@ -97,7 +97,7 @@ def onset_strength(audio: AudioReader, sample_rate: int) -> NDArray[np.float64]:
 
 
 def _autocorrelation(values: NDArray[np.float64], longest: int) -> NDArray[np.float64]:
-    """Autocorrelation, normalised by the overlap at each lag and by its value at lag 0."""
+    """Returns the autocorrelation, normalised by the overlap at each lag and by its value at lag 0."""
     import scipy.fft
 
     size = scipy.fft.next_fast_len(len(values) + longest)

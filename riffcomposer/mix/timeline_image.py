@@ -65,8 +65,8 @@ class Overview:
     """A track reduced to columns.
 
     Attributes:
-        low, high: Least and greatest sample, `[columns]`.
-        rms: `[columns]`.
+        low, high: Least and greatest sample of each column, `[columns]`.
+        rms: Root mean square of each column, `[columns]`.
         bands: Power in dB on a mel scale, `[BANDS, columns]`.
     """
 
@@ -117,9 +117,9 @@ def write_timeline(
     """Draws a track and writes the PNG in one step.
 
     Args:
-        joins: Where clips meet, in samples.
-        subtitle: Figures in one line: tempo, loudness, true peak.
-        loop: Says so at the end of the track.
+        joins: Positions where clips meet, in samples.
+        subtitle: Tempo, loudness and true peak, in one line.
+        loop: Whether to mark the track as a loop.
         cache_folder: Where matplotlib keeps its list of fonts, if it is not in use yet; by default
             under the user's home.
 
@@ -179,7 +179,7 @@ def import_matplotlib(cache_folder: Path | None = None) -> None:
 
 @contextmanager
 def _fonts_listed_in(folder: Path | None) -> Iterator[None]:
-    """Lets matplotlib keep its files in `folder` while it is imported, unless the user says where."""
+    """Makes matplotlib keep its files in `folder` while it is imported, unless `MPLCONFIGDIR` is set."""
     name = "MPLCONFIGDIR"
     if folder is None or name in os.environ:
         yield
@@ -298,7 +298,7 @@ def _band_of(hz: float) -> float:
 
 @lru_cache(maxsize=2)
 def _bank(sample_rate: int) -> NDArray[np.float64]:
-    """Triangular filters on the mel scale, each wide enough to hold at least one bin."""
+    """Returns triangular filters on the mel scale, each wide enough to hold at least one bin."""
     frequencies = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / sample_rate)
     places = BANDS * (2595 * np.log10(1 + frequencies / 700) - _mel_of(LOWEST_HZ))
     places /= _mel_of(HIGHEST_HZ) - _mel_of(LOWEST_HZ)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.errors import AudioError, SpectrogramError
 from riffcomposer.media.kinds import kind_of, name_fault
-from riffcomposer.plan.inputs import predicate
+from riffcomposer.plan.section_settings import predicate
 from riffcomposer.plan.types import InitClip, Plan
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.spectrogram_parameters import SpectrogramParameters

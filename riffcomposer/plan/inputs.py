@@ -8,20 +8,21 @@ that may be forged. Images are decoded in full, sounds for the first tenth of a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.errors import SongError
 from riffcomposer.files import file_sha256
-from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, kind_of
-from riffcomposer.plan.section_settings import InputFile
+from riffcomposer.media.kinds import IMAGE_SUFFIXES, INIT_SUFFIXES, kind_of
+from riffcomposer.plan.section_settings import InitMedium, InputFile, Measured, medium_of, predicate
 from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, song_file
 from riffcomposer.text import shorten
 
 MAX_BYTES = {"init": 512 << 20, "mask": 32 << 20, "lora": MAX_LORA_BYTES}
 _SUFFIXES = {
-    "init": AUDIO_SUFFIXES + IMAGE_SUFFIXES,
+    "init": INIT_SUFFIXES,
     "mask": IMAGE_SUFFIXES,
     "lora": (".safetensors",),
 }
@@ -35,11 +36,18 @@ class SongFiles:
     Args:
         folder: The song's folder.
         allowed: Further folders that links may lead to; the user allows them.
+        measure: Makes what can be found out about a sound, from its path and digest.
     """
 
-    def __init__(self, folder: Path, allowed: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        allowed: tuple[Path, ...] = (),
+        measure: Callable[[Path, str], Measured] | None = None,
+    ) -> None:
         self.folder = folder
         self.allowed = allowed
+        self.measure = measure
         self._known: dict[tuple[str, Purpose], InputFile] = {}
 
     def __call__(self, name: str, purpose: Purpose, where: NodePath) -> InputFile:
@@ -51,24 +59,27 @@ class SongFiles:
         if (name, purpose) not in self._known:
             path = song_file(self.folder, name, where, max_bytes=MAX_BYTES[purpose], allowed=self.allowed)
             try:
-                is_image = self._check(path, purpose)
+                medium = self._check(path, purpose)
                 digest = file_sha256(path)
             except PathError as problem:
                 raise SongError.fault("bad-file", str(problem), where) from None
             except OSError as problem:
                 message = f"{shorten(name)} cannot be read ({problem.strerror or problem})"
                 raise SongError.fault("bad-file", message, where) from None
-            self._known[name, purpose] = InputFile(path, digest, is_image)
+            measured = None
+            if purpose == "init" and medium == "audio" and self.measure is not None:
+                measured = self.measure(path, digest)
+            self._known[name, purpose] = InputFile(path, digest, medium, measured)
         return self._known[name, purpose]
 
-    def _check(self, path: Path, purpose: Purpose) -> bool:
-        """Refuses a file that does not suit its purpose; returns whether it is an image."""
+    def _check(self, path: Path, purpose: Purpose) -> InitMedium | None:
+        """Refuses a file that does not suit its purpose; returns what an init or a mask holds."""
         shown = shorten(path.name)
         if path.suffix.lower() not in _SUFFIXES[purpose]:
             raise PathError(f"{shown} is not one of {' '.join(_SUFFIXES[purpose])}")
         if purpose == "lora":
             _check_safetensors(path, shown)
-            return False
+            return None
         return _check_content(path, shown, purpose)
 
 
@@ -81,26 +92,24 @@ def _check_safetensors(path: Path, shown: str) -> None:
         raise PathError(f"{shown} is not a safetensors file")
 
 
-def _check_content(path: Path, shown: str, purpose: Purpose) -> bool:
-    """Reads an image to its last pixel, or the beginning of a sound; returns whether it is an image."""
+def _check_content(path: Path, shown: str, purpose: Purpose) -> InitMedium:
+    """Reads an image to its last pixel, or the beginning of a sound; returns what the file holds.
+
+    A MIDI file is read when its tracks are known.
+    """
     from riffcomposer.errors import AudioError, SpectrogramError
     from riffcomposer.media.picture import read_picture
     from riffcomposer.media.sound import read_part
 
     kind = kind_of(path)
-    is_image = purpose == "mask" or (
-        kind.medium == "image" if kind is not None else path.suffix.lower() in IMAGE_SUFFIXES
-    )
+    medium = medium_of(path) if kind is None or kind.medium == "other" else kind.medium
+    if purpose == "mask":
+        medium = "image"
     try:
-        if is_image:
+        if medium == "image":
             read_picture(path)
-        else:
+        elif medium == "audio":
             read_part(path, duration_seconds=0.1)
     except (AudioError, SpectrogramError) as problem:
         raise PathError(predicate(problem, path, shown)) from None
-    return is_image
-
-
-def predicate(problem: Exception, path: Path, shown: str) -> str:
-    """Returns a message about a file, with the song's name for it instead of its path."""
-    return f"{shown} {str(problem).removeprefix(f'{path}: ')}"
+    return medium

@@ -17,13 +17,14 @@ from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import (
     ClipJob,
     InitClip,
+    MidiInit,
     Passage,
     Place,
     Plan,
     Point,
 )
-from riffcomposer.strength import FULL, effective_steps, rounded, starts_from_noise
-from riffcomposer.versions import AUDIO_READER_VERSION, SAMPLER_VERSION
+from riffcomposer.strength import FULL, effective_steps, rounded, strength_of
+from riffcomposer.versions import AUDIO_READER_VERSION, MIDI_VERSION, SAMPLER_VERSION
 
 
 def canonical(job: ClipJob) -> ClipJob:
@@ -37,7 +38,7 @@ def canonical(job: ClipJob) -> ClipJob:
     - At full strength without a mask the loop has no effect and is removed.
     - LoRAs are in order of their digests; those of weight 0 are removed.
     """
-    strength = rounded(job.strength) if job.init is not None else FULL
+    strength = strength_of(rounded(job.strength), has_init=job.init is not None)
     if job.init is not None and effective_steps(job.num_inference_steps, strength) == 0:
         return replace(
             job, place=_NOWHERE, negative_prompt="", num_inference_steps=0, scheduler="", mask=None, loras=()
@@ -45,7 +46,7 @@ def canonical(job: ClipJob) -> ClipJob:
     return replace(
         job,
         place=_canonical_place(job.place, strength),
-        init=None if starts_from_noise(strength, has_init=True) and job.mask is None else job.init,
+        init=None if strength == FULL and job.mask is None else job.init,
         mask=job.mask if job.init is not None else None,
         loras=tuple(
             sorted(
@@ -96,6 +97,8 @@ def job_fields(job: ClipJob) -> dict[str, Any]:
     }
     if isinstance(job.init, ScoreInit):
         fields |= _score_fields(job.init)
+    elif isinstance(job.init, MidiInit):
+        fields |= _midi_fields(job.init)
     elif job.init is not None:
         fields |= _file_fields(job.init)
     if job.mask is not None:
@@ -117,6 +120,21 @@ def _file_fields(init: InitClip) -> dict[str, Any]:
         fields["init_at_quarters"] = str(init.at_quarters)
     if init.kind == "audio":
         fields["audio_reader_version"] = AUDIO_READER_VERSION
+    return fields
+
+
+def _midi_fields(init: MidiInit) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "init": init.sha256,
+        "init_kind": "midi",
+        "init_start_quarters": str(init.start_quarters),
+        "init_loop_quarters": str(init.loop_quarters),
+        "init_at_quarters": str(init.at_quarters),
+        "midi_version": MIDI_VERSION,
+        "score_sound": init.sound,
+    }
+    if init.tracks:
+        fields["init_tracks"] = list(init.tracks)
     return fields
 
 

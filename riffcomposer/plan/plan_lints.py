@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from riffcomposer.diagnostics import Diagnostic
-from riffcomposer.plan.types import Plan
+from riffcomposer.plan.score_types import ScoreInit
+from riffcomposer.plan.types import InitClip, MidiInit, Plan
 from riffcomposer.plan.walks import is_spread, natural_clips
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
+from riffcomposer.units import Meter
+
+MOST_REPEATS = 4
+"""How often a section may play one loop without a warning."""
+
+LEAVES_ITS_LOOP = 0.9
+"""Strength from which a section no longer repeats its loop. Below it, of three loops over 28 bars, each bar's
+harmony is like that of the bar a loop earlier (cosine 0.95 to 1.0), and a step of 2.56 s in eight is new."""
 
 
 def lint_plan(plan: Plan, song: ResolvedSong) -> list[Diagnostic]:
@@ -19,7 +29,9 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Diagnostic]:
             seen.add(planned.source)
             section = song.sections[planned.source]
             for render in section.renders:
-                findings += _variety(plan, index, render, render.name if section.layers else "")
+                layer = render.name if section.layers else ""
+                findings += _variety(plan, index, render, layer)
+            findings += _repeated_loop(plan, index, song)
             findings += _silent(plan, index, section)
             findings += _transition(plan, index, section)
     for source, section in enumerate(song.sections):
@@ -77,6 +89,39 @@ def _variety(plan: Plan, index: int, section: ResolvedSection, layer: str) -> It
         message = f"the walk ends after {whole} of {len(keys)} clips and then runs backwards"
         hint = "shorten the section, or leave interpolation_steps out to spread the walk over it"
         yield Diagnostic("warning", "little-variety", message, where, hint)
+
+
+def _repeated_loop(plan: Plan, index: int, song: ResolvedSong) -> Iterator[Diagnostic]:
+    """Warns of a section that plays one loop many times over, at a strength that keeps the loop's harmony."""
+    keys = [clip.key for clip in plan.clips if clip.section == index and clip.kind == "body"]
+    jobs = [plan.jobs[key] for key in keys]
+    inits = [job.init for job in jobs]
+    loops = {init.loop_quarters for init in inits if isinstance(init, InitClip | MidiInit)}
+    if any(isinstance(init, ScoreInit) for init in inits):
+        return  # another layer moves on
+    strongest = max((job.strength for job in jobs), default=0.0)
+    # A loop at strength 0 is `little-variety` already.
+    if len(loops) != 1 or not 0 < strongest < LEAVES_ITS_LOOP:
+        return
+    planned, section = plan.sections[index], song.sections[plan.sections[index].source]
+    own_samples = planned.end_sample - planned.body_start_sample
+    loop_bars = loops.pop() / Meter.parse(plan.grid.meter).quarters_per_bar
+    repeats = own_samples / (loop_bars * plan.grid.samples_per_bar)
+    if repeats > MOST_REPEATS + Fraction(1, 100):
+        message = (
+            f"section {section.name} plays its loop of {_bars(loop_bars)} {float(repeats):.3g} times, and "
+            f"strength {strongest:g} keeps the loop's harmony each time"
+        )
+        hint = "give it a longer init, a score, or several sections with other loops"
+        where = next(
+            (section.where(name) for name in ("bars", "clips", "duration") if name in section.origins),
+            section.path,
+        )
+        yield Diagnostic("warning", "repeats-loop", message, where, hint)
+
+
+def _bars(bars: Fraction) -> str:
+    return f"{float(bars):g} bar" + ("" if bars == 1 else "s")
 
 
 def _transition(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagnostic]:

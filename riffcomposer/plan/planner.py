@@ -43,6 +43,7 @@ from riffcomposer.plan.section_settings import InputFiles, SectionSettings, Sect
 from riffcomposer.plan.types import (
     ClipJob,
     InitClip,
+    MidiInit,
     Passage,
     Place,
     Plan,
@@ -116,7 +117,7 @@ class _Planner:
         self.placements = arrange(song, self.grid, limits)
         check_bridges(song, self.placements)
         self.own_bars = [section_bars(section, song, self.grid) for section in song.sections]
-        maker = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, draft)
+        maker = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, sound, draft)
         self.renders = [
             renders_of(section, slots(bars, self.grid), maker)
             for section, bars in zip(song.sections, self.own_bars, strict=True)
@@ -258,7 +259,7 @@ class _Planner:
             turns = not 0 <= bar < placement.body_bars or self._goes_on(index)
             heard = render.section.score.heard
             return replace(settings, init=score.at(bar, self.width_bars, heard=heard, turns=turns))
-        if isinstance(settings.init, InitClip):
+        if isinstance(settings.init, InitClip | MidiInit):
             return replace(settings, init=settings.init.at(bar * self.song.meter.quarters_per_bar))
         return settings
 

@@ -12,27 +12,76 @@ from typing import Literal, Protocol
 
 from riffcomposer.checkpoints.profile import ModelProfile
 from riffcomposer.diagnostics import NodePath
+from riffcomposer.errors import MidiError, SongError
 from riffcomposer.loops.catalogue import Catalogue
-from riffcomposer.media.kinds import IMAGE_SUFFIXES
+from riffcomposer.media.kinds import IMAGE_SUFFIXES, MIDI_SUFFIXES
+from riffcomposer.midi.read import read_midi
+from riffcomposer.midi.song import tempo_of
 from riffcomposer.plan.grid import timebase
-from riffcomposer.plan.types import Grid, Init, InitClip, LoraFile, MaskImage
+from riffcomposer.plan.types import Grid, Init, InitClip, LoraFile, MaskImage, MidiInit
 from riffcomposer.plan.walks import Walk
 from riffcomposer.song.paths import catalogue_entry, is_path
-from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
+from riffcomposer.song.resolved import InitSpec, ResolvedSection, ResolvedSong
 from riffcomposer.strength import effective_steps, rounded
-from riffcomposer.units import Meter
+from riffcomposer.text import shorten
+from riffcomposer.units import Meter, round_up
+
+InitMedium = Literal["audio", "image", "midi"]
+
+
+def medium_of(path: Path) -> InitMedium:
+    """What a file holds by its name's suffix."""
+    suffix = path.suffix.lower()
+    return "midi" if suffix in MIDI_SUFFIXES else "image" if suffix in IMAGE_SUFFIXES else "audio"
+
+
+def predicate(problem: Exception, path: Path, shown: str) -> str:
+    """Returns a message about a file, with the song's name for it instead of its path."""
+    return f"{shown} {str(problem).removeprefix(f'{path}: ')}"
+
+
+class Measured(Protocol):
+    """What is found out about a recording or a MIDI file when it is needed."""
+
+    def seconds(self) -> Fraction:
+        """Its length in seconds."""
+
+    def tempo(self, beats_per_bar: int) -> MeasuredTempo:
+        """Its tempo."""
+
+
+@dataclass(frozen=True)
+class MeasuredTempo:
+    """The tempo of a recording.
+
+    Attributes:
+        bpm: In quarter notes per minute.
+        certainty: 0 to 1.
+        is_certain: Whether that is enough to use it.
+        first_beat: Seconds to the first beat.
+    """
+
+    bpm: Fraction
+    certainty: float
+    is_certain: bool
+    first_beat: Fraction
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that a song names: its path, the digest of its bytes, and whether it is an image.
+    """A file that a song names.
 
-    If its bytes were not examined, `is_image` is None and the file's suffix decides.
+    Attributes:
+        path: Where it is.
+        sha256: Digest of its bytes.
+        medium: What it holds; None if its bytes were not examined: its suffix decides.
+        measured: What can be found out about an init; None if nothing can.
     """
 
     path: Path
     sha256: str
-    is_image: bool | None = None
+    medium: InitMedium | None = None
+    measured: Measured | None = None
 
 
 class InputFiles(Protocol):
@@ -62,6 +111,7 @@ class SectionSettingsMaker:
     """Makes the settings of a song's sections.
 
     Attributes:
+        sound: Version of the synth and digest of its sound font.
         draft: Whether to take about half the steps.
     """
 
@@ -70,6 +120,7 @@ class SectionSettingsMaker:
     profile: ModelProfile
     catalogue: Catalogue
     files: InputFiles
+    sound: str
     draft: bool
 
     def of(self, section: ResolvedSection, walk: Walk) -> SectionSettings:
@@ -89,7 +140,7 @@ class SectionSettingsMaker:
             loras=tuple(LoraFile(lora.path, found.path, found.sha256, lora.weight) for lora, found in loras),
         )
 
-    def _init(self, section: ResolvedSection) -> InitClip | None:
+    def _init(self, section: ResolvedSection) -> InitClip | MidiInit | None:
         spec = section.init
         if spec is None or spec.kind == "score":
             return None
@@ -99,20 +150,86 @@ class SectionSettingsMaker:
             quarters = seed.bars * Meter.parse(seed.meter).quarters_per_bar
             return InitClip("catalogue", spec.name, seed.path, seed.sha256, seed.tempo, quarters)
         found = self.files(spec.name, "init", where)
-        is_image = found.is_image
-        if is_image is None:
-            is_image = found.path.suffix.lower() in IMAGE_SUFFIXES
-        tempo = spec.tempo or self.song.tempo
+        medium = found.medium or medium_of(found.path)
+        if medium == "midi":
+            return self._midi(section, spec, found)
+        tempo, start = self._own_tempo(section, spec, found)
         own_time = replace(timebase(self.song, self.profile), tempo=tempo)
+        if spec.start is not None:
+            start = own_time.seconds(spec.start)
+        bars = spec.bars
+        if bars is None:
+            length = None if found.measured is None else found.measured.seconds()
+            bars = self._bars_to_the_end(length, start, own_time.seconds_per_bar)
         return InitClip(
-            kind="image" if is_image else "audio",
+            kind=medium,
             name=spec.name,
             path=found.path,
             sha256=found.sha256,
             tempo=tempo,
-            loop_quarters=(spec.bars or self.grid.clip_bars) * self.song.meter.quarters_per_bar,
-            start_seconds=own_time.seconds(spec.start) if spec.start else Fraction(0),
+            loop_quarters=bars * self.song.meter.quarters_per_bar,
+            start_seconds=start,
         )
+
+    def _midi(self, section: ResolvedSection, spec: InitSpec, found: InputFile) -> MidiInit:
+        """The notes of a MIDI file, which keep their musical positions.
+
+        Raises:
+            SongError: The file cannot be read, or lacks one of the tracks.
+        """
+        where = section.where("init")
+        try:
+            midi = read_midi(found.path, tracks=spec.tracks)
+        except MidiError as problem:
+            raise SongError.fault(
+                "bad-file", predicate(problem, found.path, shorten(spec.name)), where
+            ) from None
+        bar = self.song.meter.quarters_per_bar
+        start = Fraction(0)
+        if spec.start is not None:
+            own_time = replace(timebase(self.song, self.profile), tempo=tempo_of(midi))
+            start = own_time.bars(spec.start) * bar
+        end = midi.bars[-1].end
+        if start >= end:
+            message = f"{shorten(spec.name)} ends before its music starts, at {spec.start}"
+            raise SongError.fault("init-after-end", message, where, "choose an earlier start")
+        quarters = spec.bars * bar if spec.bars is not None else Fraction(round_up((end - start) / bar)) * bar
+        return MidiInit(spec.name, found.path, found.sha256, spec.tracks, start, quarters, self.sound)
+
+    def _bars_to_the_end(self, length: Fraction | None, start: Fraction, bar: Fraction) -> Fraction:
+        """All bars up to a file's end; the last counts if an eighth of it is there.
+
+        One clip's bars where the length is not known, or the file is shorter than a bar.
+        """
+        if length is None:
+            return Fraction(self.grid.clip_bars)
+        whole, rest = divmod(length - start, bar)
+        return Fraction(whole + (rest >= bar / 8) if whole >= 1 else self.grid.clip_bars)
+
+    def _own_tempo(
+        self, section: ResolvedSection, spec: InitSpec, found: InputFile
+    ) -> tuple[Fraction, Fraction]:
+        """The tempo of a file, and where its first beat is if it had to be measured.
+
+        Raises:
+            SongError: The tempo cannot be measured with certainty.
+        """
+        if spec.tempo != "auto":
+            return spec.tempo or self.song.tempo, Fraction(0)
+        where = (*section.where("init"), "tempo")
+        if found.measured is None or found.medium == "image":
+            message = f"the tempo of {shorten(spec.name)} cannot be measured: it is not a sound"
+            raise SongError.fault("no-tempo", message, where, "write its tempo in BPM")
+        tempo = found.measured.tempo(self.song.meter.numerator)
+        if not tempo.is_certain:
+            message = (
+                f"the tempo of {shorten(spec.name)} is uncertain: about {float(tempo.bpm):.1f} BPM, "
+                f"{100 * tempo.certainty:.0f} % sure"
+            )
+            about = f"{float(tempo.bpm):.1f}"
+            hint = f"listen, and write what it is: {about}, half of it, twice as much, or another"
+            raise SongError.fault("no-tempo", message, where, hint)
+        return tempo.bpm, tempo.first_beat
 
     def _mask(self, section: ResolvedSection) -> MaskImage | None:
         name, where = section.mask, section.where("mask")

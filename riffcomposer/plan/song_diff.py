@@ -208,7 +208,12 @@ def _text(value: Any) -> str:
     if isinstance(value, Effect):
         return f"{value.name}({', '.join(f'{name}={_text(number)}' for name, number in value.parameters)})"
     if isinstance(value, InitSpec):
-        more = [("start", value.start), ("tempo", value.tempo), ("bars", value.bars)]
+        more = [
+            ("start", value.start),
+            ("tempo", value.tempo),
+            ("bars", value.bars),
+            ("tracks", value.tracks or None),
+        ]
         return " ".join([value.name, *(f"{name}={_text(part)}" for name, part in more if part is not None)])
     if isinstance(value, TransitionSpec):
         return " ".join(

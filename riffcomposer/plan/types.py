@@ -16,7 +16,7 @@ from typing import Literal
 
 from riffcomposer.plan.layer_types import PlannedLayer
 from riffcomposer.plan.score_types import ScoreInit, SectionScore
-from riffcomposer.song.language import TransitionType
+from riffcomposer.song.settings_language import TransitionType
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.units import round_up
 
@@ -57,20 +57,58 @@ class InitClip:
         """Length of the loop in seconds at its own tempo."""
         return self.loop_quarters * 60 / self.tempo
 
-    def read_range(self, params: SpectrogramParameters) -> tuple[Fraction, Fraction]:
-        """Returns which part of a sound is read for the loop: start and length in seconds.
+    def read_range(
+        self, params: SpectrogramParameters, part: tuple[Fraction, Fraction] | None = None
+    ) -> tuple[Fraction, Fraction]:
+        """Returns which part of a sound is read: start and length in seconds.
 
-        A little of the music before and after the loop is read too, so that the first and last
-        frames' windows see it.
+        A little of the music before and after it is read too, so that the first and last frames'
+        windows see it.
+
+        Args:
+            params: The model's spectrogram format.
+            part: Where in the loop the part starts, and its length, in quarter notes; the whole loop by
+                default.
         """
         margin = Fraction(params.window_duration_ms, 1000)
-        first = max(Fraction(0), self.start_seconds - margin)
-        frames = round_up(self.loop_seconds * params.frames_per_second) + 1
+        at, length = part or (Fraction(0), self.loop_quarters)
+        start = self.start_seconds + at * 60 / self.tempo
+        first = max(Fraction(0), start - margin)
+        frames = round_up(length * 60 / self.tempo * params.frames_per_second) + 1
         hop_seconds = Fraction(params.hop_length, params.sample_rate)
-        return first, self.start_seconds - first + frames * hop_seconds + margin
+        return first, start - first + frames * hop_seconds + margin
 
 
-Init = InitClip | ScoreInit
+@dataclass(frozen=True)
+class MidiInit:
+    """The notes of a user's MIDI file, played by the synth at the song's tempo.
+
+    Attributes:
+        name: The song's name for the file; for messages, not in the key.
+        path: The file; for reading, not in the key.
+        sha256: Digest of the file's bytes.
+        tracks: The tracks that are heard; all if empty.
+        start_quarters: Where in the file the music starts.
+        loop_quarters: Length of the music, after which it starts again.
+        sound: Version of the synth and digest of its sound font.
+        at_quarters: Where in the music the clip starts, from 0 to below `loop_quarters`.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    tracks: tuple[str | int, ...]
+    start_quarters: Fraction
+    loop_quarters: Fraction
+    sound: str
+    at_quarters: Fraction = Fraction(0)
+
+    def at(self, quarters: Fraction) -> MidiInit:
+        """The music for a clip that starts so many quarter notes after the section; it turns round."""
+        return replace(self, at_quarters=quarters % self.loop_quarters)
+
+
+Init = InitClip | MidiInit | ScoreInit
 """What a render starts from."""
 
 
@@ -185,9 +223,9 @@ class ClipJob:
     loras: tuple[LoraFile, ...] = ()
 
     @property
-    def files(self) -> tuple[InitClip | MaskImage | LoraFile, ...]:
+    def files(self) -> tuple[InitClip | MidiInit | MaskImage | LoraFile, ...]:
         """The files that the render reads, besides the checkpoint."""
-        init = self.init if isinstance(self.init, InitClip) else None
+        init = None if isinstance(self.init, ScoreInit) else self.init
         return tuple(file for file in (init, self.mask, *self.loras) if file is not None)
 
     @property

@@ -15,41 +15,41 @@ import numpy as np
 
 from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.plan.types import ClipJob, Plan
-from riffcomposer.render.engine import ClipEngine
+from riffcomposer.render.clip_engine import ClipEngine
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
 
 CLIP_KIND = "clip"
 ATTEMPTS = 2
-"""How often a clip is tried before it is reported as failed."""
+"""Number of times that a clip is tried before it is reported as failed."""
 
 
 @dataclass(frozen=True)
 class ClipStageResult:
-    """How the clip stage went."""
+    """Keys of the clips that the stage rendered, and of those that the store had."""
 
     rendered: tuple[str, ...]
     cached: tuple[str, ...]
 
 
 def pack_level(level: np.ndarray) -> bytes:
-    """The stored form of a level image."""
+    """Returns the stored form of a level image."""
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(level, dtype=np.float16), allow_pickle=False)
     return buffer.getvalue()
 
 
 def unpack_level(payload: bytes) -> np.ndarray:
-    """The level image of a stored clip, float32."""
+    """Returns the level image of a stored clip, float32."""
     return np.load(io.BytesIO(payload), allow_pickle=False).astype(np.float32)
 
 
 def load_level(store: Store, key: str) -> np.ndarray:
-    """A clip's level image out of the store.
+    """Returns a clip's level image from the store.
 
     Raises:
-        RenderError: It went bad or was removed since it was rendered; the same command mends it.
+        RenderError: It was damaged or removed since it was rendered; the same command renders it again.
     """
     payload = store.get(CLIP_KIND, key)
     if payload is None:
@@ -60,9 +60,9 @@ def load_level(store: Store, key: str) -> np.ndarray:
 
 
 def missing_clips(plan: Plan, store: Store, force: bool = False) -> dict[str, ClipJob]:
-    """The jobs of a plan that the store cannot serve, in the order in which they are heard.
+    """Returns the jobs of a plan that the store does not have, in the order in which they are heard.
 
-    Every stored payload is read and its hash compared: a damaged entry is a missing one.
+    Every stored payload is read and its hash compared: a damaged entry counts as missing.
     """
     order = dict.fromkeys(clip.key for clip in plan.clips)
     return {key: plan.jobs[key] for key in order if force or store.get(CLIP_KIND, key) is None}

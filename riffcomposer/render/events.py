@@ -1,4 +1,4 @@
-"""What a render says while it works: events, and the clock that turns them into an ETA.
+"""Progress events of a render, and the clock that estimates the time left.
 
 Nothing here prints. An observer is any callable that takes a `RenderEvent`. It is called on the thread
 that called `render`, between pieces of work; what it raises ends the render.
@@ -20,12 +20,12 @@ class RenderEvent:
     """A step of progress.
 
     Attributes:
-        stage: What is being done.
-        done, total: How much of it, in `unit`; total 0 where it cannot be told.
+        stage: The stage at work.
+        done, total: Amounts in `unit`; total is 0 if it is unknown.
         unit: `clips`, `seconds` of sound, or `files`.
-        elapsed_s: Since the stage began.
-        eta_s: Estimated rest of the stage, None before it can be told.
-        realtime_factor: Seconds of sound made for each second of work so far, None if unknown.
+        elapsed_s: Seconds since the stage began.
+        eta_s: Estimated seconds to the end of the stage, None before there is an estimate.
+        realtime_factor: Seconds of sound made per second of work so far, None if unknown.
         detail: The clip, passage or file at hand, in words.
     """
 
@@ -43,7 +43,7 @@ Observer = Callable[[RenderEvent], None]
 
 
 def ignore(event: RenderEvent) -> None:
-    """The observer for those who do not watch."""
+    """Does nothing: the observer that is used if none is given."""
     del event
 
 
@@ -61,10 +61,10 @@ class StageClock:
         """Starts the clock.
 
         Args:
-            observer: Where the events go.
-            stage: The stage.
-            total: How much there is to do, in `unit`.
-            unit: What is counted.
+            observer: Called with each event.
+            stage: The stage to time.
+            total: The amount of work, in `unit`.
+            unit: What is counted: `clips`, `seconds` or `files`.
             seconds_each: Sound made by one unit, for the real-time factor; 0 for none.
         """
         self._observer = observer

@@ -1,4 +1,4 @@
-"""Names of output files: one set for each song, on every file system, and never another song's.
+"""Names of output files: valid on every file system, and different for each song.
 
 A name is made from the song file's alone, so that it stays the same whatever else is rendered.
 Two songs can come to the same name (`Intro.yaml` and `intro.yml`, or `a/intro.yaml` and
@@ -25,17 +25,17 @@ from riffcomposer.song.reader import LoadedSong
 
 MAX_CHARACTERS = 60
 MAX_BYTES = 90
-"""Of one part of a name. A stem's has two, a layer's and an ending, and most file systems take 255 bytes."""
+"""Most bytes of a part of a name. A stem's has two, a layer's and an ending; file systems allow 255 bytes."""
 LAYER_BYTES = 30
-"""Of the name of a layer in that of a stem."""
+"""Most bytes of the name of a layer in that of its stem."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
 def slug(name: str, max_bytes: int = MAX_BYTES) -> str:
-    """A part of a file name that every file system takes.
+    """Returns text as a part of a file name that every file system accepts.
 
-    Letters, digits and symbols of all scripts, `-` and `_`, in lower case and composed (NFC); all
+    Letters, digits and symbols of all scripts, `-` and `_`, in lower case and composed (NFC); everything
     else becomes `-`. At most 60 characters and 90 bytes of UTF-8, and no name that Windows reserves.
 
     >>> slug("My Song (2)"), slug("夜のバス"), slug("CON"), slug("...")
@@ -66,10 +66,10 @@ class TrackFiles:
     Attributes:
         folder: The output folder.
         name: First part of every file name.
-        formats: One finished file each.
-        stems: Also one file of the dry mix for each section (or layer of one), and one of each section
+        formats: Formats of the finished track, a file for each.
+        stems: Whether each section is also written on its own, dry (each of its layers, if it has some) and
             mastered.
-        song_path: The song that they are of.
+        song_path: The song's file.
     """
 
     folder: Path
@@ -79,11 +79,11 @@ class TrackFiles:
     song_path: Path
 
     def track(self, format: str) -> Path:
-        """The finished file of a format."""
+        """Returns the path of the finished file in a format."""
         return self._named(format)
 
     def beside(self, ending: str) -> Path:
-        """A file that goes with the track: `labels.txt`, `report.json`, `timeline.png`."""
+        """Returns the path of a file beside the track: `labels.txt`, `report.json`, `timeline.png`."""
         return self._named(ending)
 
     def _named(self, ending: str) -> Path:
@@ -92,12 +92,12 @@ class TrackFiles:
 
     @property
     def shown(self) -> str:
-        """All of them, for messages: `renders/intro.*`."""
+        """The pattern of all of them, for messages: `renders/intro.*`."""
         return str(self.beside("*"))
 
     @property
     def song(self) -> str:
-        """The song's path seen from the output folder, with `/`: it stays true when both move together."""
+        """The song's path relative to the output folder, with `/`, so that both can move together."""
         try:
             path = os.path.relpath(self.song_path, self.folder)
         except ValueError:  # another drive, on Windows
@@ -107,7 +107,7 @@ class TrackFiles:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file; of files that are not there, whether the paths are equal."""
+    """Whether two paths lead to one file; if a file does not exist, whether the paths are equal."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
@@ -115,10 +115,10 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def check_names(files: Sequence[TrackFiles]) -> None:
-    """Makes sure that the songs of one command do not write each other's files.
+    """Checks that the songs of one command do not write each other's files.
 
     Raises:
-        UsageError: Two of them would; nothing has been written.
+        UsageError: Two of them would; nothing is written.
     """
     taken: dict[str, TrackFiles] = {}
     clashes = []
@@ -133,15 +133,15 @@ def check_names(files: Sequence[TrackFiles]) -> None:
 
 
 def check_folder(folder: Path, advice: str = "choose another with --out") -> None:
-    """Makes sure that files can be written into a folder, which may have yet to be made.
+    """Checks that files can be written into a folder, which need not exist yet.
 
     Args:
         folder: The folder.
-        advice: What the user can do if not.
+        advice: What the user can do otherwise, for the message.
 
     Raises:
-        UsageError: It is a file, or inside one.
-        StoreError: It is read-only.
+        UsageError: The folder is a file, or inside one.
+        StoreError: The folder is read-only.
     """
     there = Path(os.path.abspath(folder))
     while not os.path.lexists(there) and there.parent != there:
@@ -154,11 +154,11 @@ def check_folder(folder: Path, advice: str = "choose another with --out") -> Non
 
 
 def check_owner(files: TrackFiles, title: str) -> None:
-    """Makes sure that no other song's track, and no file of the user's own, is replaced.
+    """Checks that no other song's track, and no file of the user's own, is replaced.
 
     Args:
-        files: What is about to be written.
-        title: The song's.
+        files: The files that the render writes.
+        title: The song's title.
 
     Raises:
         UsageError: The files that are there belong to another song, or were not made by riffcompose; or
@@ -189,7 +189,7 @@ def check_owner(files: TrackFiles, title: str) -> None:
 
 
 def _check_embedded(files: TrackFiles, path: Path, format: str) -> None:
-    """Judges by the recipe in a track that has no report beside it, or one of an earlier version."""
+    """Compares titles by the recipe in a track whose report is missing or of an earlier version."""
     from riffcomposer.mix.tags import read_recipe
 
     try:
@@ -226,14 +226,14 @@ def _report(path: Path) -> dict[str, Any]:
 
 
 def track_files(song: LoadedSong, settings: RenderSettings) -> TrackFiles:
-    """The files that a render of a song writes."""
+    """Returns the files that a render of a song writes."""
     folder = settings.out or song.path.parent / "renders"
     formats = tuple(settings.formats or song.resolved.output.formats)
     return TrackFiles(folder, output_name(song.path, settings), formats, settings.stems, song.path)
 
 
 def output_name(song_path: Path, settings: RenderSettings) -> str:
-    """First part of the output files' names: the song file's, the section's, `draft`."""
+    """Returns the first part of the output files' names: the song file's, the section's, `draft`."""
     parts = [slug(song_path.stem)]
     if settings.only is not None:
         parts.append(slug(settings.only))

@@ -34,13 +34,13 @@ PASSAGE_KIND = "passage"
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """What decides a passage's sound besides its clips.
+    """The settings that decide a passage's sound besides its clips.
 
     Attributes:
         preset: `fast`, `default` or `best`.
         version: Version of the decoding code.
         phase_seed: Seed of the phase.
-        device: Where it runs; its class enters the key, since results differ between devices.
+        device: Device of the decoder; its class is in the key, since results differ between devices.
     """
 
     preset: str
@@ -50,7 +50,7 @@ class DecodeSettings:
 
 
 def passage_keys(plan: Plan, settings: DecodeSettings) -> tuple[str, ...]:
-    """The key of every passage's audio, in order."""
+    """Returns the key of every passage's audio, in order."""
     return tuple(
         passage_key(
             plan,
@@ -67,7 +67,7 @@ def passage_keys(plan: Plan, settings: DecodeSettings) -> tuple[str, ...]:
 def passage_timeline(
     plan: Plan, passage: Passage, store: Store, parameters: SpectrogramParameters
 ) -> MelTimeline:
-    """The passage's clips laid on the grid; levels are read from the store when they are needed."""
+    """Returns the passage's clips laid on the grid; levels are read from the store when they are needed."""
     from riffcomposer.mix.mel_timeline import MelClip, MelTimeline
 
     def loader(key: str) -> Callable[[], np.ndarray]:
@@ -100,7 +100,7 @@ def decode_passages(
 ) -> tuple[str, ...]:
     """Decodes the passages that the store lacks and returns their keys.
 
-    The first passage that fails ends the stage: no other one is begun, and those at work stop at their
+    The first passage that fails ends the stage: no other one is started, and those that run stop at their
     next block.
 
     Raises:
@@ -120,7 +120,7 @@ def decode_passages(
     rate = plan.grid.sample_rate
     total = sum(passage.body_samples + passage.tail_samples for _, passage in missing) / rate
     clock = StageClock(observer, "decode", total, "seconds", 1.0)
-    # Passages share the cores; what they leave over is shared by each decoder's operations.
+    # Passages share the cores; each decoder uses what is left per passage.
     cores = available_cores() if settings.device == "cpu" else 1
     workers = min(len(missing), cores)
     decoder = _decoder(parameters, settings, cores // workers)
@@ -151,7 +151,7 @@ def decode_passages(
                     raise Cancelled
                 if not np.isfinite(block).all():
                     raise RenderError(f"section {name}: the decoder returned numbers that are not finite")
-                # Written, not mapped: pages of a map count as memory of this process.
+                # The file is written, not mapped: pages of a map count as memory of the process.
                 for channel, row in enumerate(block.astype("<f4", copy=False)):
                     file.seek(start + 4 * (channel * samples + filled))
                     file.write(row.tobytes())
@@ -160,7 +160,7 @@ def decode_passages(
             if filled != samples:
                 raise RenderError(f"section {name}: decoded {filled} samples instead of {samples}")
 
-    # The longest first, so that they end together.
+    # The longest is first, so that they end together.
     order = sorted(dict(missing).items(), key=lambda entry: -entry[1].body_samples)
     with ThreadPoolExecutor(workers, "decode") as pool:
         try:
@@ -176,7 +176,7 @@ def decode_passages(
                     done += report[0]
                     clock.tell(done / rate, report[1])
         except BaseException:
-            # No passage is worth finishing now: the waiting ones go, the running ones end at a block.
+            # The waiting passages are dropped; the running ones stop at their next block.
             abandoned.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -185,7 +185,7 @@ def decode_passages(
 
 @lru_cache(maxsize=2)
 def _decoder(parameters: SpectrogramParameters, settings: DecodeSettings, threads: int) -> Decoder:
-    """The decoder, built once for several songs: it holds matrices, no state."""
+    """Returns a decoder, built once for several songs: it holds matrices and no state."""
     from riffcomposer.spectrogram.decoder import Decoder
 
     return Decoder(

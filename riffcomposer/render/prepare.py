@@ -1,20 +1,21 @@
 """From a song's file to a plan that has been compared with the store and the lock.
 
-What `plan`, `check` and `render` have in common. Writes nothing and loads no weights.
+`plan`, `check` and `render` share it. It writes nothing and loads no weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.device import BACKENDS, guess_backend, guess_basis, named_device
 from riffcomposer.diagnostics import Diagnostic, Severity, in_order
-from riffcomposer.errors import ModelError, SongError
+from riffcomposer.errors import BudgetError, ModelError, SongError
 from riffcomposer.lock.lock_file import Lock, lock_path, read_lock
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.plan.budget import Limits, check_budget, estimate
@@ -22,8 +23,10 @@ from riffcomposer.plan.init_scan import scan_inits
 from riffcomposer.plan.inputs import SongFiles
 from riffcomposer.plan.plan_lints import lint_plan
 from riffcomposer.plan.planner import plan_song
+from riffcomposer.plan.section_settings import medium_of
 from riffcomposer.plan.statuses import job_states
 from riffcomposer.plan.types import Assessment, Plan
+from riffcomposer.render.measured_sounds import MeasuredSound
 from riffcomposer.song.default_init import with_default_init
 from riffcomposer.song.lints import lint
 from riffcomposer.song.reader import LoadedSong, load_song
@@ -34,16 +37,42 @@ from riffcomposer.versions import SYNTH_VERSION
 
 CLIP_KIND = "clip"
 
+Policy = Literal["collect", "refuse"]
+"""What happens at a fault: `collect` notes it and goes on as far as possible, `refuse` raises it."""
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What a song is planned for.
+
+    Attributes:
+        device: What it will be rendered on: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        backend: The class of device that an engine really has; None for what `device` is thought to be.
+        draft: Whether to take about half the steps.
+        limits: The budget.
+        allowed_folders: Folders besides the song's own that its files may be in.
+    """
+
+    device: str = "auto"
+    backend: str | None = None
+    draft: bool = False
+    limits: Limits = field(default_factory=Limits)
+    allowed_folders: tuple[Path, ...] = ()
+
+    def backend_for(self, store: Store) -> str:
+        """Returns the class of device that the render will use."""
+        return self.backend or expected_backend(self.device, store)
+
 
 @dataclass(frozen=True)
 class PreparedSong:
     """A song that can be rendered.
 
     Attributes:
-        assessment: What the store has of the plan, and what the rest costs.
-        lock: As it is on disk; never trusted.
-        warnings: What its author should know.
-        backend, draft, limits, allowed_folders: What it was planned with.
+        assessment: Which clips the store has, and what the others cost.
+        lock: The lock file's content; it explains changes and decides nothing.
+        warnings: The warnings about the song, by position.
+        options: What it was planned for; `options.backend` is set.
     """
 
     song: LoadedSong
@@ -52,88 +81,114 @@ class PreparedSong:
     assessment: Assessment
     lock: Lock
     warnings: tuple[Diagnostic, ...]
-    backend: str
-    draft: bool
-    limits: Limits
-    allowed_folders: tuple[Path, ...]
+    options: PlanOptions
+
+    @property
+    def backend(self) -> str:
+        """Class of device that the plan's keys are made for."""
+        assert self.options.backend is not None, "prepare_song sets it"
+        return self.options.backend
 
     def planned_for(self, backend: str, store: Store) -> PreparedSong:
-        """The same song under the same limits, planned for another class of device.
+        """Returns the same song under the same limits, planned for another class of device.
 
         Raises as `prepare_song` does.
         """
-        return prepare_song(
-            self.song,
-            store,
-            backend=backend,
-            draft=self.draft,
-            limits=self.limits,
-            allowed_folders=self.allowed_folders,
-        )
+        return prepare_song(self.song, store, replace(self.options, backend=backend))
 
 
 def prepare_song(
-    path: Path | str | LoadedSong,
-    store: Store,
-    *,
-    device: str = "auto",
-    backend: str | None = None,
-    draft: bool = False,
-    limits: Limits | None = None,
-    allowed_folders: tuple[Path, ...] = (),
+    song: Path | str | LoadedSong, store: Store, options: PlanOptions | None = None
 ) -> PreparedSong:
     """Reads, checks and plans a song, and compares the plan with store and lock.
 
     Args:
-        path: The song's file, or the song if it has been read.
+        song: The song, or its file.
         store: Where finished clips are looked up.
-        device: What it will be rendered on, for keys: `auto`, `cpu`, `cuda` or `mps`.
-        backend: Instead of what `device` is thought to be: the class that an engine really has.
-        draft: Few steps.
-        limits: The budget; a generous default if None.
-        allowed_folders: Folders beside the song's own in which its files may lie.
+        options: What it is planned for; the defaults if None.
 
     Raises:
-        SongError: With a diagnostic for each fault.
-        BudgetError: It asks for more than `limits`.
+        SongError: The song has faults; one diagnostic for each.
+        BudgetError: It asks for more than the limits.
         ModelError: Its model is not on this disk.
         StoreError: The lock or the store refuses to be read.
     """
-    song = path if isinstance(path, LoadedSong) else load_song(path)
-    limits = limits or Limits()
-    backend = backend or expected_backend(device, store)
-    model = locate_model(song.resolved.model, song.folder)
-    song = with_model(song, model)
-    shipped = catalogue()
-    found = lint(song, model.profile, shipped, allowed_folders=allowed_folders, model_folder=model.folder)
-    if any(diagnostic.severity == "error" for diagnostic in found):
-        raise SongError.of(found)
+    loaded = song if isinstance(song, LoadedSong) else load_song(song)
+    options = options or PlanOptions()
+    options = replace(options, backend=options.backend_for(store))
+    planned, found = examine(loaded, store, options, "refuse")
+    assert planned is not None, "under `refuse`, whatever prevents a plan is raised"
+    loaded, model, plan = planned
+    lock = read_lock(lock_path(loaded.path))
+    states = job_states(plan, lambda key: store.has(CLIP_KIND, key), lock.clips, lock.names)
+    assessment = Assessment(states, estimate(plan, states, model.profile))
     try:
-        plan = plan_song(
-            song.resolved,
-            song_path=song.path,
-            model=model,
-            catalogue=shipped,
-            backend=backend,
-            files=SongFiles(song.folder, allowed_folders),
-            sound=score_sound(song.resolved),
-            draft=draft,
-            limits=limits,
-        )
-        found += diagnosed(song, scan_inits(plan, song.resolved, model.profile.spectrogram))
-        lock = read_lock(lock_path(song.path))
-        states = job_states(plan, lambda key: store.has(CLIP_KIND, key), lock.clips, lock.names)
-        assessment = Assessment(states, estimate(plan, states, model.profile))
-        check_budget(assessment.budget, limits)
+        check_budget(assessment.budget, options.limits)
+    except BudgetError as error:
+        raise BudgetError.of(map(loaded.source.located, error.diagnostics)) from None
+    return PreparedSong(loaded, model, plan, assessment, lock, tuple(found), options)
+
+
+def check_song(path: Path, store: Store, options: PlanOptions | None = None) -> list[Diagnostic]:
+    """Returns everything there is to say about one song, by position: what `check` prints."""
+    try:
+        return examine(load_song(path), store, options or PlanOptions(), "collect")[1]
     except SongError as error:
-        diagnostics = diagnosed(song, error.diagnostics)
-        raise type(error).of(diagnostics) from None
-    if any(diagnostic.severity == "error" for diagnostic in found):
-        raise SongError.of(found)
-    warnings = in_order([*found, *diagnosed(song, lint_plan(plan, song.resolved))])
-    return PreparedSong(
-        song, model, plan, assessment, lock, tuple(warnings), backend, draft, limits, tuple(allowed_folders)
+        return list(error.diagnostics)
+
+
+def examine(
+    song: LoadedSong, store: Store, options: PlanOptions, policy: Policy
+) -> tuple[tuple[LoadedSong, LocatedModel, Plan] | None, list[Diagnostic]]:
+    """Checks and plans a song, in the one order that all commands share.
+
+    1. The model is located; under `collect` its files are verified by their headers too, which a render
+       does when it loads them.
+    2. Lints that need no plan. If any is an error, there is no plan.
+    3. The plan, the samples of the song's own files, and lints of the plan.
+
+    Returns:
+        The song with its model's defaults, the model and the plan (None if there could be none, under
+        `collect` only), and errors and warnings by position.
+
+    Raises:
+        SongError, BudgetError, ModelError: Under `refuse`, at the end of the first stage with an error.
+    """
+    model, found = _model(song, policy)
+    if model is not None:
+        song = with_model(song, model)
+    found += lint(
+        song,
+        None if model is None else model.profile,
+        catalogue(),
+        allowed_folders=options.allowed_folders,
+        model_folder=None if model is None else model.folder,
     )
+    planned = None
+    if model is not None and not _has_errors(found):
+        try:
+            plan = plan_song(
+                song.resolved,
+                song_path=song.path,
+                model=model,
+                catalogue=catalogue(),
+                backend=options.backend_for(store),
+                files=song_files(song, store, options.allowed_folders),
+                sound=score_sound(song.resolved),
+                draft=options.draft,
+                limits=options.limits,
+            )
+            planned = song, model, plan
+            scanned = scan_inits(plan, song.resolved, model.profile.spectrogram)
+            found += map(song.source.located, [*scanned, *lint_plan(plan, song.resolved)])
+        except SongError as error:
+            located = [song.source.located(each) for each in error.diagnostics]
+            if policy == "refuse":
+                raise type(error).of(located) from None
+            found += located
+    if policy == "refuse" and _has_errors(found):
+        raise SongError.of(found)
+    return planned, in_order(found)
 
 
 def with_model(song: LoadedSong, model: LocatedModel) -> LoadedSong:
@@ -141,61 +196,37 @@ def with_model(song: LoadedSong, model: LocatedModel) -> LoadedSong:
     return replace(song, resolved=with_default_init(song.resolved, model.profile.default_init))
 
 
-def score_sound(song: ResolvedSong) -> str:
-    """What decides how scores sound, for keys: the synth's version and the digest of its sound font.
+def song_files(song: LoadedSong, store: Store, allowed: tuple[Path, ...]) -> SongFiles:
+    """Looks up the song's own files; what is found out about its recordings is noted in the store."""
+    return SongFiles(song.folder, allowed, lambda path, digest: MeasuredSound(path, digest, store))
 
-    Empty for a song without scores, which needs no sound font.
+
+def score_sound(song: ResolvedSong) -> str:
+    """What decides how scores and MIDI sound, for keys: the synth's version and the digest of its sound font.
+
+    Empty for a song without them, which needs no sound font.
 
     Raises:
         ModelError: `RIFFCOMPOSER_SOUNDFONT` names no sound font.
     """
-    if not any(section.is_composed for section in song.sections):
+    inits = [render.init for section in song.sections for render in section.renders]
+    if not any(each and (each.kind == "score" or medium_of(Path(each.name)) == "midi") for each in inits):
         return ""
     return f"synth {SYNTH_VERSION}, font {font_digest()}"
 
 
-def examine(
-    path: Path, store: Store, *, device: str = "auto", allowed_folders: tuple[Path, ...] = ()
-) -> list[Diagnostic]:
-    """Everything there is to say about one song, by position: what `check` prints.
+def _has_errors(found: Iterable[Diagnostic]) -> bool:
+    return any(diagnostic.severity == "error" for diagnostic in found)
 
-    Unlike `prepare_song` it goes on after a fault as far as it can, verifies the model's files by their
-    headers, and has no limits.
+
+def _model(song: LoadedSong, policy: Policy) -> tuple[LocatedModel | None, list[Diagnostic]]:
+    """Returns a song's checkpoint, if there is one, and under `collect` what is wrong with it.
+
+    Raises:
+        ModelError: Under `refuse`, the checkpoint is not on this disk.
     """
-    try:
-        song = load_song(path)
-    except SongError as error:
-        return list(error.diagnostics)
-    model, found = _examined_model(song)
-    if model is not None:
-        song = with_model(song, model)
-    found += lint(
-        song,
-        None if model is None else model.profile,
-        catalogue(),
-        allowed_folders=allowed_folders,
-        model_folder=None if model is None else model.folder,
-    )
-    if model is not None and not any(diagnostic.severity == "error" for diagnostic in found):
-        try:
-            plan = plan_song(
-                song.resolved,
-                song_path=song.path,
-                model=model,
-                catalogue=catalogue(),
-                backend=expected_backend(device, store),
-                files=SongFiles(song.folder, allowed_folders),
-                sound=score_sound(song.resolved),
-            )
-            scanned = scan_inits(plan, song.resolved, model.profile.spectrogram)
-            found += diagnosed(song, [*lint_plan(plan, song.resolved), *scanned])
-        except SongError as error:
-            found += diagnosed(song, error.diagnostics)
-    return in_order(found)
-
-
-def _examined_model(song: LoadedSong) -> tuple[LocatedModel | None, list[Diagnostic]]:
-    """The checkpoint of a song, if there is one, and what is wrong with it."""
+    if policy == "refuse":
+        return locate_model(song.resolved.model, song.folder), []
     found: list[Diagnostic] = []
     try:
         model = locate_model(song.resolved.model, song.folder)
@@ -215,18 +246,13 @@ def _examined_model(song: LoadedSong) -> tuple[LocatedModel | None, list[Diagnos
 
 
 def expected_backend(device: str, store: Store) -> str:
-    """The class of device that a render on `device` will use: what an earlier one found, else a guess.
+    """Returns the class of device of a render on `device`: what an earlier one found, else a guess.
 
     Raises:
         UsageError: Not a device.
     """
     if named_device(device) == "auto":
-        known = store.known_backend(guess_basis())
+        known = store.notes.known("devices", guess_basis())
         if known is not None and known in BACKENDS.values():
             return known
     return guess_backend(device)
-
-
-def diagnosed(song: LoadedSong, findings: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Adds each diagnostic's place in the song's file."""
-    return [song.source.located(finding) for finding in findings]

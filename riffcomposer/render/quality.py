@@ -1,4 +1,4 @@
-"""The report of a finished track: figures for a program, a picture for people.
+"""The report of a finished track: figures for programs, and a picture.
 
 Nothing in it depends on the clock or on what came from the store, so two renders of one song have
 equal reports and equal pictures.
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 
 LOUDNESS_SLACK_LU = 0.3
-"""A file this far from the loudness asked for is not worth a word: nobody hears it."""
+"""Difference from the loudness asked for below which nothing is reported, since it cannot be heard."""
 
 
 @dataclass(frozen=True)
 class PassageFigures:
-    """What can be said of a track before it is mixed.
+    """Figures of a track that need no mix.
 
     Attributes:
-        joins: Of all passages: what was decoded against what should have been.
-        repetition: How much the song repeats itself.
+        joins: The joins of all passages: decoded sound compared with its mel.
+        repetition: Similarity of the song's clips.
     """
 
     joins: list[JoinFigures]
@@ -51,14 +51,14 @@ class PassageFigures:
 def measure_passages(
     plan: Plan, keys: tuple[str, ...], store: Store, parameters: SpectrogramParameters, stop: StopFlag
 ) -> PassageFigures:
-    """Looks at the decoded passages and the clips; needs no mix, so it can run beside it.
+    """Measures the decoded passages and the clips; it needs no mix, so it can run at the same time.
 
     Args:
-        plan: What was rendered.
+        plan: The plan that was rendered.
         keys: Key of each passage's audio.
-        store: Where clips and passages lie.
+        store: The store that has clips and passages.
         parameters: The spectrogram's format.
-        stop: Looked at between joins.
+        stop: Checked between joins.
 
     Raises:
         Cancelled: The flag was raised.
@@ -84,12 +84,12 @@ def measure_passages(
 
 
 def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) -> dict[str, Any]:
-    """Everything that can be said of a track in figures.
+    """Returns the figures of a track's report.
 
     Args:
-        plan: What was rendered.
-        passages: From `measure_passages`.
-        track: The finished files; the first one is listened to.
+        plan: The plan that was rendered.
+        passages: The result of `measure_passages`.
+        track: The finished files; the first one is measured.
     """
     from riffcomposer.mix.encoding import SoundFileReader
     from riffcomposer.mix.movement_report import movement_report
@@ -146,7 +146,7 @@ def write_quality_report(
     master: ResolvedMaster,
     cache_folder: Path | None = None,
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Writes `NAME.report.json` and `NAME.timeline.png`; gives their paths and the report.
+    """Writes `NAME.report.json` and `NAME.timeline.png`. Returns their paths and the report.
 
     Args:
         cache_folder: See `riffcomposer.mix.timeline_image.write_timeline`.
@@ -193,7 +193,7 @@ def write_quality_report(
 
 
 def find_misses(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Which files are not what the song's `master` asks for, each file looked at by itself.
+    """Returns which files miss the loudness or the true peak that the song's `master` asks for.
 
     Args:
         report: With `outputs` and `target`, numbers in decibels rounded to a hundredth.
@@ -232,7 +232,7 @@ def _loudness(lufs: float) -> str:
 
 
 def finite(value: Any) -> Any:
-    """The same with None for every number that JSON cannot hold."""
+    """Returns a copy with None for every number that JSON cannot hold."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""The recipe inside every output: what it was made of, and how to make it again.
+"""The recipe in every output file: all that is needed to make it again.
 
-The song is kept as its content, not as its text: comments and formatting decide nothing, so that
-editing them changes no file. `riffcompose inspect --song-out` writes it back as YAML.
+The song is kept as its content, not as its text: editing comments and formatting changes
+no file. `riffcompose inspect --song-out` writes it back as YAML.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def library_versions() -> dict[str, str]:
 
 
 def clips_digest(plan: Plan) -> str:
-    """One digest over the keys of all clips in order: two tracks with the same one hold the same clips."""
+    """Returns a digest of the keys of all clips in order: tracks with equal digests have equal clips."""
     return digest([clip.key for clip in plan.clips])
 
 
 def make_recipe(plan: Plan, song_content: Any, model: LocatedModel, *, draft: bool) -> dict[str, Any]:
-    """What goes into an output's tags.
+    """Returns the recipe for an output's tags.
 
     Args:
         plan: The plan that was rendered.

@@ -1,7 +1,7 @@
 """Runs a plan: clips, passages, track, report; whatever the store has is not made again.
 
-The stages and their keys are in `docs/explanation/how-it-works.md`. Stopped at any instant, the same command
-goes on from what the store holds and ends in the same bytes.
+The stages and their keys are in `docs/explanation/how-it-works.md`. If a render is stopped at any
+moment, the same command continues from what the store has and ends in the same bytes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.files import file_sha256
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.types import ClipJob, Plan, PlannedSection
+from riffcomposer.render.clip_engine import ClipEngine
 from riffcomposer.render.clip_stage import missing_clips, render_missing
-from riffcomposer.render.engine import ClipEngine
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import TrackFiles
 from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys
@@ -37,17 +37,17 @@ PHASE_SEED = 0
 
 @dataclass(frozen=True)
 class RenderJob:
-    """All that one render needs to know.
+    """Everything that one render needs.
 
     Attributes:
-        plan: What to render.
+        plan: The plan to render.
         song: The song, everything filled in.
         song_content: The song as plain data, for the recipe.
         model: The checkpoint.
-        files: Where the outputs go.
-        draft: Use the fast decoder; the plan already has the few steps.
-        force: Make everything again.
-        decode_device: Where passages are decoded, `cpu` or `cuda`.
+        files: Names of the outputs.
+        draft: Whether to use the fast decoder; the plan already has fewer steps.
+        force: Whether to render everything again.
+        decode_device: Device that decodes passages, `cpu` or `cuda`.
     """
 
     plan: Plan
@@ -62,18 +62,18 @@ class RenderJob:
 
 @dataclass(frozen=True)
 class RenderResult:
-    """What a render did.
+    """The result of a render.
 
     Attributes:
         outputs: The finished files, one for each format.
         others: Labels, report, timeline, stems.
         report: Content of `report.json`.
         rendered, cached: Keys of clips.
-        decoded: How many passages were decoded, of how many.
+        decoded: Number of passages that were decoded, and of all passages.
         mastered: Whether the track was mixed, mastered and written.
         seconds: Length of the track.
-        passage_keys, track_key: Where the store has what was made.
-        stage_seconds: Time that each stage took, `total` among them.
+        passage_keys, track_key: Keys of the results in the store.
+        stage_seconds: Duration of each stage, and `total`.
     """
 
     outputs: tuple[Path, ...]
@@ -90,12 +90,12 @@ class RenderResult:
 
     @property
     def realtime_factor(self) -> float:
-        """Seconds of track for each second of work."""
+        """Seconds of track per second of work."""
         return self.seconds / max(1e-9, self.stage_seconds.get("total", 0.0))
 
 
 class Stopwatch:
-    """Time by stage: `lap` gives the time since the last lap to a stage."""
+    """Durations by stage: `lap` adds the time since the last lap to a stage."""
 
     def __init__(self) -> None:
         self._began = self._last = time.monotonic()
@@ -109,7 +109,7 @@ class Stopwatch:
 
 
 def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> str:
-    """The key of the finished files: passages, arrangement, mix, master, names, tags and formats."""
+    """Returns the key of the finished files: passages, arrangement, mix, master, names, tags and formats."""
     plan, song = job.plan, job.song
     return digest(
         {
@@ -163,7 +163,7 @@ def _chain(chain: tuple[Any, ...]) -> list[Any]:
 
 @dataclass(frozen=True)
 class _Keys:
-    """What a render's results are stored under."""
+    """The keys of a render's results."""
 
     decode: DecodeSettings
     passages: tuple[str, ...]
@@ -184,7 +184,7 @@ def _keys(job: RenderJob) -> _Keys:
 
 
 def finished(job: RenderJob, store: Store, watch: Stopwatch) -> RenderResult | None:
-    """The result of a render that has nothing to do: the files of this very track are there, whole.
+    """Returns the result of a render that has nothing to do: this track's files exist and are unchanged.
 
     Returns:
         None if anything is to be made, or if the job is to be forced.
@@ -221,16 +221,16 @@ def run(
     """Renders a track, whether or not its files are there already; ask `finished` first.
 
     Args:
-        job: What to do.
-        store: Where clips and passages are kept.
+        job: The render.
+        store: The store for clips and passages.
         load: Makes the engine; called only if there are clips to render.
-        watch: Goes on counting.
-        observer: Told of progress.
-        stop: Looked at between steps.
+        watch: The stopwatch that the caller started.
+        observer: Called with each event of progress.
+        stop: Checked between steps.
 
     Raises:
         Cancelled: The flag was raised; finished work is kept.
-        RenderError: Clips failed twice, or something came out wrong.
+        RenderError: Clips failed twice, or a passage has a wrong length or values that are not finite.
         StoreError: The store or the output folder cannot be written.
         ModelError: The checkpoint cannot be loaded.
     """
@@ -255,8 +255,8 @@ def run(
     needless = StopFlag()
     cache_folder = store.root / "matplotlib"
     with ThreadPoolExecutor(1, "joins") as beside:
-        # Mixing, mastering and the slowest encoder keep one core busy; the other one looks at the joins
-        # and gets the picture's library ready meanwhile.
+        # Mixing, mastering and the slowest encoder keep one core busy; the other one measures the joins
+        # and imports the picture's library meanwhile.
         measured = beside.submit(measure_passages, plan, keys.passages, store, parameters, needless)
         ready = beside.submit(import_matplotlib, cache_folder)
         try:
@@ -312,14 +312,14 @@ def _render_clips(
 
 
 def _note(store: Store, key: str, paths: list[Path], outputs: int) -> None:
-    """Writes down which files a track came out as, so that the next run can compare them."""
+    """Stores names, sizes and digests of a track's files, so that the next run can compare them."""
     entries = [[path.name, path.stat().st_size, file_sha256(path)] for path in paths]
     content = {"outputs": outputs, "files": entries}
     store.put(TRACK_KIND, key, json.dumps(content, separators=(",", ":")).encode())
 
 
 def _known_files(store: Store, key: str, files: TrackFiles) -> dict[str, Any] | None:
-    """The files of a finished track, if all are there and whole, else None."""
+    """Returns the files of a finished track if all exist and are unchanged, else None."""
     payload = store.get(TRACK_KIND, key)
     if payload is None:
         return None

@@ -1,4 +1,4 @@
-"""A session: what several checks, plans and renders have in common.
+"""A session: the store, device and limits that several checks, plans and renders share.
 
 The command line, the library's functions and everything that renders elsewhere are built on it.
 """
@@ -21,14 +21,14 @@ from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.types import Plan
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import check_folder, check_owner, track_files
-from riffcomposer.render.prepare import PreparedSong, examine, prepare_song
+from riffcomposer.render.prepare import PlanOptions, PreparedSong, check_song, prepare_song
 from riffcomposer.render.settings import RenderSettings, section_alone
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.store import Store, default_root
 
 if TYPE_CHECKING:
-    from riffcomposer.render.engine import EngineSource
+    from riffcomposer.render.clip_engine import EngineSource
     from riffcomposer.render.renderer import RenderJob, RenderResult
     from riffcomposer.render.track import Track
 
@@ -48,12 +48,12 @@ class Session:
     raised from any thread or from a signal handler.
 
     Args:
-        store: Where clips are kept, or its folder; the user's own if None.
+        store: The store, or its folder; the user's own if None.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
-        limits: How much a plan may ask for; a generous default if None.
+        limits: The budget; a generous default if None.
         allowed_folders: Folders beside a song's own in which its files may be.
-        observer: Told of progress.
-        stop: Looked at between steps.
+        observer: Called with each event of progress.
+        stop: Checked between steps.
         engines: Makes engines; diffusion engines in this process if None.
     """
 
@@ -70,7 +70,7 @@ class Session:
     ) -> None:
         self.store = store if isinstance(store, Store) else Store(store or default_root())
         self.device = device
-        self.limits = limits
+        self.limits = limits or Limits()
         self.allowed_folders = tuple(allowed_folders)
         self.observer = observer
         self.stop = stop or StopFlag()
@@ -86,7 +86,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Brings the store down to its size if anything was rendered. The session can be used on.
+        """Reduces the store to its size limit if anything was rendered. The session stays usable.
 
         Raises:
             StoreError: An entry cannot be moved or removed.
@@ -95,9 +95,17 @@ class Session:
             self._has_written = False
             self.store.gc(named_by_locks(self.store)[0])
 
+    @property
+    def backend(self) -> str:
+        """The class of device that a render will use, as far as is known before an engine is loaded."""
+        return self._options().backend_for(self.store)
+
+    def _options(self, *, draft: bool = False) -> PlanOptions:
+        return PlanOptions(self.device, draft=draft, limits=self.limits, allowed_folders=self.allowed_folders)
+
     def check(self, song: Path | str) -> list[Diagnostic]:
-        """Everything there is to say about a song, by position. Never raises for a fault of the song."""
-        return examine(Path(song), self.store, device=self.device, allowed_folders=self.allowed_folders)
+        """Returns all faults and warnings of a song, by position; raises none of them."""
+        return check_song(Path(song), self.store, self._options())
 
     def plan(self, song: Song, settings: RenderSettings | None = None) -> PreparedSong:
         """Reads, checks and plans a song, and compares the plan with store and lock.
@@ -106,7 +114,7 @@ class Session:
 
         Raises:
             SongError: The song has faults, or asks for more than the limits.
-            UsageError: A section or a device that is not there.
+            UsageError: The section or the device does not exist.
             ModelError: The checkpoint is not on this disk.
             StoreError: The lock or the store refuses to be read.
         """
@@ -115,10 +123,7 @@ class Session:
         return prepare_song(
             loaded if settings.only is None else section_alone(loaded, settings.only),
             self.store,
-            device=self.device,
-            draft=settings.draft,
-            limits=self.limits,
-            allowed_folders=self.allowed_folders,
+            self._options(draft=settings.draft),
         )
 
     def render(self, song: Song | PreparedSong, settings: RenderSettings | None = None) -> Track:
@@ -126,13 +131,13 @@ class Session:
 
         Args:
             song: The song, its file, or what `plan` gave for the same settings.
-            settings: What a user may say about this render.
+            settings: Options of this render.
 
         Raises:
             SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
                 lock says.
-            UsageError: Settings that do not go together, a section or a device that is not there, or files
-                in the output folder that belong to another song.
+            UsageError: Settings that do not go together, a section or a device that does not exist, or
+                files in the output folder that belong to another song.
             ModelError: The checkpoint is missing or damaged.
             RenderError: Clips failed twice; the others are kept.
             StoreError: The store or the output folder cannot be written. A song's folder that is read-only
@@ -151,24 +156,24 @@ class Session:
         return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
 
     def _made(self, prepared: PreparedSong, settings: RenderSettings) -> tuple[PreparedSong, RenderResult]:
-        """The finished files, and the plan that they were made by."""
-        from riffcomposer.render.engine import DiffusionEngines
+        """Renders a song; returns its plan and the finished files."""
+        from riffcomposer.render.clip_engine import DiffusionEngines
         from riffcomposer.render.renderer import Stopwatch, finished, run
 
         engines = self._engines or DiffusionEngines()
         # torch makes this folder as soon as its compiler is imported; its default is in the system's folder
         # for temporary files.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.store.root / "torch"))
-        # 1. What killed runs left half written goes first, also if there is nothing else to do.
+        # 1. Temporary files of killed runs are removed, even if there is nothing else to do.
         self.store.sweep()
         job = _job(prepared, settings)
         sweep_stale(job.files.folder)
         sweep_stale(prepared.song.path.parent)
-        # 2. Nothing to do: the files of this very track are there, whole.
+        # 2. Nothing to do: this track's files exist and are unchanged.
         watch = Stopwatch()
         result = finished(job, self.store, watch)
         if result is None or (settings.locked and changes(prepared.lock, prepared.plan)):
-            # 3. The plan rests on a guess of the device. Before any work, or any refusal, torch is asked.
+            # 3. The plan relies on a guess of the device; torch is asked before any work or refusal.
             if settings.force or any(each.status != "cached" for each in prepared.assessment.states.values()):
                 StageClock(self.observer, "load", 0, "files")
             backend = engines.backend(self.device)
@@ -178,7 +183,7 @@ class Session:
                 prepared = prepared.planned_for(backend, self.store)
                 job = _job(prepared, settings)
                 result = finished(job, self.store, watch)
-        # 4. Refusals.
+        # 4. Reasons to refuse.
         if settings.locked and (different := changes(prepared.lock, prepared.plan)):
             raise SongError(
                 f"{lock_path(prepared.song.path)}: the lock does not match the song ({different[0]}, "
@@ -190,7 +195,7 @@ class Session:
         check_owner(job.files, prepared.plan.title)
         if prepared.assessment.budget.clips_to_render:
             check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
-        # 5. The work.
+        # 5. The render.
         return prepared, run(
             job,
             self.store,
@@ -201,23 +206,25 @@ class Session:
         )
 
     def _record(self, prepared: PreparedSong, result: RenderResult) -> list[str]:
-        """Writes the lock and remembers it in the store. Gives a warning where the lock cannot be written."""
+        """Writes the lock and notes it in the store. Returns a warning if the lock cannot be written."""
         path = lock_path(prepared.song.path)
         unwritten = _write_lock(path, prepared.plan, result.passage_keys)
         try:
             # Also when there was nothing to do: the run that made the track may have died before this line.
-            self.store.remember_lock(path, {"passage": result.passage_keys, "track": [result.track_key]})
+            self.store.notes.remember_lock(
+                path, {"passage": result.passage_keys, "track": [result.track_key]}
+            )
         except StoreError:
-            # A read-only store that has the whole track: nothing can be evicted from it either.
+            # Nothing can be evicted from a read-only store, so a track that was complete needs no note.
             if result.mastered:
                 raise
         return [unwritten] if unwritten else []
 
     def _remember_backend(self, backend: str) -> None:
-        """Notes what torch found, so that the next plan guesses right; a read-only store goes without."""
+        """Notes what torch found, so that the next plan guesses right; a read-only store notes nothing."""
         if named_device(self.device) == "auto":
             with suppress(StoreError):
-                self.store.remember_backend(guess_basis(), backend)
+                self.store.notes.remember("devices", guess_basis(), backend)
 
 
 def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
@@ -236,10 +243,10 @@ def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
 
 
 def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
-    """Writes a finished song's lock. Gives a warning where the song's folder takes none.
+    """Writes a finished song's lock. Returns a warning if the song's folder cannot be written.
 
     Raises:
-        StoreError: It cannot be written for another reason; the disk is full, for instance.
+        StoreError: It cannot be written for another reason: the disk is full, for instance.
     """
     consequence = "the track is finished, but the song has no record of its clips"
     if not path.parent.is_dir():
@@ -251,10 +258,3 @@ def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
             raise
         return f"{error}; {consequence}"
     return ""
-
-
-def _remember_backend(store: Store, device: str, backend: str) -> None:
-    """Notes what torch found, so that the next plan guesses right; a read-only store just goes without."""
-    if named_device(device) == "auto":
-        with suppress(StoreError):
-            store.remember_backend(guess_basis(), backend)

@@ -1,4 +1,4 @@
-"""What a user may say about one render, apart from the song itself."""
+"""Options of one render."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class RenderSettings:
 
     Attributes:
         out: Folder for the files; None is `renders/` beside the song.
-        formats: Instead of the song's own.
-        only: Render this section alone.
-        draft: Few steps and the fast decoder, same seeds and grid; files are named `NAME.draft.*`.
-        stems: Also write each section and the dry mix as files of their own.
-        locked: Fail if the plan differs from the lock file.
-        force: Render and decode everything again, whatever the store has.
+        formats: Formats to write, if not the song's own.
+        only: Name of the one section to render; None for all.
+        draft: Whether to use fewer steps and the fast decoder, with the same seeds and grid; files are named
+            `NAME.draft.*`.
+        stems: Whether each section is also written on its own, dry and mastered.
+        locked: Whether to fail if the plan differs from the lock file.
+        force: Whether to render and decode everything again, whatever the store has.
     """
 
     out: Path | None = None
@@ -35,7 +36,7 @@ class RenderSettings:
 
 
 def section_alone(song: LoadedSong, name: str) -> LoadedSong:
-    """The song with one section only: the same clips, on a grid that starts with it.
+    """Returns the song with one section only: the same clips, on a grid that starts with it.
 
     Raises:
         UsageError: The song has no section of that name.

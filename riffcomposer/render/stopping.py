@@ -1,4 +1,4 @@
-"""Stopping on purpose: SIGINT and SIGTERM become a flag that the stages look at between steps."""
+"""The stop flag, which SIGINT and SIGTERM raise and stages check between steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from riffcomposer.errors import Cancelled
 
 
 class StopFlag:
-    """A flag that is raised once and then says with which exit code to stop."""
+    """A flag that is raised once, with an exit code."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -24,18 +24,18 @@ class StopFlag:
         self._event.set()
 
     def __call__(self) -> bool:
-        """Whether to stop."""
+        """Whether the flag is raised."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raises `Cancelled` if the flag is up."""
+        """Raises `Cancelled` if the flag is raised."""
         if self._event.is_set():
             raise Cancelled(exit_code=self._exit_code)
 
 
 @contextmanager
 def stop_on_signals(flag: StopFlag) -> Iterator[StopFlag]:
-    """Raises `flag` on SIGINT (130) and SIGTERM (143); a second signal stops at once.
+    """Raises `flag` on SIGINT (130) and SIGTERM (143); a second signal ends the process at once.
 
     Does nothing outside the main thread, where Python allows no handlers.
     """

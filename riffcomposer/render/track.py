@@ -1,4 +1,4 @@
-"""What a render gives back: the finished files, their report, and a player for notebooks."""
+"""A finished track: its files, its report, and a player for notebooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MIME = {"mp3": "audio/mpeg", "ogg": "audio/ogg", "flac": "audio/flac", "wav": "audio/wav"}
 
 _LARGEST_IN_A_PAGE = 16_000_000
-"""Bytes of a file that a notebook's page holds: seven minutes of MP3, two of FLAC."""
+"""Most bytes of a file in a notebook's page: seven minutes of MP3, two of FLAC."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Track:
     """A finished track.
 
     Attributes:
-        title: Of the song.
+        title: The song's title.
         files: The finished files, one for each format.
         report: Content of its `report.json`.
         result: What was rendered, what came from the store, and how long it took.
-        warnings: What did not work out beside the track, a sentence each.
+        warnings: Sentences about what failed besides the track (a lock that cannot be written).
     """
 
     title: str
@@ -40,14 +40,14 @@ class Track:
     warnings: tuple[str, ...] = ()
 
     def audio(self) -> tuple[np.ndarray, int]:
-        """The samples, float32 `[channels, samples]`, and their rate in Hz."""
+        """Returns the samples, float32 `[channels, samples]`, and their rate in Hz."""
         import soundfile
 
         samples, rate = soundfile.read(self.files[0], dtype="float32", always_2d=True)
         return samples.T, rate
 
     def _repr_html_(self) -> str:
-        """A player, for notebooks: the smallest of the files is put into the page if it is not large."""
+        """Returns a player for notebooks; the smallest file is put into the page if it is not too large."""
         path = min(self.files, key=lambda file: file.stat().st_size)
         if path.stat().st_size > _LARGEST_IN_A_PAGE:
             where = f"{escape(str(path))} ({size(path.stat().st_size)}, too large for the page)"

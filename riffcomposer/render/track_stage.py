@@ -1,4 +1,4 @@
-"""The last stage: passages are mixed, mastered, written as files and looked at for the report."""
+"""The last stage: passages are mixed, mastered and written as files."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from riffcomposer.mix.tags import Tags
 
 WRITERS = 2
-"""Formats encoded at once; two keep two cores busy until the slowest one is done."""
+"""Number of formats encoded at once; two keep two cores busy until the slowest one is done."""
 
 
 @dataclass(frozen=True)
 class FinishedTrack:
-    """What came out of the track stage.
+    """The files that the stage wrote, and what was measured on them.
 
     Attributes:
         outputs: The finished files.
         extra: Stems and section files.
         sections: Loudness of each section, measured on the first output, in order.
         layers: Name and loudness of each layer of each section, in the mix before mastering.
-        mix_loudness: Of the mix before mastering.
+        mix_loudness: Loudness of the mix before mastering.
         movement: How much the music of the master moves.
     """
 
@@ -56,10 +56,10 @@ class FinishedTrack:
 
 
 def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Store) -> list[MixPassage]:
-    """The plan's passages as the mix sees them, their audio read from the store block by block.
+    """Returns the plan's passages as the mix sees them, their audio read from the store block by block.
 
     Raises:
-        RenderError: A passage's audio vanished from the store.
+        RenderError: A passage's audio is no longer in the store.
     """
     from riffcomposer.mix.blocks import npy_reader
     from riffcomposer.mix.mixdown import MixPassage, MixSection
@@ -146,17 +146,17 @@ def finish_track(
     """Mixes, masters and writes the files of a track.
 
     Args:
-        plan: The plan.
+        plan: The plan that was rendered.
         song: The song, for chains and targets.
         keys: Key of each passage's audio.
-        store: Where the audio lies.
-        files: What to write.
-        tags: What goes into the files.
-        observer: Told of progress.
-        stop: Looked at between blocks.
+        store: The store that has the audio.
+        files: Names and formats of the files.
+        tags: Tags of the files.
+        observer: Called with each event of progress.
+        stop: Checked between blocks.
 
     Raises:
-        Cancelled: The flag was raised; no output was touched, or the finished ones are whole.
+        Cancelled: The flag was raised; every output is either unchanged or complete.
         DiskFullError, StoreError: A file cannot be written.
     """
     from riffcomposer.mix.markers import Marker, write_labels
@@ -221,7 +221,7 @@ def _write_outputs(
     clock: StageClock,
     stop: StopFlag,
 ) -> tuple[OutputFile, ...]:
-    """Writes one file for each format, side by side: an encoder keeps one core busy for seconds."""
+    """Writes one file for each format, two at a time: an encoder keeps one core busy for seconds."""
     from riffcomposer.mix.encoding import LOSSY
     from riffcomposer.mix.output import write_track
 
@@ -267,7 +267,7 @@ def _write_parts(
     stems: Sequence[AudioReader],
     stop: StopFlag,
 ) -> list[Path]:
-    """Each section mastered, and its share of the dry mix or its layers', as files of their own."""
+    """Writes each section, mastered and as its (or its layers') share of the dry mix, as files."""
     from riffcomposer.mix.blocks import Part
     from riffcomposer.mix.output import write_part, write_stems
 

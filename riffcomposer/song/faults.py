@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.errors import MAX_DIAGNOSTICS
-from riffcomposer.song.language import Layer, Section, Settings, Song
+from riffcomposer.song.language import Layer, Section, Song
+from riffcomposer.song.settings_language import Settings
 from riffcomposer.song.yaml_syntax import key_in_text
 from riffcomposer.text import did_you_mean, nearest, shorten
 

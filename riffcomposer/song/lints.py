@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from riffcomposer.checkpoints.profile import ModelProfile
@@ -185,7 +186,7 @@ def _files(
         yield from _named(song, section.init.name, catalogue.clips, (*path, "path"), "loop", folders)
         clip = catalogue.clips.get(section.init.name) if section.init.kind == "catalogue" else None
         tempo = clip.tempo if clip is not None else section.init.tempo
-        if tempo is not None:
+        if isinstance(tempo, Fraction):
             ratio = song.resolved.tempo / tempo
             if max(ratio, 1 / ratio) > TEMPO_RATIO:
                 message = (

@@ -6,11 +6,12 @@ It expects a song in which `riffcomposer.song.rules` finds no fault.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from fractions import Fraction
+from typing import Any, Literal
 
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.song.fields import StrictModel
-from riffcomposer.song.language import Init, Lora, Point, Section, Song, Transition
+from riffcomposer.song.language import Section, Song
 from riffcomposer.song.merge import Merged, MergedLayer, by_name, merge_layers, merge_section
 from riffcomposer.song.paths import is_path
 from riffcomposer.song.resolved import (
@@ -26,6 +27,7 @@ from riffcomposer.song.resolved import (
     TransitionSpec,
 )
 from riffcomposer.song.score_language import Score
+from riffcomposer.song.settings_language import Init, Lora, Point, Transition
 from riffcomposer.units import Length, exact
 
 SCORE_INIT = "score"
@@ -60,9 +62,17 @@ def _init(init: Init | None) -> InitSpec | None:
         kind="file" if is_path(init.path) else "catalogue",
         name=init.path,
         start=init.start,
-        tempo=None if init.tempo is None else exact(init.tempo),
+        tempo=_own_tempo(init.tempo),
         bars=None if init.bars is None else exact(init.bars),
+        tracks=tuple(init.tracks or ()),
     )
+
+
+def _own_tempo(stated: object) -> Fraction | Literal["auto"] | None:
+    """The tempo of a file: a number in BPM, or `auto`."""
+    if stated == "auto":
+        return "auto"
+    return exact(stated) if isinstance(stated, int | float) else None
 
 
 def _score(stated: Mapping[str, Any]) -> ScoreSpec:

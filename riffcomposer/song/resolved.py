@@ -16,7 +16,7 @@ from riffcomposer.curves import Curve
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.song.effects import Effect
-from riffcomposer.song.language import TransitionType
+from riffcomposer.song.settings_language import TransitionType
 from riffcomposer.units import Length, Meter
 
 
@@ -44,15 +44,17 @@ class InitSpec:
             `score` for music that is composed (see `ScoreSpec`).
         start: Where in the file the loop starts; None for its beginning. Bars and beats are counted
             in the file's own tempo.
-        tempo: The file's own tempo in BPM; None for the song's.
-        bars: Length of the loop in bars of the song's meter; None for one clip of the song's grid.
+        tempo: The file's own tempo in BPM, or `auto` to measure it; None for the song's.
+        bars: Length in bars of the song's meter; None for all bars up to the file's end.
+        tracks: The tracks of a MIDI file that are heard; all if empty.
     """
 
     kind: Literal["catalogue", "file", "score"]
     name: str
     start: Length | None = None
-    tempo: Fraction | None = None
+    tempo: Fraction | Literal["auto"] | None = None
     bars: Fraction | None = None
+    tracks: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True)

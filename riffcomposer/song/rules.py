@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from riffcomposer.diagnostics import Diagnostic, NodePath
-from riffcomposer.media.kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from riffcomposer.media.kinds import IMAGE_SUFFIXES, INIT_SUFFIXES, MIDI_SUFFIXES
 from riffcomposer.song.effects import EFFECTS
 from riffcomposer.song.faults import fault
 from riffcomposer.song.layer_rules import check_layers
@@ -97,18 +97,33 @@ def _score(section: Plain, merged: Merged, path: NodePath, what: str) -> Iterato
         yield fault((*path, "score"), "does-not-apply", message, hint, at_key=True)
 
 
+def _keys_of_init(init: Plain, text: str, path: NodePath) -> Iterator[Diagnostic]:
+    """Checks that the keys of an `init` apply to what it names."""
+    unfit: tuple[str, ...]
+    is_midi = text.lower().endswith(MIDI_SUFFIXES)
+    if not is_path(text):
+        unfit, kind = (
+            ("start", "tempo", "bars", "tracks"),
+            "a loop of the catalogue, a score or none, only to a file",
+        )
+    elif is_midi:
+        unfit, kind = ("tempo",), "a MIDI file, whose notes are played at the song's tempo"
+    else:
+        return
+    for key in unfit:
+        if key in init:
+            yield fault((*path, key), "does-not-apply", f"{key} does not apply to {kind}", at_key=True)
+
+
 def _files(settings: Plain, path: NodePath) -> Iterator[Diagnostic]:
     init = settings.get("init")
     if isinstance(init, dict):
         text = init.get("path")
-        yield from _file(text, (*path, "init", "path"), AUDIO_SUFFIXES + IMAGE_SUFFIXES)
-        if isinstance(text, str) and not is_path(text):
-            for key in ("start", "tempo", "bars"):
-                if key in init:
-                    message = f"{key} does not apply to a loop of the catalogue, only to a file"
-                    yield fault((*path, "init", key), "does-not-apply", message, at_key=True)
+        yield from _file(text, (*path, "init", "path"), INIT_SUFFIXES)
+        if isinstance(text, str):
+            yield from _keys_of_init(init, text, (*path, "init"))
     else:
-        yield from _file(init, (*path, "init"), AUDIO_SUFFIXES + IMAGE_SUFFIXES)
+        yield from _file(init, (*path, "init"), INIT_SUFFIXES)
     yield from _file(settings.get("mask"), (*path, "mask"), IMAGE_SUFFIXES)
     loras = settings.get("lora")
     for index, lora in enumerate(loras if isinstance(loras, list) else []):

@@ -18,7 +18,6 @@ again when that file's size or time of modification changes.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -29,8 +28,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from riffcomposer.errors import StoreError
-from riffcomposer.files import replacing, sweep_stale, write_bytes
-from riffcomposer.store.entries import Collected, Entry, StoreInfo, Verification, listed, remove, walk
+from riffcomposer.files import replacing, sweep_stale
+from riffcomposer.store.notes import Notes
 from riffcomposer.store.sealed_file import (
     DAMAGE,
     SEAL_BYTES,
@@ -43,12 +42,13 @@ from riffcomposer.store.sealed_file import (
     seal_of,
     stamp,
 )
+from riffcomposer.store.store_entries import Collected, Entry, StoreInfo, Verification, listed, remove, walk
 
 DEFAULT_CAP_BYTES = 20 << 30
 DEFAULT_TRASH_DAYS = 7.0
 
 _SUFFIX = ".npy"
-_KIND = re.compile(r"(?!trash$|locks$|devices$)[a-z][a-z-]{0,30}")
+_KIND = re.compile(r"(?!trash$|locks$|devices$|sounds$)[a-z][a-z-]{0,30}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _TOUCH_AFTER_S = 60.0
 
@@ -80,6 +80,9 @@ class Store:
         root: The folder, which the first `put` makes.
         size_cap_bytes: The size to which `gc` reduces the store.
         warn: A function that is called with a sentence once per bad entry; by default it logs.
+
+    Attributes:
+        notes: Who renders from this store, and what device was found.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Store:
         warn: Callable[[str], None] = _log,
     ) -> None:
         self.root = Path(root)
+        self.notes = Notes(self.root)
         self.size_cap_bytes = size_cap_bytes
         self._warn = warn
         self._warned: set[Path] = set()
@@ -165,50 +169,6 @@ class Store:
         with suppress(OSError):
             return sweep_stale(self.root, recursive=True)
         return 0
-
-    def remember_lock(self, lock_path: Path, keys: Mapping[str, Collection[str]] | None = None) -> None:
-        """Records that the song of `lock_path` is rendered from this store, so `gc` keeps its entries.
-
-        Args:
-            lock_path: The lock beside a song; `gc` forgets it once it no longer exists.
-            keys: Keys to keep besides the clips that the lock names (passages), by kind.
-        """
-        place = os.path.abspath(lock_path)
-        lines = [
-            place,
-            *(f"{kind} {key}" for kind, names in sorted((keys or {}).items()) for key in sorted(names)),
-        ]
-        content = os.fsencode("\0".join(lines))
-        path = self.root / "locks" / hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
-        with suppress(OSError):
-            if path.read_bytes() == content:
-                return
-        write_bytes(path, content, durable=False)
-
-    def remembered_locks(self) -> dict[Path, dict[str, set[str]]]:
-        """Returns the locks that used this store and still exist, each with the keys recorded for it."""
-        locks: dict[Path, dict[str, set[str]]] = {}
-        for note in listed(self.root / "locks"):
-            with suppress(OSError):
-                place, *lines = os.fsdecode(note.read_bytes()).split("\0")
-                if place and Path(place).is_file():
-                    keys = locks.setdefault(Path(place), {})
-                    for kind, _, key in (line.partition(" ") for line in lines):
-                        keys.setdefault(kind, set()).add(key)
-        return locks
-
-    def remember_backend(self, basis: str, backend: str) -> None:
-        """Records which class of device torch found, for later guesses from the same `basis`."""
-        write_bytes(self._device_note(basis), backend.encode(), durable=False)
-
-    def known_backend(self, basis: str) -> str | None:
-        """Returns the class of device that a render recorded for `basis`, or None."""
-        with suppress(OSError, UnicodeDecodeError):
-            return self._device_note(basis).read_text(encoding="ascii")
-        return None
-
-    def _device_note(self, basis: str) -> Path:
-        return self.root / "devices" / hashlib.sha256(basis.encode(errors="replace")).hexdigest()[:32]
 
     # Looking after it ---------------------------------------------------------------------
 

@@ -23,8 +23,7 @@ from riffcomposer.synth.drum_machines import KITS, render_drums
 from riffcomposer.synth.effect_chains import EFFECT_CHAINS, Track
 from riffcomposer.synth.foley import render_foley
 from riffcomposer.synth.instrument_effects import reverberate, send_level
-from riffcomposer.synth.soundfont_choice import default_player
-from riffcomposer.synth.soundfont_player import KIT_PROGRAMS, SoundFontPlayer
+from riffcomposer.synth.soundfont_player import KIT_PROGRAMS, SoundFontPlayer, default_player
 from riffcomposer.synth.stereo_placement import left_and_right, side_of
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio, render_notes
 
@@ -243,11 +242,11 @@ def render_piece(
     if roles:
         chosen = [stem for stem in take.stems if stem.part.role in roles]
         mid, side = _mixed(take, chosen, stereo=stereo)
-        floor = np.float32(0), np.float32(0)
-    else:
-        floor = _floor(take)
-    mid = gain * mid + floor[0]
-    return left_and_right(mid, gain * side + floor[1]) if stereo else mid[None]
+    mid, side = gain * mid, gain * side
+    if not roles:
+        mid_floor, side_floor = _floor(take)
+        mid, side = mid + mid_floor, side + side_floor
+    return left_and_right(mid, side) if stereo else mid[None]
 
 
 def render_stems(piece: Piece, duration_s: float, player: SoundFontPlayer | None = None) -> dict[str, Audio]:

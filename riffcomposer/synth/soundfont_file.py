@@ -211,7 +211,7 @@ class SoundFontFile:
     def _bags(
         self, level: str, first: int, last: int
     ) -> Iterator[tuple[dict[int, int], dict[tuple[int, int], int]]]:
-        """Generators and modulators of each zone of a preset (`p`) or an instrument (`i`), global ones merged."""
+        """Generators and modulators of each zone of presets (`p`) or instruments (`i`), global ones added."""
         bags, generators, modulators = (self._records[level + name] for name in ("bag", "gen", "mod"))
         end = INSTRUMENT if level == "p" else SAMPLE
         common: dict[int, int] = {}
@@ -238,7 +238,10 @@ class SoundFontFile:
         Raises:
             ModelError: It cannot be read or decoded.
         """
-        head = self._records["shdr"][number]
+        heads = self._records["shdr"]
+        if number >= len(heads):
+            raise ModelError(f"{self.path}: it has no sample {number}; copy or download the file again")
+        head = heads[number]
         start, end = int(head["start"]), int(head["end"])
         loop = (int(head["loop_start"]), int(head["loop_end"]))
         compressed = bool(head["kind"] & _COMPRESSED)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import UsageError
+from riffcomposer.synth.soundfont_choice import font_path, font_state
 from riffcomposer.synth.soundfont_file import SoundFontFile, Wave, Zone
 from riffcomposer.synth.soundfont_presets import DRUM_BANK, nearest_kit, nearest_program
 from riffcomposer.synth.soundfont_voice import (
@@ -26,6 +28,7 @@ from riffcomposer.synth.soundfont_voice import (
     release_samples,
     tone_key,
 )
+from riffcomposer.synth.stereo_placement import DRUM_PANS
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 KIT_PROGRAMS = {
@@ -116,7 +119,7 @@ class SoundFontPlayer:
         """
         chosen, zones = self._preset(program, font % self.fonts, kit=kit)
         cache = self._caches[chosen]
-        plan = _plan(zones, notes, seconds_per_beat, samples)
+        plan = _plan(zones, notes, seconds_per_beat, samples, kit=kit)
         longest: dict[tuple[float, ...], int] = {}
         for hit in plan:
             longest[hit.tone] = max(longest.get(hit.tone, 0), hit.samples)
@@ -145,8 +148,8 @@ class SoundFontPlayer:
 class _Hit:
     """One note in one zone: when it begins, how long its key is down, and how long it is heard."""
 
-    def __init__(self, note: Note, zone: Zone, at: int, held: int, length: int) -> None:
-        self.note, self.zone, self.at, self.held = note, zone, at, held
+    def __init__(self, note: Note, zone: Zone, at: int, held: int, length: int, lean: float) -> None:
+        self.note, self.zone, self.at, self.held, self.lean = note, zone, at, held, lean
         self.samples = min(length, held + release_samples(zone))
         self.tone = tone_key(zone, note.pitch, note.velocity, note.bend)
         self.choked_at: int | None = None
@@ -164,12 +167,19 @@ class _Hit:
             sound[self.choked_at :] *= falling(_CHOKE_S, length - self.choked_at)
         angle = (min(500, max(-500, self.zone[_PAN])) / 1000 + 0.5) * np.pi / 2
         gain = level(self.zone, self.note.pitch, self.note.velocity)
-        out[0, self.at : self.at + length] += np.float32(gain * np.cos(angle)) * sound
-        out[1, self.at : self.at + length] += np.float32(gain * np.sin(angle)) * sound
+        left, right = gain * np.cos(angle) * (1 - self.lean), gain * np.sin(angle) * (1 + self.lean)
+        out[0, self.at : self.at + length] += np.float32(left) * sound
+        out[1, self.at : self.at + length] += np.float32(right) * sound
 
 
-def _plan(zones: Sequence[Zone], notes: Sequence[Note], seconds_per_beat: float, samples: int) -> list[_Hit]:
-    """Which zone plays when; a note of an exclusive class ends the earlier ones of its class (section 8.1.2)."""
+def _plan(
+    zones: Sequence[Zone], notes: Sequence[Note], seconds_per_beat: float, samples: int, *, kit: bool
+) -> list[_Hit]:
+    """Which zone plays when; a note of an exclusive class ends the earlier ones of its class (section 8.1.2).
+
+    A kit whose drums the font leaves in the centre is spread as `DRUM_PANS` says, at the same level in mono.
+    """
+    pans = DRUM_PANS if kit and not any(zone[_PAN] for zone in zones) else {}
     hits: list[_Hit] = []
     sounding: dict[int, list[_Hit]] = {}
     for note in notes:
@@ -181,7 +191,7 @@ def _plan(zones: Sequence[Zone], notes: Sequence[Note], seconds_per_beat: float,
         for zone in zones:
             if not zone.sounds(note.pitch, note.velocity):
                 continue
-            hit = _Hit(note, zone, at, held, samples - at)
+            hit = _Hit(note, zone, at, held, samples - at, pans.get(note.pitch, 0.0))
             hits.append(hit)
             if zone[_EXCLUSIVE_CLASS]:
                 started.setdefault(zone[_EXCLUSIVE_CLASS], []).append(hit)
@@ -191,3 +201,22 @@ def _plan(zones: Sequence[Zone], notes: Sequence[Note], seconds_per_beat: float,
                     earlier.choked_at = at - earlier.at
             sounding[number] = now
     return hits
+
+
+_player_lock = threading.Lock()
+
+
+def default_player() -> SoundFontPlayer:
+    """A player with the sound font in use, which is loaded once while its file stays the same.
+
+    Raises:
+        ModelError: The file is missing or is not a sound font (see `soundfont_choice.font_path`).
+    """
+    path, size, modified_ns = font_state(font_path())
+    with _player_lock:
+        return _loaded(path, size, modified_ns)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, _size: int, _modified_ns: int) -> SoundFontPlayer:
+    return SoundFontPlayer([path])

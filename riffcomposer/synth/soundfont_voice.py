@@ -150,17 +150,25 @@ def _oscillator(delay_timecents: int, cents: int, samples: int) -> _Curve:
     return np.asarray(1 - 4 * np.abs(phase % 1 - 0.5), np.float64)
 
 
-def _unrolled(wave: Wave, zone: Zone, needed: int) -> Audio:
-    """The sample with its loop repeated, at least `needed` long if it loops, with a sample of margin before it."""
+def _source(wave: Wave, zone: Zone, positions: _Curve) -> tuple[Audio, _Curve]:
+    """What `interpolated` reads for a zone: its sample with margins, and `positions` within it.
+
+    A sample that loops holds its loop twice, and positions after the first pass are brought back into the
+    second; positions after the end of one that does not loop are left out.
+    """
     offset = [zone[fine] + 32768 * zone[coarse] for fine, coarse in ((0, 4), (1, 12), (2, 45), (3, 50))]
     first, last = max(0, offset[0]), len(wave.audio) + min(0, offset[1])
     body = wave.audio[first:last]
+    margin = np.zeros(3, np.float32)
     if wave.loop is not None and zone[54] in (1, 3):
         start, end = wave.loop[0] + offset[2] - first, wave.loop[1] + offset[3] - first
         if 0 <= start < end <= len(body):
-            repeats = max(0, -(-(needed + 4 - end) // (end - start)))
-            body = np.concatenate([body[:end], np.tile(body[start:end], repeats)])
-    return np.concatenate([np.zeros(1, np.float32), body, np.zeros(3, np.float32)])
+            loop, margin = body[start:end], np.resize(body[start:end], 3)
+            body = np.concatenate([body[:end], loop])
+            late = np.searchsorted(positions, end)
+            positions = np.concatenate([positions[:late], end + (positions[late:] - end) % (end - start)])
+    source = np.concatenate([np.zeros(1, np.float32), body, margin])
+    return source, positions[positions < len(source) - 4]
 
 
 def interpolated(source: Audio, positions: _Curve) -> Audio:
@@ -245,9 +253,7 @@ def make_tone(zone: Zone, wave: Wave, key: int, velocity: int, bend: float, samp
         positions = np.concatenate([[0.0], np.cumsum(steps[:-1])])
     else:
         positions = np.arange(samples) * ratio
-    source = _unrolled(wave, zone, int(positions[-1]) + 1)
-    positions = positions[positions < len(source) - 4]
-    audio = interpolated(source, positions)
+    audio = interpolated(*_source(wave, zone, positions))
 
     # 3. Filter, tremolo and the volume envelope.
     cutoff = _modulated(zone, _FILTER_CUTOFF, key, velocity)

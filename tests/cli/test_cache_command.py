@@ -77,7 +77,7 @@ def test_gc_keeps_what_a_lock_names(
     if way == "half merged":
         lock.write_text("<<<<<<< ours\n" + lock.read_text())
     if way == "remembered":
-        store.remember_lock(lock)
+        store.notes.remember_lock(lock)
     paths = {"song": lock.with_suffix(".yaml"), "folder": lock.parent, "remembered": None}.get(way, lock)
     code, found = run(capsys, "gc", "--max-size", 0, "--trash-days", 0, *([paths] if paths else []))
     assert code == 0

@@ -59,7 +59,7 @@ def test_a_starter_song(run: Run, tmp_path: Path) -> None:
     jsonschema.validate(yaml.safe_load(text), schema)
     song = load_song(tmp_path / "my-first_song.yaml")
     assert song.resolved.title == "My First Song"
-    assert {section.init.name for section in song.resolved.sections if section.init} == {"lofi-keys"}
+    assert {section.init.name for section in song.resolved.sections if section.init} == {"score"}
     assert text.count(" # ") > 10
 
 
@@ -79,15 +79,14 @@ def test_every_style_passes_check(
     assert Session().check(path) == []
     song = load_song(path).resolved
     assert song.title == "It's: 'new' #1"
-    assert (song.sections[0].init is not None) is shipped
+    assert song.sections[0].score.style == STYLES[style].score
 
 
 def test_it_fits_the_style(run: Run, tmp_path: Path) -> None:
     assert run("new", "beat.yaml", "--style", "techno", "--title", "Beat: one")[0] == 0
     song = load_song(tmp_path / "beat.yaml").resolved
     assert song.title == "Beat: one"
-    assert song.sections[0].init is not None
-    assert song.sections[0].init.name == "techno-drums"
+    assert song.sections[0].score.style == "techno"
 
 
 def test_a_schema_above_is_used(run: Run, tmp_path: Path) -> None:

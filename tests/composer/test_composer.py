@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from riffcomposer.composer import bass, drums, harmony, melody
 from riffcomposer.composer.arrangement import compose_band, compose_loop
 from riffcomposer.composer.chord_names import parse_chord
-from riffcomposer.composer.entries import schedule
 from riffcomposer.composer.grooves import DRUMS, GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
+from riffcomposer.composer.part_entrances import schedule
 from riffcomposer.composer.piece import Layout
 from riffcomposer.composer.solos import compose_solo
 from riffcomposer.composer.styles import STYLES

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,36 +16,13 @@ from riffcomposer.files import file_sha256
 from riffcomposer.plan.types import ClipJob, InitClip, MaskImage
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
-JOB: dict[str, Any] = {
-    "model_digest": "",
-    "backend": "cpu-float32",
-    "width_frames": 64,
-    "frames_per_quarter": Fraction(32),
-    "clip_quarters": Fraction(2),
-    "prompt_a": "church bells",
-    "prompt_b": "jazz piano trio",
-    "seed_a": 3,
-    "seed_b": 4,
-    "alpha": 0.0,
-    "negative_prompt": "harsh noise",
-    "strength": 0.6,
-    "guidance_scale": 5.0,
-    "num_inference_steps": 10,
-    "scheduler": "ddim",
-}
-
 MakeJob = Callable[..., ClipJob]
-
-
-def make(**fields: Any) -> ClipJob:
-    """`JOB` but for some fields; those of the place (`prompt_a`, `strength` ...) by their flat names."""
-    return clip_job(**{**JOB, **fields})
 
 
 @pytest.fixture(scope="session")
 def make_job() -> MakeJob:
-    """Builds a job that differs from `JOB` where told."""
-    return make
+    """Builds a job that differs from `clip_jobs.FIELDS` where told."""
+    return clip_job
 
 
 @pytest.fixture(scope="session")

@@ -47,11 +47,11 @@ def by_definition(audio: Audio) -> tuple[float, float, float, float]:
     pitch_class = [round(12 * np.log2(f / 440)) % 12 if 80 < f < 2000 else -1 for f in hertz]
     rows: list[NDArray[np.float64]] = []
     for number in range(12):
-        row = magnitude[np.array(pitch_class) == number].sum(axis=0)
+        row: NDArray[np.float64] = np.asarray(magnitude[np.array(pitch_class) == number].sum(axis=0))
         rows.append(np.array([row[frames].mean() for frames in members]))
     chroma = np.array(rows).T
     chroma -= chroma.mean(axis=1)[:, None]
-    alike = np.corrcoef(chroma)
+    alike: NDArray[np.float64] = np.asarray(np.corrcoef(chroma))
     heard: list[int] = []
     for step in range(steps):
         if not heard or max(alike[step, before] for before in heard) < 0.85:
@@ -60,7 +60,7 @@ def by_definition(audio: Audio) -> tuple[float, float, float, float]:
     texture = np.zeros((steps, 24))
     for band in range(24):
         inside = (hertz >= edges[band]) & (hertz < edges[band + 1])
-        row = np.log(magnitude[inside].mean(axis=0) + 1e-6)
+        row = np.log(np.asarray(magnitude[inside].mean(axis=0)) + 1e-6)
         texture[:, band] = [row[frames].mean() for frames in members]
     rms = np.sqrt(np.square(texture - texture.mean(axis=0)).mean(axis=1))
     pairs = alike[np.triu_indices(steps, 1)].mean()

@@ -30,7 +30,38 @@ def codes(whole: dict[str, Any]) -> list[tuple[str, tuple[str | int, ...]]]:
     ],
 )
 def test_variety(part: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    assert codes(song(part)) == [(code, ("sections", 0, field)) for code, field in expected]
+    found = [item for item in codes(song(part)) if item[0] != "repeats-loop"]
+    assert found == [(code, ("sections", 0, field)) for code, field in expected]
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (section("a", bars=8), False),
+        (section("a", bars=9), True),
+        (section("a", bars=9, strength=0.85), True),
+        (section("a", bars=9, strength=0.9), False),
+        ({"name": "a", "prompt": "rain", "init": "none", "bars": 9}, False),
+        (section("a", bars=16, init={"path": "x.wav", "bars": 4}), False),
+        (section("a", bars=17, init={"path": "x.wav", "bars": 4}), True),
+        (section("a", clips=5), True),
+        (section("a", clips=5, walk=[*POINTS[:2], POINTS[2] | {"strength": 0.95}]), False),
+    ],
+)
+def test_a_section_that_repeats_its_loop(part: dict[str, Any], expected: bool) -> None:
+    found = lint_plan(planned(song(part)), read(song(part)).resolved)
+    repeats = [item for item in found if item.code == "repeats-loop"]
+    assert len(repeats) == expected
+    if expected:
+        assert repeats[0].path == ("sections", 0, "clips" if "clips" in part else "bars")
+
+
+def test_what_is_said_of_a_repeated_loop() -> None:
+    [found] = lint_plan(planned(song(section("a", bars=12))), read(song(section("a", bars=12))).resolved)
+    assert found.message == (
+        "section a plays its loop of 2 bars 6 times, and strength 0.5 keeps the loop's harmony each time"
+    )
+    assert found.hint == "give it a longer init, a score, or several sections with other loops"
 
 
 def test_a_crossfade_longer_than_a_clip() -> None:

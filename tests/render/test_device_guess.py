@@ -83,7 +83,9 @@ def test_a_remembered_answer_that_is_no_device_is_ignored(studio: Studio) -> Non
 
 
 def test_limits_hold_for_the_new_plan(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("riffcomposer.render.prepare.Limits", lambda: Limits(jobs=1))
+    # Every `Limits()` without numbers allows a single clip.
+    defaults = Limits.__init__.__defaults__ or ()
+    monkeypatch.setattr(Limits.__init__, "__defaults__", (1, *defaults[1:]))
     with pytest.raises(BudgetError):
         studio.render(metal())
     with Session(store=studio.store, limits=Limits(jobs=100), engines=metal()) as session:
@@ -124,7 +126,7 @@ def test_allow_opens_a_folder_to_check_plan_and_render(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RIFFCOMPOSER_STORE", str(studio.folder / "store"))
-    monkeypatch.setattr("riffcomposer.render.engine.DiffusionEngines", metal)
+    monkeypatch.setattr("riffcomposer.render.clip_engine.DiffusionEngines", metal)
     folder = outside(studio)
     render = ("render", studio.song, "--out", studio.folder / "out", "--progress", "none")
     for command in (("check", studio.song), ("plan", studio.song), render):

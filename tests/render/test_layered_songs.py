@@ -12,6 +12,7 @@ from small_song import FakeEngine, Studio, make_studio
 
 from riffcomposer.cli.main import main
 from riffcomposer.lock.lock_file import changes, lock_path, read_lock
+from riffcomposer.render.prepare import PlanOptions, PreparedSong, prepare_song
 from riffcomposer.render.settings import RenderSettings
 
 SONG = """\
@@ -123,10 +124,10 @@ def test_the_lock_records_each_layer(layered: Studio) -> None:
     layered.render(settings=RenderSettings(locked=True))
 
 
-def test_plan_explains_an_edit_by_layer(layered: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_explains_an_edit_by_layer(layered: Studio) -> None:
     layered.render()
     layered.edit("prompt: rhodes", "prompt: piano")
-    prepared = layered_plan(layered)
+    prepared = planned(layered)
     assert changes(prepared.lock, prepared.plan)[0] == (
         "section both, layer keys, clip 1: another clip than in the lock"
     )
@@ -142,10 +143,8 @@ def test_plan_explains_an_edit_by_layer(layered: Studio, capsys: pytest.CaptureF
     assert found == {("drums", "cached", ()), ("keys", "changed", (("prompt", "rhodes", "piano"),))}
 
 
-def layered_plan(studio: Studio) -> Any:
-    from riffcomposer.render.prepare import prepare_song
-
-    return prepare_song(studio.song, studio.store, device="cpu")
+def planned(studio: Studio) -> PreparedSong:
+    return prepare_song(studio.song, studio.store, PlanOptions(device="cpu"))
 
 
 def test_plan_prints_a_line_for_each_layer(

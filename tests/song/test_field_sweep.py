@@ -70,39 +70,40 @@ def _song(**more: Any) -> str:
     return json.dumps({"sections": [FIRST], **more})
 
 
+def _adapted(where: str, key: str, song: str) -> str:
+    """A song in which this very key applies."""
+    content = json.loads(song)
+    if where == "section":
+        section = content["sections"][1]
+        if key in ("prompt", "strength", "denoising", "mask"):
+            section["init"] = "lofi-keys"
+        if key == "use":
+            content["sections"][0]["name"] = "verse"
+        if key in ("clips", "duration"):
+            del section["bars"]
+        if key == "walk":
+            section.clear()
+        if key == "alpha_power":
+            section["alpha_curve"] = "power"
+    if where == "layer":
+        layer = content["sections"][0]["layers"][0]
+        layer |= {"alpha_power": {"alpha_curve": "power"}, "score": {"init": "score"}}.get(key, {})
+    if where == "defaults" and key == "alpha_power":
+        content["defaults"]["alpha_curve"] = "power"
+    if where == "transition":
+        content["sections"][1]["transition"]["type"] = "bridge" if key == "clips" else "crossfade"
+    if where == "point" and key == "prompt":
+        del content["sections"][0]["prompt"]
+        for point in content["sections"][0]["walk"]:
+            point["prompt"] = "bells"
+    return json.dumps(content)
+
+
 def _fields() -> Iterator[Field]:
     def of(where: str, definition: dict[str, Any], song: str, *path: str | int) -> Iterator[Field]:
         for key, schema in definition["properties"].items():
             required = key in definition.get("required", [])
             yield Field(where, key, _resolved(schema), _adapted(where, key, song), path, required)
-
-    def _adapted(where: str, key: str, song: str) -> str:
-        """A song in which this very key applies."""
-        content = json.loads(song)
-        if where == "section":
-            section = content["sections"][1]
-            if key in ("prompt", "strength", "denoising", "mask"):
-                section["init"] = "lofi-keys"
-            if key == "use":
-                content["sections"][0]["name"] = "verse"
-            if key in ("clips", "duration"):
-                del section["bars"]
-            if key == "walk":
-                section.clear()
-            if key == "alpha_power":
-                section["alpha_curve"] = "power"
-        if where == "layer":
-            layer = content["sections"][0]["layers"][0]
-            layer |= {"alpha_power": {"alpha_curve": "power"}, "score": {"init": "score"}}.get(key, {})
-        if where == "defaults" and key == "alpha_power":
-            content["defaults"]["alpha_curve"] = "power"
-        if where == "transition":
-            content["sections"][1]["transition"]["type"] = "bridge" if key == "clips" else "crossfade"
-        if where == "point" and key == "prompt":
-            del content["sections"][0]["prompt"]
-            for point in content["sections"][0]["walk"]:
-                point["prompt"] = "bells"
-        return json.dumps(content)
 
     yield from of("song", SCHEMA, _song())
     yield from of("defaults", _definition("Settings"), _song(defaults={}), "defaults")

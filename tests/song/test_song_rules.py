@@ -190,7 +190,7 @@ CASES = {
         "is a web address",
     ),
     "defaults: {init: 'a\\b.wav'}\n" + VERSE: (1, "'a\\b.wav'", "bad-path", "forward slashes"),
-    "defaults: {init: keys.mid}\n" + VERSE: (1, "keys.mid", "bad-path", "not a file of the right kind"),
+    "defaults: {init: keys.pdf}\n" + VERSE: (1, "keys.pdf", "bad-path", "not a file of the right kind"),
     "defaults: {mask: mask.tif}\n" + VERSE: (1, "mask.tif", "bad-path", "not a file of the right kind"),
     "defaults: {lora: [style]}\n" + VERSE: (1, "style", "bad-path", ".safetensors"),
     "defaults: {lora: [{path: a.bin}]}\n" + VERSE: (1, "a.bin", "bad-path", ".safetensors"),

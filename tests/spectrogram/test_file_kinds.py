@@ -39,7 +39,7 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "zip": (zipped(), "a ZIP archive; unpack it"),
     "gzip": (gzip.compress(b"<Ableton/>"), "a gzip archive"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj", "a PDF document"),
-    "midi": (b"MThd\0\0\0\x06\0\1\0\2\1\xe0MTrk", "a MIDI file: notes, and no sound; render it"),
+    "midi": (b"MThd\0\0\0\x06\0\1\0\2\1\xe0MTrk", "a MIDI file; it holds notes and no sound: render it"),
     "riff midi": (b"RIFF\x10\0\0\0RMIDdata", "a MIDI file"),
     "soundfont": (b"RIFF\x10\0\0\0sfbkLIST", "a SoundFont"),
     "avi": (b"RIFF\x10\0\0\0AVI LIST", "an AVI film"),

@@ -153,11 +153,11 @@ def test_no_trash_days_empties_it_at_once(store: Store) -> None:
 def test_locks_are_remembered_while_they_exist(store: Store, tmp_path: Path) -> None:
     lock = tmp_path / "söng\nof mine.lock"
     lock.write_text("")
-    store.remember_lock(lock, {"passage": [key(1)]})
-    store.remember_lock(lock, {"passage": [key(2)]})
-    assert store.remembered_locks() == {lock: {"passage": {key(2)}}}
+    store.notes.remember_lock(lock, {"passage": [key(1)]})
+    store.notes.remember_lock(lock, {"passage": [key(2)]})
+    assert store.notes.remembered_locks() == {lock: {"passage": {key(2)}}}
     lock.unlink()
-    assert store.remembered_locks() == {}
+    assert store.notes.remembered_locks() == {}
 
 
 def test_temporaries_of_the_dead_are_swept_and_those_of_the_living_stay(store: Store) -> None:

@@ -196,7 +196,7 @@ def scenario(store: Store) -> None:
     if store.path("passage", FIRST) is None:
         with store.put_file("passage", FIRST) as temporary:
             temporary.write_bytes(b"sound" * 1000)
-    store.remember_lock(store.root.parent / "song.lock")
+    store.notes.remember_lock(store.root.parent / "song.lock")
     store.gc({"clip": PAYLOADS, "passage": PAYLOADS})
 
 

@@ -11,5 +11,4 @@ from riffcomposer.synth.soundfont_player import SoundFontPlayer
 @pytest.fixture(scope="session")
 def player(tmp_path_factory: pytest.TempPathFactory) -> SoundFontPlayer:
     """Plays every preset as a sine."""
-    pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
     return SoundFontPlayer([write_tiny_font(tmp_path_factory.mktemp("font") / "tiny.sf2")])

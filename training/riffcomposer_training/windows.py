@@ -78,4 +78,4 @@ def window_beats(layout: Layout, window: int) -> tuple[float, float]:
 
 def rendered_s(layout: Layout) -> float:
     """Seconds of audio to render: up to the end of the last window and a little more."""
-    return layout.phrase_start_s(layout.phrases - 1) + WINDOW_S + 0.1
+    return layout.phrase_start_s(layout.phrases - 1) + WINDOW_S + 0.35

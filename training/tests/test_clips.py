@@ -27,7 +27,6 @@ from riffcomposer_training.rendering import render_lane
 @pytest.fixture(scope="session")
 def player(tmp_path_factory: pytest.TempPathFactory) -> SoundFontPlayer:
     """Plays every preset as a sine."""
-    pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
     return SoundFontPlayer([write_tiny_font(tmp_path_factory.mktemp("font") / "tiny.sf2")])
 
 
@@ -66,7 +65,6 @@ def test_onsets_are_on_the_beat(player: SoundFontPlayer) -> None:
 
 
 def test_a_collection_is_cut_into_shards_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    pytest.importorskip("tinysoundfont", reason="needs tinysoundfont: pip install --no-deps tinysoundfont")
     font = write_tiny_font(tmp_path / "tiny.sf2")
     out = tmp_path / "clips"
     out.mkdir()

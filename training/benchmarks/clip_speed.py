@@ -1,6 +1,6 @@
 """Times how fast training clips are composed, rendered and turned into mels, on one core.
 
-    python training/benchmarks/clips.py FONTS_FOLDER [pieces]
+    python training/benchmarks/clip_speed.py FONTS_FOLDER [pieces]
 
 Prints CPU time per clip, times real time, and the share of composing, rendering and mel.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from riffcomposer.synth.piece_audio import render
+from riffcomposer.synth.piece_audio import render_piece
 from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE
 from riffcomposer_training import fonts
@@ -38,7 +38,7 @@ def main() -> None:
         piece = compose(1, index).piece
         marks.append(time.process_time())
         layout = piece.layout
-        audio = render(piece, player, rendered_s(layout))
+        (audio,) = render_piece(piece, duration_s=rendered_s(layout), player=player)
         marks.append(time.process_time())
         mels_at(audio, [round(layout.phrase_start_s(each) * SAMPLE_RATE) for each in range(layout.phrases)])
         marks.append(time.process_time())

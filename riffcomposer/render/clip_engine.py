@@ -1,7 +1,7 @@
-"""Engines: what renders clip jobs, and where engines come from.
+"""Engines render clip jobs; an engine source makes engines.
 
-The diffusion engine is `riffcomposer.diffusion.engine.Engine`. Whatever has these methods may take its place:
-a stand-in in tests, or an engine that renders elsewhere.
+The diffusion engine is `riffcomposer.diffusion.engine.Engine`. Any class with these methods can replace it: a
+stand-in in tests, or an engine that renders on other machines.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from riffcomposer.plan.types import ClipJob
 
 
 class ClipEngine(Protocol):
-    """Anything that can render clips: `riffcomposer.diffusion.engine.Engine`, or a stand-in in tests."""
+    """Renders clips: `riffcomposer.diffusion.engine.Engine`, or a stand-in in tests."""
 
     @property
     def backend(self) -> str:
-        """Class of device and number format, as it stands in a clip's key."""
+        """Class of device and number format, as it is in a clip's key."""
         ...
 
     def render(
@@ -32,7 +32,7 @@ class ClipEngine(Protocol):
         """Renders the jobs in any order, each result as soon as it is there.
 
         Yields a key with its level, float32 `[channels, n_mels, width]`, or with something that has
-        a `message` where the clip failed. Raises `Cancelled` between steps once `cancelled()`.
+        a `message` if the clip failed. Raises `Cancelled` between steps once `cancelled()`.
         """
         ...
 
@@ -42,10 +42,10 @@ class ClipEngine(Protocol):
 
 
 class EngineSource(Protocol):
-    """Where engines come from: the diffusion engine, or a stand-in in tests."""
+    """Makes engines: diffusion engines, or stand-ins in tests."""
 
     def backend(self, device: str) -> str:
-        """The class of device and number format of an engine on `device`; loads no model.
+        """Returns the class of device and number format of an engine on `device`; loads no model.
 
         Raises:
             UsageError: The device is not there.

@@ -1,6 +1,6 @@
 """Times `check` and `plan` on a song of 40 sections, as whole processes, and the planning of 2000 jobs.
 
-    python benchmarks/plan.py [--repeats 7]
+    python benchmarks/plan_speed.py [--repeats 7]
 
 The targets are less than 0.5 s each for `check` and `plan`, and less than 1 s for 2000 jobs.
 """

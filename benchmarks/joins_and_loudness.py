@@ -1,8 +1,8 @@
 """Measures joins, loudness, and the time and memory of long tracks.
 
-    python benchmarks/master.py joins    [--preset default]   levels and convergence at joins and seams
-    python benchmarks/master.py loudness                      every format against another library's meter
-    python benchmarks/master.py long     [--minutes 60]       a long track from clips to files: memory, time
+    python benchmarks/joins_and_loudness.py joins [--preset default]  level and convergence at joins and seams
+    python benchmarks/joins_and_loudness.py loudness                  every format against another meter
+    python benchmarks/joins_and_loudness.py long [--minutes 60]       clips to files: memory and time
 
 `joins` and `loudness` use synthetic music, and the images and clips in `../shared/riffusion` if that folder
 exists. The targets are: joins within 0.1 dB in level and 1.5 dB in convergence of the sound around them,

@@ -1,8 +1,8 @@
 """Measures a whole render: real-time factor, time per stage, and memory.
 
-    python benchmarks/render.py                     # a three-minute song of 36 clips, default model
-    python benchmarks/render.py --clips 120         # ten minutes
-    python benchmarks/render.py --song songs/night-bus-home.yaml
+    python benchmarks/render_speed.py                     # a three-minute song of 36 clips, default model
+    python benchmarks/render_speed.py --clips 120         # ten minutes
+    python benchmarks/render_speed.py --song songs/night-bus-home.yaml
 
 It prints figures and has no pass or fail. The song is rendered with an empty store in a temporary folder, and
 then again unchanged. Memory is the peak of the rendering process. For comparison, a few of the same clips are
