@@ -244,6 +244,30 @@ def test_a_layer_that_is_never_heard_is_warned_of() -> None:
     assert (warning.code, warning.path) == ("silent-layer", ("sections", 0, "layers", 0, "from_energy"))
 
 
+def test_a_loop_under_a_layer_that_moves_on_may_repeat() -> None:
+    loop = {"name": "loop", "init": "lofi-keys"}
+    moving, still = (
+        song(layered("verse", loop, {"name": "other", "init": init}, bars=32))
+        for init in ("score", "lofi-keys")
+    )
+    codes = [
+        {warning.code for warning in lint_plan(planned(each), read(each).resolved)}
+        for each in (moving, still)
+    ]
+    assert codes == [set(), {"repeats-loop"}]
+
+
+def test_tracks_of_a_file_change_by_layer_in_the_diff() -> None:
+    old, new = (
+        song(layered("verse", BAND, {"name": "keys", "init": {"path": "a.mid", "tracks": [track]}}))
+        for track in ("Piano", "Organ")
+    )
+    (change,) = diff_songs(read(old).resolved, read(new).resolved).sections
+    assert [(each.field, each.old, each.new) for each in change.changes] == [
+        ("layer keys init", "a.mid tracks=Piano", "a.mid tracks=Organ")
+    ]
+
+
 def test_the_diff_says_what_changed_about_which_layer() -> None:
     old = song(layered(), section("b"))
     new = song(layered("verse", DRUMS | {"strength": 0.3, "pan": -0.5}, BAND), section("b"))
