@@ -152,6 +152,10 @@ class Timebase:
         """Returns the length in whole samples, rounded once."""
         return round_half_up(self.seconds(length) * self.sample_rate)
 
+    def fade(self, length: Length | None, most: int) -> int:
+        """Returns the length of a fade in samples, at most `most`; 0 for none."""
+        return 0 if length is None else min(self.samples(length), most)
+
     def bars(self, length: Length) -> Fraction:
         """Returns the exact length in bars."""
         return self.seconds(length) / self.seconds_per_bar

@@ -13,9 +13,11 @@ from riffcomposer.text import GIB, clock, cut, duration, printable, printable_li
 
 if TYPE_CHECKING:
     from riffcomposer.plan.budget import Limits
+    from riffcomposer.plan.layer_types import PlannedLayer
     from riffcomposer.plan.score_types import SectionScore
     from riffcomposer.plan.types import ClipJob, JobStatus, Plan, PlannedClip
     from riffcomposer.render.prepare import PreparedSong
+    from riffcomposer.song.resolved import ResolvedSection
 
 WORK_TO_DO = 10
 """Exit code of `plan --exit-code` if clips are to be rendered."""
@@ -100,29 +102,55 @@ def described(music: SectionScore) -> str:
     return f"{composition.style} in {composition.key}: {chords} ({music.words.note})"
 
 
+def _prompt(section: ResolvedSection) -> str:
+    prompts = {point.prompt for point in section.points}
+    return f'"{section.points[0].prompt}"' if len(prompts) == 1 else "a walk"
+
+
+def _mixed(layer: PlannedLayer) -> str:
+    """How a layer is mixed, in words: ` (-3 dB, 50 % left)`; nothing for one that is left as it is."""
+    said = []
+    if layer.gain_db:
+        said.append(f"{layer.gain_db:+g} dB")
+    if layer.pan:
+        said.append(f"{abs(layer.pan):.0%} {'left' if layer.pan < 0 else 'right'}")
+    if layer.is_silent:
+        said.append("never heard")
+    elif layer.gate:
+        said.append("waits for energy")
+    return f" ({', '.join(said)})" if said else ""
+
+
 def _print_table(prepared: PreparedSong) -> None:
     plan, states, song = prepared.plan, prepared.assessment.states, prepared.song.resolved
     rows: list[tuple[str, ...]] = []
     styles: list[str] = []
     told: set[int] = set()
     for index, section in enumerate(plan.sections):
-        points = song.sections[section.source].points
-        prompt = f'"{points[0].prompt}"' if len({point.prompt for point in points}) == 1 else "a walk"
-        rows.append(
-            (section.name, bar_range(plan, section.start_sample, section.end_sample), "", prompt, "", "", "")
-        )
+        source = song.sections[section.source]
+        bars = bar_range(plan, section.start_sample, section.end_sample)
+        prompt = f"{len(source.layers)} layers" if source.layers else _prompt(source)
+        rows.append((section.name, bars, "", prompt, "", "", ""))
         styles.append("bold")
         music = plan.scores[index]
         if music is not None and section.source not in told:  # later rounds are variations
             told.add(section.source)
             rows.append(("", "", "score", described(music), "", "", ""))
             styles.append("cyan")
-        for clip in plan.clips:
-            if clip.section == index:
+        for render in source.renders:
+            layer = render.name if source.layers else ""
+            clips = [clip for clip in plan.clips if (clip.section, clip.layer) == (index, layer)]
+            if layer:
+                planned = next(each for each in section.layers if each.name == layer)
+                cost = len({clip.key for clip in clips if states[clip.key].status != "cached"})
+                count = f"{cost} of {len(clips)} clips to render"
+                rows.append((f"  {layer}", bars, "layer", _prompt(render) + _mixed(planned), "", "", count))
+                styles.append("bold")
+            for clip in clips:
                 state = states[clip.key]
                 strength, steps = _steps_text(plan.jobs[clip.key])
-                bars = bar_range(plan, clip.start_sample, clip.start_sample + clip.slot_samples)
-                rows.append(("", bars, _kind(clip), clip.label, strength, steps, _state_text(state)))
+                own = bar_range(plan, clip.start_sample, clip.start_sample + clip.slot_samples)
+                rows.append(("", own, _kind(clip), clip.label, strength, steps, _state_text(state)))
                 styles.append(_STYLES[state.status])
     header = ("section", "bars", "clip", "prompt or walk", "strength", "steps", "state")
     limits_ = (24, 12, 12, 100, 8, 12, 10_000)
@@ -194,8 +222,20 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
                 "end_sample": section.end_sample,
                 "transition": section.transition.type,
                 "transition_samples": section.transition.length_samples,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "gain_db": layer.gain_db,
+                        "pan": layer.pan,
+                        "fade_in_samples": layer.fade_in_samples,
+                        "fade_out_samples": layer.fade_out_samples,
+                        "gate": [{"sample": sample, "gain": gain} for sample, gain in layer.gate],
+                    }
+                    for layer in section.layers
+                ],
                 "clips": [
                     {
+                        "layer": clip.layer or None,
                         "kind": clip.kind,
                         "start_sample": clip.start_sample,
                         "slot_samples": clip.slot_samples,

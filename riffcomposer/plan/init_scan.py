@@ -42,7 +42,8 @@ def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) ->
     for clip in plan.clips:
         init = plan.jobs[clip.key].init
         if isinstance(init, InitClip) and init.kind != "catalogue":
-            places.setdefault(init, song.sections[plan.sections[clip.section].source].where("init"))
+            section = song.sections[plan.sections[clip.section].source]
+            places.setdefault(init, section.render(clip.layer).where("init"))
     return [
         replace(fault, message=f"{shorten(init.name)} {fault.message}", path=where)
         for init, where in places.items()

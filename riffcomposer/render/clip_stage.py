@@ -135,7 +135,6 @@ def render_missing(
 def _labels(plan: Plan) -> dict[str, str]:
     labels: dict[str, str] = {}
     for clip in plan.clips:
-        labels.setdefault(
-            clip.key, f"{plan.sections[clip.section].name} clip {clip.index + 1} ({clip.label})"
-        )
+        name = ", ".join(filter(None, [plan.sections[clip.section].name, clip.layer]))
+        labels.setdefault(clip.key, f"{name} clip {clip.index + 1} ({clip.label})")
     return labels

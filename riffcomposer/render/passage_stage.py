@@ -129,7 +129,7 @@ def decode_passages(
     reports: SimpleQueue[tuple[int, str] | Future[None]] = SimpleQueue()
 
     def decode(key: str, passage: Passage) -> None:
-        name = plan.sections[passage.sections[0]].name
+        name = ", ".join(filter(None, [plan.sections[passage.sections[0]].name, passage.layer]))
         timeline = passage_timeline(plan, passage, store, parameters)
         samples = passage.body_samples + passage.tail_samples
         channels = timeline.channels

@@ -18,7 +18,7 @@ from typing import Any
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.files import file_sha256
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.types import ClipJob, Plan
+from riffcomposer.plan.types import ClipJob, Plan, PlannedSection
 from riffcomposer.render.clip_engine import ClipEngine
 from riffcomposer.render.clip_stage import missing_clips, render_missing
 from riffcomposer.render.events import Observer, StageClock, ignore
@@ -128,6 +128,7 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
                     "fades": [section.fade_in_samples, section.fade_out_samples],
                     "chain": _chain(song.sections[section.source].chain),
                 }
+                | _layers(section, song)
                 for section in plan.sections
             ],
             "total_samples": plan.total_samples,
@@ -138,6 +139,22 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
             "recipe": recipe,
         }
     )
+
+
+def _layers(section: PlannedSection, song: ResolvedSong) -> dict[str, Any]:
+    """How a section's layers are mixed; nothing for a section without layers."""
+    layers = [
+        {
+            "name": layer.name,
+            "gain_db": layer.gain_db,
+            "pan": layer.pan,
+            "fades": [layer.fade_in_samples, layer.fade_out_samples],
+            "gate": [list(point) for point in layer.gate],
+            "chain": _chain(song.sections[section.source].render(layer.name).chain),
+        }
+        for layer in section.layers
+    ]
+    return {"layers": layers} if layers else {}
 
 
 def _chain(chain: tuple[Any, ...]) -> list[Any]:

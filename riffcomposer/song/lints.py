@@ -21,7 +21,7 @@ from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import check_name, is_path, song_file
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
-from riffcomposer.song.resolved import ResolvedSection
+from riffcomposer.song.resolved import ResolvedLayer, ResolvedSection
 from riffcomposer.strength import effective_steps, strength_of
 from riffcomposer.text import did_you_mean, shorten
 from riffcomposer.units import Timebase, exact
@@ -127,8 +127,12 @@ def _settings(song: LoadedSong, section: ResolvedSection, profile: ModelProfile)
         yield song.diagnostic(
             "error", "does-not-apply", message, path, "take it out, or choose another model", key=True
         )
+
+
+def _gain(song: LoadedSong, section: ResolvedSection) -> _Lint:
     if section.gain_db <= SILENT_DB:
-        message = f"at {section.gain_db:g} dB this section is silent"
+        what = "layer" if isinstance(section, ResolvedLayer) else "section"
+        message = f"at {section.gain_db:g} dB this {what} is silent"
         yield song.diagnostic("warning", "silent-section", message, section.where("gain_db"))
 
 
@@ -241,20 +245,22 @@ def lint(
         Errors and warnings by position. What several sections inherit is reported once.
     """
     found: list[Diagnostic] = [*_formats(song), *_curly_quotes(song)]
-    if any(section.loras for section in song.resolved.sections):
+    if any(render.loras for section in song.resolved.sections for render in section.renders):
         from riffcomposer.song.lora_lints import lint_loras  # looks into files; most songs name none
 
         found += lint_loras(song, model_folder, allowed_folders)
     checks: list[Callable[[ResolvedSection], _Lint]] = [
         lambda section: _walk(song, section),
         lambda section: lint_prompts(song, _prompts(song, section)),
-        lambda section: _fades(song, section),
         lambda section: _files(song, section, catalogue, allowed_folders),
     ]
     if profile is not None:
         checks.append(lambda section: _steps(song, section, profile))
         checks.append(lambda section: _settings(song, section, profile))
     for section in song.resolved.sections:
-        for check in checks:
-            found += check(section)
+        for mixed in (section, *section.layers):
+            found += [*_fades(song, mixed), *_gain(song, mixed)]
+        for render in section.renders:
+            for check in checks:
+                found += check(render)
     return in_order(found)

@@ -16,7 +16,7 @@ from riffcomposer.curves import Curve
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.song.effects import Effect
-from riffcomposer.song.language import TransitionType
+from riffcomposer.song.settings_language import TransitionType
 from riffcomposer.units import Length, Meter
 
 
@@ -124,6 +124,7 @@ class ResolvedSection:
         overlap: Shortest crossfade of each clip with the next.
         path: Where the section is written: ("sections", 2).
         origins: Where each stated field is written, by its name; `use` and `defaults` are followed.
+        layers: What is rendered instead of the section itself; empty for a section without layers.
     """
 
     name: str
@@ -150,10 +151,49 @@ class ResolvedSection:
     chain: tuple[Effect, ...]
     path: NodePath
     origins: Mapping[str, NodePath] = field(default_factory=dict, compare=False, repr=False)
+    layers: tuple[ResolvedLayer, ...] = ()
+
+    @property
+    def renders(self) -> tuple[ResolvedSection, ...]:
+        """What is rendered for the section: its layers, or the section itself."""
+        return self.layers or (self,)
+
+    def render(self, layer: str) -> ResolvedSection:
+        """Returns the layer of a name, or the section itself for an empty name."""
+        return next(render for render in self.renders if not layer or render.name == layer)
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether clips of the section start from its score."""
+        return any(render.init is not None and render.init.kind == "score" for render in self.renders)
+
+    @property
+    def score_prompt(self) -> str:
+        """The words that say what is composed: the section's prompt, else those of its layers."""
+        own = self.points[0].prompt
+        if own or not self.layers:
+            return own
+        prompts = [layer.points[0].prompt for layer in self.layers if layer.is_composed]
+        return ", ".join(dict.fromkeys(filter(None, prompts)))
 
     def where(self, name: str) -> NodePath:
         """Returns where the field `name` is written, or the section's path if it is not stated."""
         return self.origins.get(name, self.path)
+
+
+@dataclass(frozen=True)
+class ResolvedLayer(ResolvedSection):
+    """One of several renders of a section that sound together; its name is unique in the section.
+
+    Length, overlap and transition are the section's. Gain, fades and chain are the layer's own.
+
+    Attributes:
+        pan: From -1 (left) to 1 (right).
+        from_energy: Least energy of a bar in which the layer is heard; None if it always is.
+    """
+
+    pan: float = 0.0
+    from_energy: float | None = None
 
 
 @dataclass(frozen=True)
