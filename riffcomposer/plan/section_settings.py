@@ -132,7 +132,7 @@ class SectionSettingsMaker:
         loras = [(lora, self.files(lora.path, "lora", section.where("lora"))) for lora in section.loras]
         return SectionSettings(
             negative_prompt=section.negative_prompt,
-            num_inference_steps=draft_steps(steps, walk) if self.draft else steps,
+            num_inference_steps=draft_steps(steps, walk, section) if self.draft else steps,
             scheduler=section.scheduler or self.profile.scheduler,
             init=self._init(section),
             mask=self._mask(section),
@@ -250,10 +250,13 @@ def between(leaving: SectionSettings, entering: SectionSettings, alpha: float) -
     return near if near.init is not None or far.init is None else replace(near, init=far.init)
 
 
-def draft_steps(steps: int, walk: Walk) -> int:
+def draft_steps(steps: int, walk: Walk, section: ResolvedSection) -> int:
     """Returns about half the steps, so that every point that runs any step still runs at least two."""
     fewer = (steps + 1) // 2
     strengths = [rounded(point.strength) for point in walk.points]
+    if section.init is not None:
+        curves = [point.strength for point in section.points if point.strength is not None]
+        strengths += [rounded(value) for curve in curves for value in curve.values]
     while fewer < steps and any(
         effective_steps(fewer, strength) < min(2, effective_steps(steps, strength)) for strength in strengths
     ):

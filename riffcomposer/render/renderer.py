@@ -27,6 +27,7 @@ from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, p
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
+from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 from riffcomposer.versions import DECODER_VERSION, MIX_VERSION, REPORT_VERSION
@@ -124,7 +125,7 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
                     "body": section.body_start_sample,
                     "end": section.end_sample,
                     "transition": [section.transition.type, section.transition.length_samples],
-                    "gain_db": section.gain_db,
+                    "gain_db": section.gain_db.plain,
                     "fades": [section.fade_in_samples, section.fade_out_samples],
                     "chain": _chain(song.sections[section.source].chain),
                 }
@@ -146,8 +147,8 @@ def _layers(section: PlannedSection, song: ResolvedSong) -> dict[str, Any]:
     layers = [
         {
             "name": layer.name,
-            "gain_db": layer.gain_db,
-            "pan": layer.pan,
+            "gain_db": layer.gain_db.plain,
+            "pan": layer.pan.plain,
             "fades": [layer.fade_in_samples, layer.fade_out_samples],
             "gate": [list(point) for point in layer.gate],
             "chain": _chain(song.sections[section.source].render(layer.name).chain),
@@ -157,8 +158,8 @@ def _layers(section: PlannedSection, song: ResolvedSong) -> dict[str, Any]:
     return {"layers": layers} if layers else {}
 
 
-def _chain(chain: tuple[Any, ...]) -> list[Any]:
-    return [[effect.name, [list(pair) for pair in effect.parameters]] for effect in chain]
+def _chain(chain: tuple[Effect, ...]) -> list[Any]:
+    return [effect.plain for effect in chain]
 
 
 @dataclass(frozen=True)
