@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,9 +67,12 @@ def limits(
 
 def bar_range(plan: Plan, start_sample: int, end_sample: int) -> str:
     """Formats a range of bars as `9-10`, counted from 1 with both ends included; a cut bar as `9.5-10`."""
-    first = start_sample / plan.grid.samples_per_bar + 1
-    last = end_sample / plan.grid.samples_per_bar
-    shown = [float(round(value, 2)) for value in (first, last)]
+    return bars_text(start_sample / plan.grid.samples_per_bar, end_sample / plan.grid.samples_per_bar)
+
+
+def bars_text(start: Fraction, end: Fraction) -> str:
+    """Formats bars counted from 0 up to `end` as `9-10`, counted from 1 with both ends included."""
+    shown = [float(round(value, 2)) for value in (start + 1, end)]
     return f"{shown[0]:g}" if shown[0] >= shown[1] else f"{shown[0]:g}-{shown[1]:g}"
 
 
