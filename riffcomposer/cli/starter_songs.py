@@ -396,7 +396,7 @@ def _drift(starter: Starter) -> str:
       - {{prompt: {_quoted(starter.other)}, seed: 7}}
     bars: 16
     score: {{energy: {{0: 0.35, 16: 0.7}}}}
-    transition: {{type: crossfade, length: 1 bar}}
+    transition: {{type: crossfade, length: 3 beats}}
 
   - name: another place       # another theme has other chords and another melody
     prompt: {_quoted(starter.other)}
@@ -404,7 +404,7 @@ def _drift(starter: Starter) -> str:
     bars: 12
     score: {{theme: B, energy: {{0: 0.7, 12: 0.4}}}}
     gain_db: {{0: 0, 12: -3}}   # numbers may move over the bars
-    transition: {{type: crossfade, length: 1 bar}}
+    transition: {{type: crossfade, length: 3 beats}}
 
   - use: nearer               # the same section again, varied; keys stated here replace its own
     bars: 12
