@@ -107,6 +107,17 @@ def described(music: SectionScore) -> str:
     return f"{composition.style} in {composition.key}: {chords} ({music.words.note})"
 
 
+def _measured(plan: Plan, clips: list[PlannedClip]) -> str:
+    """The tempo of a recording that was measured, in words: `take.flac: 96 BPM measured, 93 % sure`."""
+    from riffcomposer.plan.inits import InitClip
+
+    for clip in clips:
+        init = plan.jobs[clip.key].init
+        if clip.kind == "body" and isinstance(init, InitClip) and init.certainty is not None:
+            return f"{init.name}: {float(init.tempo):g} BPM measured, {100 * init.certainty:.0f} % sure"
+    return ""
+
+
 def _prompt(section: ResolvedSection) -> str:
     prompts = {point.prompt for point in section.points}
     return f'"{section.points[0].prompt}"' if len(prompts) == 1 else "a walk"
@@ -168,6 +179,10 @@ def _print_table(prepared: PreparedSong) -> None:
                     (f"  {layer}", bars, "layer", _prompt(render) + _mixed(planned, render), "", "", count)
                 )
                 styles.append("bold")
+            measured = _measured(plan, clips)
+            if measured:
+                rows.append(("", "", "init", measured, "", "", ""))
+                styles.append("cyan")
             for clip in clips:
                 state = states[clip.key]
                 strength, steps = _steps_text(plan.jobs[clip.key])
