@@ -116,6 +116,11 @@ class Meter:
     def quarters_per_beat(self) -> Fraction:
         return Fraction(4, self.denominator)
 
+    @property
+    def is_compound(self) -> bool:
+        """Whether its beats are felt in threes, as in 6/8, 9/8 and 12/8."""
+        return self.denominator >= 8 and self.numerator > 3 and self.numerator % 3 == 0
+
     def __str__(self) -> str:
         return f"{self.numerator}/{self.denominator}"
 
@@ -151,6 +156,10 @@ class Timebase:
     def samples(self, length: Length) -> int:
         """Returns the length in whole samples, rounded once."""
         return round_half_up(self.seconds(length) * self.sample_rate)
+
+    def fade(self, length: Length | None, most: int) -> int:
+        """Returns the length of a fade in samples, at most `most`; 0 for none."""
+        return 0 if length is None else min(self.samples(length), most)
 
     def bars(self, length: Length) -> Fraction:
         """Returns the exact length in bars."""

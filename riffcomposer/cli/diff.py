@@ -130,22 +130,27 @@ def _plan(song: LoadedSong, files: Any) -> Plan:
     from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.plan.planner import plan_song
     from riffcomposer.render.session import Session
+    from riffcomposer.song.default_init import with_default_init
 
+    model = locate_model(song.resolved.model, song.folder)
     return plan_song(
-        song.resolved,
+        with_default_init(song.resolved, model.profile.default_init),
         song_path=song.path,
-        model=locate_model(song.resolved.model, song.folder),
+        model=model,
         catalogue=catalogue(),
         backend=Session().backend,
         files=files,
     )
 
 
-def clips_to_render(old: Plan, new: Plan) -> dict[str, list[int]]:
-    """Returns [clips that the old version lacks, all clips] of each section, in the new order."""
-    counts: dict[str, list[int]] = {}
+def clips_to_render(old: Plan, new: Plan) -> dict[tuple[str, str], list[int]]:
+    """Returns [clips that the old version lacks, all clips] of each section and layer, in the new order.
+
+    The layer's name is empty for a section without layers.
+    """
+    counts: dict[tuple[str, str], list[int]] = {}
     for clip in new.clips:
-        count = counts.setdefault(new.sections[clip.section].name, [0, 0])
+        count = counts.setdefault((new.sections[clip.section].name, clip.layer), [0, 0])
         count[0] += clip.key not in old.jobs
         count[1] += 1
     return counts
@@ -214,7 +219,7 @@ def register(app: typer.Typer) -> None:
         else:
             new = _version_at(history, new_revision, new_commit, old_commit)
         changes = diff_songs(old.song.resolved, new.song.resolved)
-        counts: dict[str, list[int]] | None = None
+        counts: dict[tuple[str, str], list[int]] | None = None
         why_not = ""
         try:
             old_plan, new_plan = _plan(old.song, old.files), _plan(new.song, new.files)
@@ -233,7 +238,10 @@ def register(app: typer.Typer) -> None:
             again = {name: count for name, count in counts.items() if count[0]}
             rendered = len(new_plan.jobs.keys() - old_plan.jobs.keys())
             lines.append(f"clips to render again: {rendered} of {len(new_plan.jobs)}")
-            lines += [f"    {name}: {count} of {whole}" for name, (count, whole) in again.items()]
+            lines += [
+                f"    {', '.join(filter(None, names))}: {count} of {whole}"
+                for names, (count, whole) in again.items()
+            ]
         for line in lines:
             print_line(printable(line), {"+": "green", "-": "red", "~": "yellow"}.get(line[:1], ""))
 
@@ -243,15 +251,15 @@ def _as_json(
     old: _Version,
     new: _Version,
     changes: SongDiff,
-    counts: dict[str, list[int]] | None,
+    counts: dict[tuple[str, str], list[int]] | None,
     why_not: str,
 ) -> dict[str, Any]:
     def listed(entries: tuple[FieldChange, ...]) -> list[dict[str, str]]:
         return [{"field": entry.field, "old": entry.old, "new": entry.new} for entry in entries]
 
     clips = [
-        {"section": name, "to_render": count, "clips": whole}
-        for name, (count, whole) in (counts or {}).items()
+        {"section": name, "layer": layer or None, "to_render": count, "clips": whole}
+        for (name, layer), (count, whole) in (counts or {}).items()
     ]
     return {
         "song": song,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from riffcomposer.cli.console import print_json, print_line
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.text import GIB, clock, cut, duration, printable, printable_lines, size
 
 if TYPE_CHECKING:
     from riffcomposer.plan.budget import Limits
+    from riffcomposer.plan.layer_types import PlannedLayer
     from riffcomposer.plan.score_types import SectionScore
     from riffcomposer.plan.types import ClipJob, JobStatus, Plan, PlannedClip
     from riffcomposer.render.prepare import PreparedSong
+    from riffcomposer.song.resolved import ResolvedLayer, ResolvedSection
 
 WORK_TO_DO = 10
 """Exit code of `plan --exit-code` if clips are to be rendered."""
@@ -63,9 +67,12 @@ def limits(
 
 def bar_range(plan: Plan, start_sample: int, end_sample: int) -> str:
     """Formats a range of bars as `9-10`, counted from 1 with both ends included; a cut bar as `9.5-10`."""
-    first = start_sample / plan.grid.samples_per_bar + 1
-    last = end_sample / plan.grid.samples_per_bar
-    shown = [float(round(value, 2)) for value in (first, last)]
+    return bars_text(start_sample / plan.grid.samples_per_bar, end_sample / plan.grid.samples_per_bar)
+
+
+def bars_text(start: Fraction, end: Fraction) -> str:
+    """Formats bars counted from 0 up to `end` as `9-10`, counted from 1 with both ends included."""
+    shown = [float(round(value, 2)) for value in (start + 1, end)]
     return f"{shown[0]:g}" if shown[0] >= shown[1] else f"{shown[0]:g}-{shown[1]:g}"
 
 
@@ -100,29 +107,87 @@ def described(music: SectionScore) -> str:
     return f"{composition.style} in {composition.key}: {chords} ({music.words.note})"
 
 
+def _measured(plan: Plan, clips: list[PlannedClip]) -> str:
+    """The tempo of a recording that was measured, in words: `take.flac: 96 BPM measured, 93 % sure`."""
+    from riffcomposer.plan.inits import InitClip
+
+    for clip in clips:
+        init = plan.jobs[clip.key].init
+        if clip.kind == "body" and isinstance(init, InitClip) and init.certainty is not None:
+            return f"{init.name}: {float(init.tempo):g} BPM measured, {100 * init.certainty:.0f} % sure"
+    return ""
+
+
+def _prompt(section: ResolvedSection) -> str:
+    prompts = {point.prompt for point in section.points}
+    return f'"{section.points[0].prompt}"' if len(prompts) == 1 else "a walk"
+
+
+def _gain(curve: Curve) -> str:
+    """A gain in words: `-3 dB`, or `{0: -12, 8: 0} dB`."""
+    return f"{curve.values[0]:+g} dB" if curve.is_level else f"{curve} dB"
+
+
+def _pan(curve: Curve) -> str:
+    """A pan in words: `50 % left`, or `pan {0: -0.5, 8: 0.5}`."""
+    if not curve.is_level:
+        return f"pan {curve}"
+    return f"{abs(curve.values[0]):.0%} {'left' if curve.values[0] < 0 else 'right'}"
+
+
+def _mixed(layer: PlannedLayer, stated: ResolvedLayer) -> str:
+    """How a layer is mixed, in words: ` (-3 dB, 50 % left)`; nothing for one that is left as it is."""
+    said = []
+    if stated.gain_db != ZERO:
+        said.append(_gain(stated.gain_db))
+    if stated.pan != ZERO:
+        said.append(_pan(stated.pan))
+    if layer.is_silent:
+        said.append("never heard")
+    elif layer.gate:
+        said.append("waits for energy")
+    return f" ({', '.join(said)})" if said else ""
+
+
 def _print_table(prepared: PreparedSong) -> None:
+    from riffcomposer.song.resolved import ResolvedLayer
+
     plan, states, song = prepared.plan, prepared.assessment.states, prepared.song.resolved
     rows: list[tuple[str, ...]] = []
     styles: list[str] = []
     told: set[int] = set()
     for index, section in enumerate(plan.sections):
-        points = song.sections[section.source].points
-        prompt = f'"{points[0].prompt}"' if len({point.prompt for point in points}) == 1 else "a walk"
-        rows.append(
-            (section.name, bar_range(plan, section.start_sample, section.end_sample), "", prompt, "", "", "")
-        )
+        source = song.sections[section.source]
+        bars = bar_range(plan, section.start_sample, section.end_sample)
+        prompt = f"{len(source.layers)} layers" if source.layers else _prompt(source)
+        prompt += f" ({_gain(source.gain_db)})" if source.gain_db != ZERO else ""
+        rows.append((section.name, bars, "", prompt, "", "", ""))
         styles.append("bold")
         music = plan.scores[index]
         if music is not None and section.source not in told:  # later rounds are variations
             told.add(section.source)
             rows.append(("", "", "score", described(music), "", "", ""))
             styles.append("cyan")
-        for clip in plan.clips:
-            if clip.section == index:
+        for render in source.renders:
+            layer = render.name if isinstance(render, ResolvedLayer) else ""
+            clips = [clip for clip in plan.clips if (clip.section, clip.layer) == (index, layer)]
+            if isinstance(render, ResolvedLayer):
+                planned = next(each for each in section.layers if each.name == layer)
+                cost = len({clip.key for clip in clips if states[clip.key].status != "cached"})
+                count = f"{cost} of {len(clips)} clips to render"
+                rows.append(
+                    (f"  {layer}", bars, "layer", _prompt(render) + _mixed(planned, render), "", "", count)
+                )
+                styles.append("bold")
+            measured = _measured(plan, clips)
+            if measured:
+                rows.append(("", "", "init", measured, "", "", ""))
+                styles.append("cyan")
+            for clip in clips:
                 state = states[clip.key]
                 strength, steps = _steps_text(plan.jobs[clip.key])
-                bars = bar_range(plan, clip.start_sample, clip.start_sample + clip.slot_samples)
-                rows.append(("", bars, _kind(clip), clip.label, strength, steps, _state_text(state)))
+                own = bar_range(plan, clip.start_sample, clip.start_sample + clip.slot_samples)
+                rows.append(("", own, _kind(clip), clip.label, strength, steps, _state_text(state)))
                 styles.append(_STYLES[state.status])
     header = ("section", "bars", "clip", "prompt or walk", "strength", "steps", "state")
     limits_ = (24, 12, 12, 100, 8, 12, 10_000)
@@ -170,7 +235,7 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
     from riffcomposer.strength import effective_steps
 
     plan, states, budget = prepared.plan, prepared.assessment.states, prepared.assessment.budget
-    grid = plan.grid
+    grid, song = plan.grid, prepared.song.resolved
     return {
         "song": str(plan.song_path),
         "title": plan.title,
@@ -194,8 +259,23 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
                 "end_sample": section.end_sample,
                 "transition": section.transition.type,
                 "transition_samples": section.transition.length_samples,
+                "gain_db": song.sections[section.source].gain_db.plain,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "gain_db": stated.gain_db.plain,
+                        "pan": stated.pan.plain,
+                        "fade_in_samples": layer.fade_in_samples,
+                        "fade_out_samples": layer.fade_out_samples,
+                        "gate": [{"sample": sample, "gain": gain} for sample, gain in layer.gate],
+                    }
+                    for layer, stated in zip(
+                        section.layers, song.sections[section.source].layers, strict=True
+                    )
+                ],
                 "clips": [
                     {
+                        "layer": clip.layer or None,
                         "kind": clip.kind,
                         "start_sample": clip.start_sample,
                         "slot_samples": clip.slot_samples,

@@ -14,6 +14,8 @@ never trusted: keys are computed again, and a line whose fields do not give its 
     body 0 27ab... {"alpha":0.0,"seed_a":7,"seed_b":7}
     body 1 c901... {"alpha":0.25,"seed_a":7,"seed_b":8}
     passage 77de...
+
+A section with layers has such a block for each of them, which begins with `section "verse" layer "drums"`.
 """
 
 from __future__ import annotations
@@ -76,23 +78,30 @@ def lock_text(plan: Plan, passages: Sequence[str] = ()) -> str:
     lines = [_HEAD, _NOTE]
     for digest in sorted({job.model_digest for job in plan.jobs.values()}):
         lines.append(f"model {_json(plan.model)} {digest}")
-    starts = {passage.sections[0]: key for passage, key in zip(plan.passages, passages, strict=False)}
-    by_section: dict[int, list[tuple[Position, str]]] = {}
+    starts = {
+        (passage.sections[0], passage.layer): key
+        for passage, key in zip(plan.passages, passages, strict=False)
+    }
+    blocks: dict[tuple[int, str], list[tuple[Position, str]]] = {
+        (index, layer): []
+        for index, section in enumerate(plan.sections)
+        for layer in [each.name for each in section.layers] or [""]
+    }
     for position, clip in positions(plan):
-        by_section.setdefault(clip.section, []).append((position, clip.key))
+        blocks[clip.section, clip.layer].append((position, clip.key))
     fields = {key: job_fields(job) for key, job in plan.jobs.items()}
-    for index, section in enumerate(plan.sections):
-        clips = by_section.get(index, [])
+    for (index, layer), clips in blocks.items():
         files = {(file.name, file.sha256) for _, key in clips for file in plan.jobs[key].files}
         shared = _shared([fields[key] for _, key in clips])
-        lines += ["", f"section {_json(section.name)}"]
+        name = _json(plan.sections[index].name)
+        lines += ["", f"section {name} layer {_json(layer)}" if layer else f"section {name}"]
         lines += [f"file {_json(name)} {digest}" for name, digest in sorted(files)]
         lines += [f"with {name} {_json(value)}" for name, value in sorted(shared.items())]
-        for (_, kind, number), key in clips:
+        for position, key in clips:
             own = {name: value for name, value in fields[key].items() if name not in shared}
-            lines.append(f"{kind} {number} {key} {_json(own)}")
-        if index in starts:
-            lines.append(f"passage {starts[index]}")
+            lines.append(f"{position.kind} {position.number} {key} {_json(own)}")
+        if (index, layer) in starts:
+            lines.append(f"passage {starts[index, layer]}")
     return "\n".join(lines) + "\n"
 
 
@@ -154,8 +163,9 @@ def changes(lock: Lock, plan: Plan) -> list[str]:
 
 
 def _words(position: Position) -> str:
-    name, kind, number = position
-    return f"section {name}, {'clip' if kind == 'body' else kind + ' clip'} {number + 1}"
+    layer = f", layer {position.layer}" if position.layer else ""
+    kind = "clip" if position.kind == "body" else f"{position.kind} clip"
+    return f"section {position.section}{layer}, {kind} {position.number + 1}"
 
 
 def _json(value: Any) -> str:
@@ -191,7 +201,7 @@ def _parse(text: str) -> Lock:
     clips: dict[Position, Recorded] = {}
     names: dict[str, str] = {}
     untrue = 0
-    section: str | None = None
+    block: tuple[str, str] | None = None
     shared: dict[str, Any] = {}
     for number, ended in enumerate(lines[1:], start=2):
         line = ended.rstrip("\r")
@@ -199,22 +209,31 @@ def _parse(text: str) -> Lock:
         if not line or word in ("#", "passage"):
             continue
         if word == "section":
-            section, shared = _decoded(line[8:], str, number), {}
+            block, shared = _block(line[8:], number), {}
         elif word == "with":
             name, _, value = line[5:].partition(" ")
             shared[name] = json.loads(value)
         elif match := _NAMED.fullmatch(line):
             names[match[3]] = _decoded(match[2], str, number)
-        elif (match := _CLIP.fullmatch(line)) and section is not None:
+        elif (match := _CLIP.fullmatch(line)) and block is not None:
             recorded = Recorded(match[3], {**shared, **_decoded(match[4], dict, number)})
             if fields_key(recorded.fields) == recorded.key:
-                clips[section, match[1], int(match[2])] = recorded
+                clips[Position(*block, match[1], int(match[2]))] = recorded
             else:
                 untrue += 1
         else:
             raise ValueError(f"line {number} is no line of a lock")
     damage = f"{untrue} clips of the lock do not match their own keys and are ignored" if untrue else ""
     return Lock(True, clips, names, damage)
+
+
+def _block(text: str, number: int) -> tuple[str, str]:
+    """The names of the section and the layer that a `section` line begins."""
+    section, end = json.JSONDecoder().raw_decode(text)
+    layer = _decoded(text[end + 7 :], str, number) if text[end:].startswith(" layer ") else ""
+    if not isinstance(section, str) or (text[end:].strip() and not layer):
+        raise ValueError(f"line {number} holds another kind of value")
+    return section, layer
 
 
 def _decoded(text: str, kind: type, number: int) -> Any:

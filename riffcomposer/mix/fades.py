@@ -7,10 +7,14 @@ fade, so that a fade of any length is symmetric: `falling(n) == rising(n)[::-1]`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from riffcomposer.mix.blocks import Audio
 
 Shape = Literal["equal_power", "linear", "smooth"]
 
@@ -48,3 +52,38 @@ def falling(shape: Shape, positions: NDArray[np.int64], length: int) -> NDArray[
 def db_to_gain(level_db: float) -> float:
     """Converts decibels to an amplitude factor."""
     return float(10 ** (level_db / 20))
+
+
+@dataclass(frozen=True)
+class Fade:
+    """A gain that rises or falls, from an absolute sample on."""
+
+    shape: Shape
+    start: int
+    length: int
+    falls: bool
+
+    def gain(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The gain at absolute samples."""
+        curve = falling if self.falls else rising
+        return curve(self.shape, positions - self.start, self.length)
+
+
+def section_fades(start: int, end: int, fade_in_samples: int, fade_out_samples: int) -> list[Fade]:
+    """The fades at the ends of a section from `start` to `end`; none for a length of 0."""
+    fades = []
+    if fade_in_samples:
+        fades.append(Fade("smooth", start, fade_in_samples, False))
+    if fade_out_samples:
+        fades.append(Fade("smooth", end - fade_out_samples, fade_out_samples, True))
+    return fades
+
+
+def under(audio: Audio, fades: Sequence[Fade], start: int) -> Audio:
+    """Audio that begins at `start` under the product of the fades; untouched where all are one."""
+    stop = start + audio.shape[1]
+    for fade in fades:
+        over = start >= fade.start + fade.length if not fade.falls else stop <= fade.start
+        if not over:
+            audio = audio * fade.gain(np.arange(start, stop))
+    return audio

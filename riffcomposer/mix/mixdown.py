@@ -4,6 +4,8 @@ A passage is decoded audio. Its sections are cut from it with windows that add u
 own chains, and are summed at their absolute positions. Passages are joined by equal-power fades. Only one
 block of one section is in memory at a time.
 
+A section may be made of layers, which are mixed first (see `riffcomposer.mix.layers`).
+
 The order in a section is window, chain, gain, fades. So after a cut or a crossfade a reverb rings on over the
 next section, and a fade out fades its reverb too.
 """
@@ -11,16 +13,16 @@ next section, and a fade out fades its reverb too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from riffcomposer.curves import Curve
 from riffcomposer.errors import AudioError
+from riffcomposer.mix.automation import gains
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, ScratchAudio, as_reader, read_padded
 from riffcomposer.mix.chain import Chain, EffectLike
-from riffcomposer.mix.fades import Shape, db_to_gain, falling, rising
+from riffcomposer.mix.fades import Fade, section_fades, under
+from riffcomposer.mix.layers import LayerSource, MixLayer, sum_of_layers
 from riffcomposer.mix.stereo import WideReader
 from riffcomposer.units import cut_samples
 
@@ -41,14 +43,16 @@ class MixSection:
     Attributes:
         entry_samples: Length of its entry, from `start_sample` on: the fade of a cut or a
             crossfade, or the length of the bridge, over which gain and chain change.
-        chain: Effects in order; anything with `name` and `parameters`.
+        gain_db: A number, or a curve over absolute samples.
+        chain: Effects in order; anything with `name` and `parameters`. Curves among them are over absolute
+            samples.
     """
 
     name: str
     start_sample: int
     end_sample: int
     entry_samples: int = 0
-    gain_db: float = 0.0
+    gain_db: float | Curve = 0.0
     fade_in_samples: int = 0
     fade_out_samples: int = 0
     chain: tuple[EffectLike, ...] = ()
@@ -60,32 +64,25 @@ class MixPassage:
 
     Attributes:
         audio: `[channels, body_samples + tail_samples]` from `start_sample` on: an array or a
-            reader (see `riffcomposer.mix.blocks`).
+            reader (see `riffcomposer.mix.blocks`), or the layers of its only section, each with such audio.
         body_samples: Length of the passage without its tail.
         tail_samples: Samples after the body, which sound under the next passage's first fade.
         wraps: Whether the passage is a whole loop, whose audio continues from its end into its start.
     """
 
-    audio: Audio | AudioReader
+    audio: Audio | AudioReader | tuple[MixLayer, ...]
     start_sample: int
     body_samples: int
     sections: tuple[MixSection, ...]
     tail_samples: int = 0
     wraps: bool = False
 
-
-@dataclass(frozen=True)
-class _Fade:
-    """A gain that rises or falls, from an absolute sample on."""
-
-    shape: Shape
-    start: int
-    length: int
-    falls: bool
-
-    def gain(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        curve = falling if self.falls else rising
-        return curve(self.shape, positions - self.start, self.length)
+    @property
+    def sounds(self) -> list[AudioReader]:
+        """The audio of the passage, or of each of its layers."""
+        if isinstance(self.audio, tuple):
+            return [as_reader(layer.audio) for layer in self.audio]
+        return [as_reader(self.audio)]
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,16 @@ class _Channel:
     reader: AudioReader
     passage_start: int
     stop: int
-    windows: tuple[_Fade, ...]
+    windows: tuple[Fade, ...]
     circular: bool
     wraps: bool
+    layers: tuple[LayerSource, ...] = ()
+
+    @property
+    def stems(self) -> list[_Channel]:
+        """What has a stem of its own: each layer by itself, or the section."""
+        alone = [replace(source, layer=replace(source.layer, meter=None)) for source in self.layers]
+        return [replace(self, layers=(source,)) for source in alone] or [self]
 
 
 def mixdown(
@@ -119,8 +123,9 @@ def mixdown(
         stereo_width: For mono passages, 0..1; stereo ones keep their own picture.
         loop: Whether what rings beyond the end is added to the start.
         path: The scratch file to make.
-        stem_paths: None, or one file for each section, in order: its share of the mix, as long as
-            the track, so that the stems add up to it.
+        stem_paths: None, or one file for each section and each layer of one, in order: its share of the mix,
+            as long as the track, so that the stems add up to it. A layer's stem passes through the chain of
+            its section by itself, so this is true of layers where that chain is linear.
         progress: See `Progress`.
 
     Returns:
@@ -132,25 +137,33 @@ def mixdown(
     """
     _check(passages, total_samples)
     channels = list(_channels(passages, total_samples, sample_rate, stereo_width, loop))
-    if stem_paths and len(stem_paths) != len(channels):
-        raise AudioError(f"{len(channels)} sections need {len(channels)} stem files, got {len(stem_paths)}")
+    count = sum(len(channel.stems) for channel in channels)
+    if stem_paths and len(stem_paths) != count:
+        raise AudioError(f"{count} sections and layers need as many stem files, got {len(stem_paths)}")
     mix = ScratchAudio(path, 2, total_samples)
     stems = [ScratchAudio(stem_path, 2, total_samples) for stem_path in stem_paths]
-    for index, channel in enumerate(channels):
+    waiting = iter(stems)
+    for channel in channels:
+        alone = channel.stems if stems else []
+        targets = [mix] if len(alone) != 1 else [mix, next(waiting)]
         for position, block in _play(channel, sample_rate):
             for start, part in _place(position, block, total_samples, loop):
-                mix.add(start, part)
-                if stems:
-                    stems[index].add(start, part)
+                for target in targets:
+                    target.add(start, part)
             if progress is not None:
                 progress(min(position, total_samples), total_samples)
+        for layer in alone if len(alone) > 1 else ():
+            stem = next(waiting)
+            for position, block in _play(layer, sample_rate):
+                for start, part in _place(position, block, total_samples, loop):
+                    stem.add(start, part)
     return mix, stems
 
 
 def _check(passages: Sequence[MixPassage], total_samples: int) -> None:
     position = 0
     for number, passage in enumerate(passages, 1):
-        samples = as_reader(passage.audio).samples
+        samples = min(sound.samples for sound in passage.sounds)
         if passage.start_sample != position:
             raise AudioError(
                 f"passage {number} starts at sample {passage.start_sample}, where {position} was expected"
@@ -160,6 +173,8 @@ def _check(passages: Sequence[MixPassage], total_samples: int) -> None:
                 f"passage {number} has {samples} samples of audio and needs "
                 f"{passage.body_samples + passage.tail_samples}"
             )
+        if isinstance(passage.audio, tuple) and (len(passage.sections) != 1 or passage.wraps):
+            raise AudioError(f"passage {number} has layers, which belong to one section that does not wrap")
         for section in passage.sections:
             if section.start_sample != position:
                 raise AudioError(
@@ -178,29 +193,31 @@ def _channels(
 ) -> Iterator[_Channel]:
     """Decides the windows of every section."""
     for number, passage in enumerate(passages):
-        reader = WideReader(as_reader(passage.audio), stereo_width, sample_rate, wraps=passage.wraps)
+        readers = [
+            WideReader(sound, stereo_width, sample_rate, wraps=passage.wraps) for sound in passage.sounds
+        ]
         sections = passage.sections
         following = passages[(number + 1) % len(passages)]
         for index, section in enumerate(sections):
-            windows: list[_Fade] = []
+            windows: list[Fade] = []
             stop = section.end_sample
             # 1. The fade in.
             if index > 0 or (passage.wraps and len(sections) > 1):
-                windows.append(_Fade("linear", section.start_sample, _glide(section, sample_rate), False))
+                windows.append(Fade("linear", section.start_sample, _glide(section, sample_rate), False))
             elif number == 0 and not loop:
-                windows.append(_Fade("smooth", 0, round(sample_rate * START_FADE_MS / 1000), False))
+                windows.append(Fade("smooth", 0, round(sample_rate * START_FADE_MS / 1000), False))
             elif not passage.wraps:
-                windows.append(_Fade("equal_power", section.start_sample, section.entry_samples, False))
+                windows.append(Fade("equal_power", section.start_sample, section.entry_samples, False))
             # 2. The fade out, under the fade in of whatever comes next.
             if index + 1 < len(sections) or (passage.wraps and len(sections) > 1):
                 entry = _glide(sections[(index + 1) % len(sections)], sample_rate)
-                windows.append(_Fade("linear", section.end_sample, entry, True))
+                windows.append(Fade("linear", section.end_sample, entry, True))
                 stop += entry
             elif number + 1 == len(passages) and not loop:
                 length = min(
                     round(sample_rate * END_FADE_MS / 1000), section.end_sample - section.start_sample
                 )
-                windows.append(_Fade("smooth", total_samples - length, length, True))
+                windows.append(Fade("smooth", total_samples - length, length, True))
             elif not passage.wraps:
                 entry = following.sections[0].entry_samples
                 if entry > passage.tail_samples:
@@ -208,12 +225,17 @@ def _channels(
                         f"section {section.name!r} sounds on for {passage.tail_samples} samples, "
                         f"and the fade into {following.sections[0].name!r} takes {entry}"
                     )
-                windows.append(_Fade("equal_power", section.end_sample, entry, True))
+                windows.append(Fade("equal_power", section.end_sample, entry, True))
                 stop += entry
             circular = passage.wraps and len(sections) == 1
-            yield _Channel(
-                section, reader, passage.start_sample, stop, tuple(windows), circular, passage.wraps
+            begin = passage.start_sample
+            layers = tuple(
+                LayerSource(layer, reader, begin, section.start_sample, section.end_sample, tuple(windows))
+                for layer, reader in zip(
+                    passage.audio if isinstance(passage.audio, tuple) else (), readers, strict=False
+                )
             )
+            yield _Channel(section, readers[0], begin, stop, tuple(windows), circular, passage.wraps, layers)
 
 
 def _glide(section: MixSection, sample_rate: int) -> int:
@@ -223,41 +245,38 @@ def _glide(section: MixSection, sample_rate: int) -> int:
 
 def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
     """Yields one section's sound: absolute positions (also after the track's end) and audio."""
-    section, chain = channel.section, Chain(channel.section.chain, sample_rate)
-    fades = []
-    if section.fade_in_samples:
-        fades.append(_Fade("smooth", section.start_sample, section.fade_in_samples, False))
-    if section.fade_out_samples:
-        start = section.end_sample - section.fade_out_samples
-        fades.append(_Fade("smooth", start, section.fade_out_samples, True))
+    section = channel.section
+    # A loop of one section: the chain hears the end before the start, and needs no tail.
+    warm_up = round(LOOP_WARM_UP_SECONDS * sample_rate) if channel.circular and section.chain else 0
+    first = section.start_sample - warm_up
+    loop = (section.start_sample, section.end_sample) if channel.circular else None
+    chain = Chain(section.chain, sample_rate, start=first, loop=loop)
+    fades = section_fades(
+        section.start_sample, section.end_sample, section.fade_in_samples, section.fade_out_samples
+    )
 
     def through_chain() -> Iterator[Audio]:
-        offset = channel.passage_start
-        for start in range(first, channel.stop, BLOCK_SAMPLES):
-            stop = min(start + BLOCK_SAMPLES, channel.stop)
-            audio = read_padded(channel.reader, start - offset, stop - offset, wraps=channel.wraps)
-            yield chain.push(_under(audio, channel.windows, start))
+        if channel.layers:
+            for block in sum_of_layers(channel.layers, channel.stop, sample_rate):
+                yield chain.push(block)
+        else:
+            offset = channel.passage_start
+            for start in range(first, channel.stop, BLOCK_SAMPLES):
+                stop = min(start + BLOCK_SAMPLES, channel.stop)
+                audio = read_padded(channel.reader, start - offset, stop - offset, wraps=channel.wraps)
+                yield chain.push(under(audio, channel.windows, start))
         if not channel.circular:
             yield from chain.tail()
 
-    # A loop of one section: the chain hears the end before the start, and needs no tail.
-    warm_up = round(LOOP_WARM_UP_SECONDS * sample_rate) if channel.circular and section.chain else 0
-    position = first = section.start_sample - warm_up
+    position = first
     for block in through_chain():
         audible = block[:, max(0, section.start_sample - position) :]
         position += block.shape[1]
         start = position - audible.shape[1]
-        yield start, _under(audible, fades, start) * np.float32(db_to_gain(section.gain_db))
-
-
-def _under(audio: Audio, fades: Sequence[_Fade], start: int) -> Audio:
-    """Returns audio multiplied by the fades; blocks in which all of them are 1 stay as they are."""
-    stop = start + audio.shape[1]
-    for fade in fades:
-        over = start >= fade.start + fade.length if not fade.falls else stop <= fade.start
-        if not over:
-            audio = audio * fade.gain(np.arange(start, stop))
-    return audio
+        yield (
+            start,
+            under(audible, fades, start) * gains(section.gain_db, start, audible.shape[1], sample_rate),
+        )
 
 
 def _place(position: int, block: Audio, total_samples: int, loop: bool) -> Iterator[tuple[int, Audio]]:

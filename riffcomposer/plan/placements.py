@@ -35,6 +35,11 @@ class Placement:
     is_entered: bool
 
     @property
+    def body_bar(self) -> Fraction:
+        """The bar at which its bridge ends and its own bars begin."""
+        return self.bar + self.bridge_bars
+
+    @property
     def end_bar(self) -> Fraction:
         return self.bar + self.bridge_bars + self.body_bars
 
@@ -64,7 +69,8 @@ def arrange(song: ResolvedSong, grid: Grid, limits: Limits) -> tuple[Placement, 
         name = _unique(song.sections[placement.source].name, placement.round, names)
         names.add(name)
         placements.append(replace(placement, name=name, bridge_bars=bridge, body_bars=body))
-        clips += slots(bridge, grid) + slots(body, grid)
+        renders = len(song.sections[placement.source].renders)
+        clips += slots(bridge, grid) + slots(body, grid) * renders
         check_minutes(placements[-1].end_bar, grid, limits)
         check_clips(clips, limits)
         if placements[-1].end_bar == end:

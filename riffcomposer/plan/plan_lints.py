@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.plan.inits import InitClip, MidiInit
+from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import Plan
 from riffcomposer.plan.walks import is_spread, natural_clips
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
@@ -28,8 +29,11 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Diagnostic]:
         if planned.source not in seen:
             seen.add(planned.source)
             section = song.sections[planned.source]
-            findings += _variety(plan, index, section)
+            for render in section.renders:
+                layer = render.name if section.layers else ""
+                findings += _variety(plan, index, render, layer)
             findings += _repeated_loop(plan, index, song)
+            findings += _silent(plan, index, section)
             findings += _transition(plan, index, section)
     for source, section in enumerate(song.sections):
         if source not in seen:
@@ -40,9 +44,22 @@ def lint_plan(plan: Plan, song: ResolvedSong) -> list[Diagnostic]:
     return findings
 
 
-def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagnostic]:
-    """Warns of a section that repeats itself, and of a walk that is cut short."""
-    keys = [clip.key for clip in plan.clips if clip.section == index and clip.kind == "body"]
+def _silent(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagnostic]:
+    """Warns of a layer that is rendered and never heard."""
+    for planned, layer in zip(plan.sections[index].layers, section.layers, strict=True):
+        if planned.is_silent:
+            message = (
+                f"layer {layer.name} is never heard: the section's energy stays below {layer.from_energy:g}"
+            )
+            hint = "lower from_energy, or raise the energy of the section's score"
+            yield Diagnostic("warning", "silent-layer", message, layer.where("from_energy"), hint)
+
+
+def _variety(plan: Plan, index: int, section: ResolvedSection, layer: str) -> Iterator[Diagnostic]:
+    """Warns of a section or a layer that repeats itself, and of a walk that is cut short."""
+    place = (index, layer, "body")
+    keys = [clip.key for clip in plan.clips if (clip.section, clip.layer, clip.kind) == place]
+    what = "layer" if layer else "section"
     different = len(set(keys))
     where = next(
         (section.where(name) for name in ("bars", "clips", "duration") if name in section.origins), ()
@@ -51,10 +68,10 @@ def _variety(plan: Plan, index: int, section: ResolvedSection) -> Iterator[Diagn
     if section.is_seed_walk:
         if different < len(keys):
             if all(plan.jobs[key].strength == 0 for key in keys):
-                message = f"section {section.name} plays its loop {len(keys)} times over"
+                message = f"{what} {section.name} plays its loop {len(keys)} times over"
                 hint = "shorten it, or give it a strength above 0"
             else:
-                message = f"section {section.name} has {len(keys)} clips, and only {different} are different"
+                message = f"{what} {section.name} has {len(keys)} clips, and only {different} are different"
                 hint = "shorten it or change its walk"
             yield Diagnostic("warning", "little-variety", message, where, hint)
         return
@@ -79,7 +96,10 @@ def _repeated_loop(plan: Plan, index: int, song: ResolvedSong) -> Iterator[Diagn
     """Warns of a section that plays one loop many times over, at a strength that keeps the loop's harmony."""
     keys = [clip.key for clip in plan.clips if clip.section == index and clip.kind == "body"]
     jobs = [plan.jobs[key] for key in keys]
-    loops = {job.init.loop_quarters for job in jobs if isinstance(job.init, InitClip | MidiInit)}
+    inits = [job.init for job in jobs]
+    loops = {init.loop_quarters for init in inits if isinstance(init, InitClip | MidiInit)}
+    if any(isinstance(init, ScoreInit) for init in inits):
+        return  # another layer moves on
     strongest = max((job.strength for job in jobs), default=0.0)
     # A loop at strength 0 is `little-variety` already.
     if len(loops) != 1 or not 0 < strongest < LEAVES_ITS_LOOP:

@@ -3,7 +3,8 @@
 1. The grid: bars in a clip, frames in an image.
 2. The arrangement: sections on bars, `length` and `loop` expanded.
 3. Clips: bridges and bodies on the grid, each with the canonical job of its place on a walk.
-4. Passages: sections joined by bridges are decoded as one; between passages, tails for the fades.
+4. Passages: sections joined by bridges are decoded as one, each layer of a section by itself; between
+   passages, tails for the fades.
 
 **Bridges** lead from the end of one section to the start of the next. If that end is between two
 key points, the bridge leaves from the nearer one, at the strength and guidance that were last
@@ -35,7 +36,9 @@ from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
 from riffcomposer.plan.inits import InitClip, MidiInit
 from riffcomposer.plan.keys import canonical, fields_key, job_fields
+from riffcomposer.plan.layers import check_bridges, planned_layers
 from riffcomposer.plan.placements import arrange
+from riffcomposer.plan.renders import SectionRender, renders_of
 from riffcomposer.plan.scores import score_sections
 from riffcomposer.plan.section_settings import InputFiles, SectionSettings, SectionSettingsMaker, between
 from riffcomposer.plan.types import (
@@ -48,7 +51,7 @@ from riffcomposer.plan.types import (
     Point,
     Transition,
 )
-from riffcomposer.plan.walks import bridge, make_walk
+from riffcomposer.plan.walks import bridge
 from riffcomposer.song.resolved import ResolvedSection, ResolvedSong
 from riffcomposer.units import cut_samples
 
@@ -111,15 +114,12 @@ class _Planner:
         self.grid = make_grid(song, model.profile)
         self.time = timebase(song, model.profile)
         self.placements = arrange(song, self.grid, limits)
+        check_bridges(song, self.placements)
         self.own_bars = [section_bars(section, song, self.grid) for section in song.sections]
-        self.own_clips = [slots(bars, self.grid) for bars in self.own_bars]
-        self.walks = [
-            make_walk(section, clips, model.profile)
-            for section, clips in zip(song.sections, self.own_clips, strict=True)
-        ]
         maker = SectionSettingsMaker(song, self.grid, model.profile, catalogue, files, sound, draft)
-        self.settings = [
-            maker.of(section, walk) for section, walk in zip(song.sections, self.walks, strict=True)
+        self.renders = [
+            renders_of(section, slots(bars, self.grid), maker)
+            for section, bars in zip(song.sections, self.own_bars, strict=True)
         ]
         self.scores = score_sections(song, self.placements, self.grid, sound)
         self.frames_per_quarter = model.profile.spectrogram.frames_per_second * 60 / song.tempo
@@ -136,22 +136,21 @@ class _Planner:
         clips: list[PlannedClip] = []
         passages: list[Passage] = []
         for number, group in enumerate(groups):
-            first_clip = len(clips)
-            for index in group:
-                clips += self._clips(index)
             start = sections[group[0]].start_sample
             end = sections[group[-1]].end_sample
-            tail = 0
             follower = groups[number + 1][0] if number + 1 < len(groups) else 0
-            if number + 1 < len(groups) or (self.song.loop and not wraps):
-                tail, more = self._tail(group[-1], sections[follower], clips[-1], end)
-                clips += more
-                sections[follower] = replace(
-                    sections[follower], transition=replace(sections[follower].transition, length_samples=tail)
-                )
-            passages.append(
-                Passage((group[0], group[-1] + 1), (first_clip, len(clips)), start, end - start, tail, wraps)
-            )
+            for each, leading in enumerate(self._renders(group[0])):
+                first_clip, tail = len(clips), 0
+                for index in group:
+                    clips += self._clips(index, self._renders(index)[each])
+                if number + 1 < len(groups) or (self.song.loop and not wraps):
+                    last = self._renders(group[-1])[each]
+                    tail, more = self._tail(group[-1], last, sections[follower], clips[-1], end)
+                    clips += more
+                    transition = replace(sections[follower].transition, length_samples=tail)
+                    sections[follower] = replace(sections[follower], transition=transition)
+                span, whole = (first_clip, len(clips)), (group[0], group[-1] + 1)
+                passages.append(Passage(whole, span, start, end - start, tail, wraps, leading.layer))
         return Plan(
             song_path=self.song_path,
             title=self.song.title,
@@ -175,6 +174,9 @@ class _Planner:
     def _source(self, index: int) -> ResolvedSection:
         return self.song.sections[self.placements[index].source]
 
+    def _renders(self, index: int) -> tuple[SectionRender, ...]:
+        return self.renders[self.placements[index].source]
+
     def _groups(self) -> list[list[int]]:
         """Returns the indices of the placements of each passage."""
         groups: list[list[int]] = []
@@ -193,14 +195,16 @@ class _Planner:
             name=placement.name,
             source=placement.source,
             start_sample=start,
-            body_start_sample=sample_at(self.grid, placement.bar + placement.bridge_bars),
+            body_start_sample=sample_at(self.grid, placement.body_bar),
             end_sample=end,
             bar=placement.bar,
             bars=placement.end_bar - placement.bar,
+            body_bar=placement.body_bar,
             transition=self._transition(index, end - start, wraps),
-            gain_db=section.gain_db,
-            fade_in_samples=min(self.time.samples(section.fade_in), end - start) if section.fade_in else 0,
-            fade_out_samples=min(self.time.samples(section.fade_out), end - start) if section.fade_out else 0,
+            gain_db=section.gain_db.mapped(lambda bar: sample_at(self.grid, placement.body_bar + bar)),
+            fade_in_samples=self.time.fade(section.fade_in, end - start),
+            fade_out_samples=self.time.fade(section.fade_out, end - start),
+            layers=planned_layers(section, placement, self.scores[index], self.grid, self.time),
         )
 
     def _transition(self, index: int, section_samples: int, wraps: bool) -> Transition:
@@ -229,10 +233,10 @@ class _Planner:
 
     # Clips --------------------------------------------------------------------------------
 
-    def _clips(self, index: int) -> list[PlannedClip]:
-        """Returns the clips of a section's bridge and body on the grid."""
+    def _clips(self, index: int, render: SectionRender) -> list[PlannedClip]:
+        """Returns the clips of a section's or a layer's bridge and body on the grid."""
         placement = self.placements[index]
-        body_bar = placement.bar + placement.bridge_bars
+        body_bar = placement.body_bar
         clips: list[PlannedClip] = []
         if placement.bridge_bars:
             places = bridge(self._exit(index - 1), self._entry(index), self._bridge_clips(index))
@@ -241,18 +245,21 @@ class _Planner:
                 settings = self._bridge_settings(index, k, place.alpha)
                 clips.append(self._clip(index, k, "bridge", span, settings, place))
         for j, span in enumerate(self._spans(body_bar, placement.end_bar)):
-            settings = self._settings_at(index, Fraction(j * self.grid.clip_bars))
-            clips.append(self._clip(index, len(clips), "body", span, settings, self._place(index, j)))
-        return clips
+            bar = Fraction(j * self.grid.clip_bars)
+            settings = self._settings_at(index, render, bar)
+            place = render.place(j, placement.round, bar)
+            clips.append(self._clip(index, len(clips), "body", span, settings, place))
+        return [replace(clip, layer=render.layer) for clip in clips]
 
-    def _settings_at(self, index: int, bar: Fraction) -> SectionSettings:
+    def _settings_at(self, index: int, render: SectionRender, bar: Fraction) -> SectionSettings:
         """Returns the settings of a clip that starts at a bar of a section's body; before and after the body
         the music of its init turns round."""
         placement = self.placements[index]
-        settings, score = self.settings[placement.source], self.scores[index]
-        if score is not None:
+        settings, score = render.settings, self.scores[index]
+        if score is not None and render.section.is_composed:
             turns = not 0 <= bar < placement.body_bars or self._goes_on(index)
-            return replace(settings, init=score.at(bar, self.width_bars, turns=turns))
+            heard = render.section.score.heard
+            return replace(settings, init=score.at(bar, self.width_bars, heard=heard, turns=turns))
         if isinstance(settings.init, InitClip | MidiInit):
             return replace(settings, init=settings.init.at(bar * self.song.meter.quarters_per_bar))
         return settings
@@ -272,8 +279,9 @@ class _Planner:
         """Returns the settings of a bridge's clip: the nearer section's, with an init if either has one."""
         clip_bars = self.grid.clip_bars
         before = index - 1 if index else len(self.placements) - 1
-        leaving = self._settings_at(before, self.placements[before].body_bars + clip * clip_bars)
-        entering = self._settings_at(index, clip * clip_bars - self.placements[index].bridge_bars)
+        left, entered = self._renders(before)[0], self._renders(index)[0]
+        leaving = self._settings_at(before, left, self.placements[before].body_bars + clip * clip_bars)
+        entering = self._settings_at(index, entered, clip * clip_bars - self.placements[index].bridge_bars)
         return between(leaving, entering, alpha)
 
     def _bridge_clips(self, index: int) -> int:
@@ -287,9 +295,9 @@ class _Planner:
         return list(pairwise([*edges, sample_at(self.grid, end)]))
 
     def _tail(
-        self, index: int, follower: PlannedSection, last: PlannedClip, end: int
+        self, index: int, render: SectionRender, follower: PlannedSection, last: PlannedClip, end: int
     ) -> tuple[int, list[PlannedClip]]:
-        """Returns how long section `index` continues under the next one, and the clips for it.
+        """Returns how long a render of section `index` continues under the next one, and the clips for it.
 
         For a cut, the surplus of the last image is enough.
         """
@@ -303,9 +311,13 @@ class _Planner:
         clips: list[PlannedClip] = []
         while covered < wanted:
             (span,) = self._spans(bar, bar + self.grid.clip_bars)
-            number, place = last.index + 1 + len(clips), self._place(index, done + len(clips))
-            settings = self._settings_at(index, placement.body_bars + len(clips) * self.grid.clip_bars)
-            clips.append(self._clip(index, number, "tail", span, settings, place))
+            own_bar = placement.body_bars + len(clips) * self.grid.clip_bars
+            number = last.index + 1 + len(clips)
+            place = render.place(done + len(clips), placement.round, own_bar)
+            settings = self._settings_at(index, render, own_bar)
+            clips.append(
+                replace(self._clip(index, number, "tail", span, settings, place), layer=render.layer)
+            )
             covered = span[0] + width_samples - end
             bar += self.grid.clip_bars
         return wanted, clips
@@ -322,19 +334,14 @@ class _Planner:
         start, end = span
         return PlannedClip(section, index, kind, start, end - start, self._key(settings, place), place.label)
 
-    def _place(self, index: int, clip: int) -> Place:
-        """Returns the place of clip `clip` of a section's body; later rounds have further seeds."""
-        placement = self.placements[index]
-        walk = self.walks[placement.source]
-        if self._source(index).is_seed_walk:
-            return walk.place(placement.round * self.own_clips[placement.source] + clip)
-        return walk.place(clip, seed_shift=placement.round)
-
     def _entry(self, index: int) -> Point:
-        return self._place(index, 0).nearest()
+        return self._renders(index)[0].place(0, self.placements[index].round, Fraction(0)).nearest()
 
     def _exit(self, index: int) -> Point:
-        return self._place(index, max(0, slots(self.placements[index].body_bars, self.grid) - 1)).nearest()
+        placement = self.placements[index]
+        last = max(0, slots(placement.body_bars, self.grid) - 1)
+        bar = Fraction(last * self.grid.clip_bars)
+        return self._renders(index)[0].place(last, placement.round, bar).nearest()
 
     # Jobs ---------------------------------------------------------------------------------
 

@@ -82,7 +82,9 @@ class SectionScore:
     heard: tuple[str, ...]
     sound: str
 
-    def at(self, bar: Fraction, width_bars: Fraction, *, turns: bool) -> ScoreInit:
+    def at(
+        self, bar: Fraction, width_bars: Fraction, *, turns: bool, heard: tuple[str, ...] | None = None
+    ) -> ScoreInit:
         """What a clip starts from.
 
         Args:
@@ -90,6 +92,7 @@ class SectionScore:
                 music turns round.
             width_bars: Width of the render.
             turns: Whether the music goes on at the section's beginning after its end.
+            heard: The roles that a layer hears; the section's own if None.
         """
         bar %= self.bars
         number = min(bar // self.stretch_bars, len(self.stretches) - 1)
@@ -101,4 +104,5 @@ class SectionScore:
                 following = self.stretches[number + 1]
             elif turns:
                 following = self.stretches[0]
-        return ScoreInit(stretch, following, at * stretch.score.measure.beats, self.heard, self.sound)
+        heard = self.heard if heard is None else heard
+        return ScoreInit(stretch, following, at * stretch.score.measure.beats, heard, self.sound)

@@ -4,7 +4,10 @@ A section is composed as one piece; one that is longer than `MAX_STRETCH_BARS` b
 is composed as several *stretches*, each a further variation of its theme, so that memory is bounded and an
 hour of music does not repeat itself.
 
-What the song does not state comes from the words of the section's prompt; the style of a prompt without such
+A section is composed once for all of its layers; each hears some of its roles.
+
+What the song does not state comes from the words of the section's prompt (of its layers' prompts where it has
+none); the style of a prompt without such
 words comes from the first section that has some.
 """
 
@@ -34,8 +37,8 @@ _PHRASE_BARS = 8
 
 def read_words(song: ResolvedSong) -> list[ScoreWords | None]:
     """Returns what is composed for each section of the song's list; None where nothing is."""
-    prompts = [section.points[0].prompt for section in song.sections]
-    composed = [section.init is not None and section.init.kind == "score" for section in song.sections]
+    prompts = [section.score_prompt for section in song.sections]
+    composed = [section.is_composed for section in song.sections]
     readings = {
         prompt: from_prompt(prompt)
         for prompt, is_composed in zip(prompts, composed, strict=True)

@@ -17,12 +17,20 @@ from riffcomposer.song.resolved import (
     InitSpec,
     KeyPoint,
     LoraSpec,
+    ResolvedLayer,
     ResolvedSection,
     ResolvedSong,
+    ScoreSpec,
     TransitionSpec,
 )
 
-_NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk"}
+_NOT_MUSIC = {"name", "path", "origins", "points", "is_seed_walk", "layers", "score"}
+
+_OF_LAYER = ("gain_db", "fade_in", "fade_out", "chain")
+"""Fields that a section and each of its layers have for themselves."""
+
+_OF_WHOLE = ("bars", "clips", "duration", "overlap", "transition", *_OF_LAYER)
+"""Fields that a section with layers has for all of them."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,18 @@ def _song_values(song: ResolvedSong) -> dict[str, str]:
 
 def _section_values(section: ResolvedSection) -> dict[str, str]:
     """Returns everything that is heard of a section, by field, as text."""
+    if section.layers:
+        values = {name: _text(getattr(section, name)) for name in _OF_WHOLE}
+        values |= _score_values(section)
+        for layer in section.layers:
+            own = _render_values(layer)
+            values |= {f"layer {layer.name} {name}": own[name] for name in own if name not in _OF_WHOLE}
+            values |= {f"layer {layer.name} {name}": _text(getattr(layer, name)) for name in _OF_LAYER}
+        return values
+    return _render_values(section)
+
+
+def _render_values(section: ResolvedSection) -> dict[str, str]:
     values: dict[str, str] = {}
     for number, point in enumerate(section.points, start=1):
         prefix = "" if section.is_seed_walk else f"point {number} "
@@ -162,22 +182,38 @@ def _section_values(section: ResolvedSection) -> dict[str, str]:
     for field in fields(section):
         if field.name not in _NOT_MUSIC:
             values[field.name] = _text(getattr(section, field.name))
-    return values
+    return values | _score_values(section)
+
+
+def _score_values(section: ResolvedSection) -> dict[str, str]:
+    """Returns what decides the notes and who is heard; what layers share is their section's."""
+    if isinstance(section, ResolvedLayer):
+        return {"score heard": _text(section.score.heard)}
+    return {
+        f"score {field.name}": _text(getattr(section.score, field.name)) for field in fields(ScoreSpec)
+    } | ({"score prompt": section.score_prompt} if section.layers else {})
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Fraction | float):
         return f"{float(value):.9g}"
+    if isinstance(value, tuple) and value and all(isinstance(item, tuple) for item in value):
+        return ", ".join(f"{role}={text}" for role, text in value)
     if isinstance(value, tuple):
         return ", ".join(map(_text, value)) or "none"
     if isinstance(value, Effect):
         return f"{value.name}({', '.join(f'{name}={_text(number)}' for name, number in value.parameters)})"
     if isinstance(value, InitSpec):
-        more = [("start", value.start), ("tempo", value.tempo), ("bars", value.bars)]
+        more = [
+            ("start", value.start),
+            ("tempo", value.tempo),
+            ("bars", value.bars),
+            ("tracks", value.tracks or None),
+        ]
         return " ".join([value.name, *(f"{name}={_text(part)}" for name, part in more if part is not None)])
     if isinstance(value, TransitionSpec):
         return " ".join(

@@ -1,22 +1,28 @@
 """The status of each clip: whether the store has it, or what changed since the lock was written.
 
-A clip's *position* is its section's name, its kind and its number within that kind. The plan's clip
-is compared with the one that the lock recorded at that position. The recorded fields only explain a
-change; keys alone decide what is rendered.
+A clip's *position* is its section's name, its layer's name (empty without layers), its kind and its number
+within that kind. The plan's clip is compared with the one that the lock recorded at that position. The
+recorded fields only explain a change; keys alone decide what is rendered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from riffcomposer.plan.keys import job_fields
 from riffcomposer.plan.types import JobStatus, Plan, PlannedClip
 from riffcomposer.strength import rounded
 
-Position = tuple[str, str, int]
-"""A section's name, the clip's kind, and its number within that kind."""
+
+class Position(NamedTuple):
+    """The names of a section and a layer, the clip's kind, and its number within that kind."""
+
+    section: str
+    layer: str
+    kind: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,12 @@ class Recorded:
 
 def positions(plan: Plan) -> Iterator[tuple[Position, PlannedClip]]:
     """Yields every clip of the plan with its position, in order."""
-    counts: dict[tuple[int, str], int] = {}
+    counts: dict[tuple[int, str, str], int] = {}
     for clip in plan.clips:
-        number = counts.get((clip.section, clip.kind), 0)
-        counts[clip.section, clip.kind] = number + 1
-        yield (plan.sections[clip.section].name, clip.kind, number), clip
+        place = (clip.section, clip.layer, clip.kind)
+        number = counts.get(place, 0)
+        counts[place] = number + 1
+        yield Position(plan.sections[clip.section].name, clip.layer, clip.kind, number), clip
 
 
 def names_of_files(plan: Plan) -> dict[str, str]:

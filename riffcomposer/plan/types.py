@@ -14,9 +14,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.plan.inits import Init, InitClip, MidiInit
+from riffcomposer.plan.layer_types import PlannedLayer
 from riffcomposer.plan.score_types import ScoreInit, SectionScore
-from riffcomposer.song.language import TransitionType
+from riffcomposer.song.settings_language import TransitionType
 
 
 @dataclass(frozen=True)
@@ -168,13 +170,14 @@ class PlannedClip:
 
     Attributes:
         section: Index into `Plan.sections`.
-        index: Position within the section, counting bridge clips first, then body, then tail.
+        index: Position within the section or its layer, counting bridge clips first, then body, then tail.
         kind: `bridge` (leads into the section), `body`, or `tail` (sounds only in the next
             section's crossfade).
         start_sample: Absolute sample at the centre of its first frame.
         slot_samples: Distance to the next clip's start (the grid; the render is wider).
         key: Digest of its job; the job is `Plan.jobs[key]`.
         label: Its place on the walk in words: `seed 7`, `seed 7 -> 8, 0.25`, `"bells" -> "jazz", 0.5`.
+        layer: Name of the section's layer that it belongs to; empty in a section without layers.
     """
 
     section: int
@@ -184,6 +187,7 @@ class PlannedClip:
     slot_samples: int
     key: str
     label: str
+    layer: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,10 @@ class PlannedSection:
         end_sample: Absolute sample at which the next section begins, or the track ends.
         bar: First bar of the section, counted from 0.
         bars: Length in bars, bridge included.
+        body_bar: Bar of the track at which its own bars begin.
+        gain_db: By absolute sample.
         fade_in_samples, fade_out_samples: Lengths of the fades; 0 for none.
+        layers: How its layers are mixed; empty for a section without layers.
     """
 
     name: str
@@ -223,10 +230,12 @@ class PlannedSection:
     end_sample: int
     bar: Fraction
     bars: Fraction
+    body_bar: Fraction
     transition: Transition
-    gain_db: float = 0.0
+    gain_db: Curve = ZERO
     fade_in_samples: int = 0
     fade_out_samples: int = 0
+    layers: tuple[PlannedLayer, ...] = ()
 
     @property
     def entry_samples(self) -> int:
@@ -236,7 +245,7 @@ class PlannedSection:
 
 @dataclass(frozen=True)
 class Passage:
-    """Sections joined by bridges, decoded as one spectrogram.
+    """Sections joined by bridges, or a layer of one section, decoded as one spectrogram.
 
     Attributes:
         sections: First and one-past-last index into `Plan.sections`.
@@ -246,6 +255,7 @@ class Passage:
         tail_samples: Length that sounds after the body, for the next passage's crossfade (or, in a
             loop, for the first one's).
         wraps: Whether the passage is the whole of a looping track and its end runs into its start.
+        layer: Name of the layer; empty in a section without layers. All layers have one place and length.
     """
 
     sections: tuple[int, int]
@@ -254,6 +264,7 @@ class Passage:
     body_samples: int
     tail_samples: int
     wraps: bool = False
+    layer: str = ""
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,6 @@ def clip_labels(plan: Plan) -> dict[str, str]:
     """Returns what each clip is called in messages: `verse clip 2 (seed 7)`."""
     labels: dict[str, str] = {}
     for clip in plan.clips:
-        labels.setdefault(
-            clip.key, f"{plan.sections[clip.section].name} clip {clip.index + 1} ({clip.label})"
-        )
+        name = ", ".join(filter(None, [plan.sections[clip.section].name, clip.layer]))
+        labels.setdefault(clip.key, f"{name} clip {clip.index + 1} ({clip.label})")
     return labels

@@ -25,12 +25,14 @@ from riffcomposer.song.reader import LoadedSong
 
 MAX_CHARACTERS = 60
 MAX_BYTES = 90
-"""Most bytes of one part of a name. A stem's name has two and an ending; file systems allow 255 bytes."""
+"""Most bytes of a part of a name. A stem's has two, a layer's and an ending; file systems allow 255 bytes."""
+LAYER_BYTES = 30
+"""Most bytes of the name of a layer in that of its stem."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
-def slug(name: str) -> str:
+def slug(name: str, max_bytes: int = MAX_BYTES) -> str:
     """Returns text as a part of a file name that every file system accepts.
 
     Letters, digits and symbols of all scripts, `-` and `_`, in lower case and composed (NFC); everything
@@ -44,7 +46,7 @@ def slug(name: str) -> str:
     composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
     kept = "".join(character if _is_kept(character) else "-" for character in composed)
     kept = "-".join(part for part in kept.split("-") if part)[:MAX_CHARACTERS]
-    kept = kept.encode()[:MAX_BYTES].decode(errors="ignore").strip("-")
+    kept = kept.encode()[:max_bytes].decode(errors="ignore").strip("-")
     if unicodedata.normalize("NFKC", kept) in _RESERVED:
         return f"song-{kept}"
     return kept or "song"
@@ -65,7 +67,8 @@ class TrackFiles:
         folder: The output folder.
         name: First part of every file name.
         formats: Formats of the finished track, a file for each.
-        stems: Whether each section is also written on its own, dry and mastered.
+        stems: Whether each section is also written on its own, dry (each of its layers, if it has some) and
+            mastered.
         song_path: The song's file.
     """
 

@@ -39,7 +39,7 @@ class PassageWork:
     """A passage to decode.
 
     Attributes:
-        name: Name of its first section, for messages.
+        name: Name of its first section, and of its layer if it has one; for messages.
         clips: Of each clip: absolute start in samples, length of its slot in samples, key.
         start_sample, body_samples, tail_samples, wraps: As in `riffcomposer.plan.types.Passage`.
         join_samples: Shortest crossfade with the next clip.
@@ -64,7 +64,7 @@ class PassageWork:
     def of(cls, plan: Plan, passage: Passage, parameters: SpectrogramParameters) -> PassageWork:
         """Returns what is to be done for one passage of a plan."""
         return cls(
-            name=plan.sections[passage.sections[0]].name,
+            name=", ".join(filter(None, [plan.sections[passage.sections[0]].name, passage.layer])),
             clips=tuple(
                 (clip.start_sample, clip.slot_samples, clip.key) for clip in plan.clips[slice(*passage.clips)]
             ),

@@ -209,8 +209,8 @@ def score_sound(song: ResolvedSong) -> str:
     Raises:
         ModelError: `RIFFCOMPOSER_SOUNDFONT` names no sound font.
     """
-    inits = [section.init for section in song.sections if section.init is not None]
-    if not any(init.kind == "score" or medium_of(Path(init.name)) == "midi" for init in inits):
+    inits = [render.init for section in song.sections for render in section.renders]
+    if not any(each and (each.kind == "score" or medium_of(Path(each.name)) == "midi") for each in inits):
         return ""
     return f"synth {SYNTH_VERSION}, font {font_digest()}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
+    from riffcomposer.mix.loudness import Loudness
     from riffcomposer.render.output_names import TrackFiles
     from riffcomposer.render.track_stage import FinishedTrack
 
@@ -95,7 +97,8 @@ def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) ->
     from riffcomposer.mix.tempo import measure_tempo
 
     rate = plan.grid.sample_rate
-    starts = [passage.start_sample for passage in plan.passages if not passage.wraps]
+    # The layers of a section start together.
+    starts = list(dict.fromkeys(passage.start_sample for passage in plan.passages if not passage.wraps))
     with SoundFileReader(track.outputs[0].path) as audio:
         transitions = measure_transitions(audio, starts, rate, loop=plan.loop)
         tempo = measure_tempo(audio, rate, float(plan.grid.tempo))
@@ -107,7 +110,8 @@ def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) ->
         "mix": track.mix_loudness.as_dict(),
         "sections": [
             {"name": section.name, "start_sample": section.start_sample, **loudness.as_dict()}
-            for section, loudness in zip(plan.sections, track.sections, strict=True)
+            | _layers(layers)
+            for section, loudness, layers in zip(plan.sections, track.sections, track.layers, strict=True)
         ],
         "tempo": tempo.as_dict(),
         "movement": movement_report(track.movement, plan.total_samples / rate),
@@ -115,6 +119,19 @@ def measure_track(plan: Plan, passages: PassageFigures, track: FinishedTrack) ->
         "joins": {**summarise_joins(passages.joins), "each": [join.as_dict() for join in passages.joins]},
         "transitions": [figures.as_dict() for figures in transitions],
     }
+
+
+def _layers(levels: Sequence[tuple[str, Loudness]]) -> dict[str, Any]:
+    """The levels of a section's layers in the mix before mastering; nothing for a section without layers."""
+    listed = [
+        {
+            "name": name,
+            "integrated_lufs": round(loudness.integrated_lufs, 2),
+            "sample_peak_dbfs": round(loudness.sample_peak_dbfs, 2),
+        }
+        for name, loudness in levels
+    ]
+    return {"layers": listed} if listed else {}
 
 
 def _loader(store: Store, key: str) -> Any:
@@ -136,7 +153,7 @@ def write_quality_report(
     """
     from riffcomposer.mix.blocks import Buffered
     from riffcomposer.mix.encoding import SoundFileReader
-    from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
+    from riffcomposer.mix.timeline_image import TimelineLayer, TimelineSection, write_timeline
 
     report = {"song": files.song, **measure_track(plan, passages, track)}
     # 1. The figures. Silence has no loudness in decibels: what is not finite becomes null.
@@ -156,6 +173,7 @@ def write_quality_report(
             section.end_sample,
             note=_loudness(loudness.integrated_lufs),
             group=str(section.source),
+            layers=tuple(TimelineLayer(layer.name, layer.gate) for layer in section.layers),
         )
         for section, loudness in zip(plan.sections, track.sections, strict=True)
     ]
@@ -166,7 +184,7 @@ def write_quality_report(
             Buffered(audio),
             plan.grid.sample_rate,
             sections,
-            [join.start_sample for join in passages.joins],
+            sorted({join.start_sample for join in passages.joins}),
             title=plan.title,
             subtitle=_subtitle(report),
             loop=plan.loop,

@@ -16,7 +16,7 @@ from typing import Any
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.files import file_sha256
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.types import Plan
+from riffcomposer.plan.types import Plan, PlannedSection
 from riffcomposer.render.clip_stage import missing_clips, render_missing
 from riffcomposer.render.engines.interface import Notice, Step
 from riffcomposer.render.engines.lease import EngineLease
@@ -32,6 +32,7 @@ from riffcomposer.render.passage_work import DecodeSettings
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
+from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 from riffcomposer.versions import DECODER_VERSION, MIX_VERSION, REPORT_VERSION
@@ -129,10 +130,11 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
                     "body": section.body_start_sample,
                     "end": section.end_sample,
                     "transition": [section.transition.type, section.transition.length_samples],
-                    "gain_db": section.gain_db,
+                    "gain_db": section.gain_db.plain,
                     "fades": [section.fade_in_samples, section.fade_out_samples],
                     "chain": _chain(song.sections[section.source].chain),
                 }
+                | _layers(section, song)
                 for section in plan.sections
             ],
             "total_samples": plan.total_samples,
@@ -145,8 +147,24 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
     )
 
 
-def _chain(chain: tuple[Any, ...]) -> list[Any]:
-    return [[effect.name, [list(pair) for pair in effect.parameters]] for effect in chain]
+def _layers(section: PlannedSection, song: ResolvedSong) -> dict[str, Any]:
+    """How a section's layers are mixed; nothing for a section without layers."""
+    layers = [
+        {
+            "name": layer.name,
+            "gain_db": layer.gain_db.plain,
+            "pan": layer.pan.plain,
+            "fades": [layer.fade_in_samples, layer.fade_out_samples],
+            "gate": [list(point) for point in layer.gate],
+            "chain": _chain(song.sections[section.source].render(layer.name).chain),
+        }
+        for layer in section.layers
+    ]
+    return {"layers": layers} if layers else {}
+
+
+def _chain(chain: tuple[Effect, ...]) -> list[Any]:
+    return [effect.plain for effect in chain]
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,25 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.files import scratch_folder
-from riffcomposer.plan.types import Plan
+from riffcomposer.plan.grid import sample_at
+from riffcomposer.plan.types import Passage, Plan
 from riffcomposer.render.events import Observer, StageClock
-from riffcomposer.render.output_names import TrackFiles, slug
+from riffcomposer.render.output_names import LAYER_BYTES, TrackFiles, slug
 from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.stopping import StopFlag
+from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
-    from riffcomposer.mix.blocks import AudioReader
+    from riffcomposer.mix.blocks import AudioReader, PlanarReader
+    from riffcomposer.mix.layers import MixLayer
     from riffcomposer.mix.loudness import Loudness
     from riffcomposer.mix.markers import Marker
     from riffcomposer.mix.master import Master, Mastering
@@ -41,6 +45,7 @@ class FinishedTrack:
         outputs: The finished files.
         extra: Stems and section files.
         sections: Loudness of each section, measured on the first output, in order.
+        layers: Name and loudness of each layer of each section, in the mix before mastering.
         mix_loudness: Loudness of the mix before mastering.
         movement: How much the music of the master moves.
     """
@@ -48,6 +53,7 @@ class FinishedTrack:
     outputs: tuple[OutputFile, ...]
     extra: tuple[Path, ...]
     sections: tuple[Loudness, ...]
+    layers: tuple[tuple[tuple[str, Loudness], ...], ...]
     mix_loudness: Loudness
     movement: Movement
 
@@ -61,13 +67,19 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
     from riffcomposer.mix.blocks import npy_reader
     from riffcomposer.mix.mixdown import MixPassage, MixSection
 
-    passages = []
+    passages: list[MixPassage] = []
     for key, passage in zip(keys, plan.passages, strict=True):
         path = store.path(PASSAGE_KIND, key)
         if path is None:
             raise RenderError(
                 f"decoded audio vanished from the store at {store.root}; run the same command again"
             )
+        audio: PlanarReader | tuple[MixLayer, ...] = npy_reader(path)
+        if passage.layer:
+            audio = (_layer(plan, song, passage, npy_reader(path)),)
+            if passages and passages[-1].start_sample == passage.start_sample:
+                others = passages.pop().audio
+                audio = (*others, *audio) if isinstance(others, tuple) else audio
         sections = tuple(
             MixSection(
                 name=section.name,
@@ -77,13 +89,13 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
                 gain_db=section.gain_db,
                 fade_in_samples=section.fade_in_samples,
                 fade_out_samples=section.fade_out_samples,
-                chain=song.sections[section.source].chain,
+                chain=_mapped(song.sections[section.source].chain, plan, section.body_bar),
             )
             for section in plan.sections[slice(*passage.sections)]
         )
         passages.append(
             MixPassage(
-                audio=npy_reader(path),
+                audio=audio,
                 start_sample=passage.start_sample,
                 body_samples=passage.body_samples,
                 sections=sections,
@@ -92,6 +104,41 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
             )
         )
     return passages
+
+
+def _mapped(chain: Sequence[Effect], plan: Plan, bar: Fraction) -> tuple[Effect, ...]:
+    """A chain whose curves are over samples; they start at a bar of the track."""
+    return tuple(effect.mapped(lambda own: sample_at(plan.grid, bar + own)) for effect in chain)
+
+
+def _layer(plan: Plan, song: ResolvedSong, passage: Passage, audio: PlanarReader) -> MixLayer:
+    """A layer as the mix sees it, with a meter of its own."""
+    from riffcomposer.mix.layers import MixLayer
+    from riffcomposer.mix.loudness import LoudnessMeter
+
+    section = plan.sections[passage.sections[0]]
+    planned = next(layer for layer in section.layers if layer.name == passage.layer)
+    return MixLayer(
+        name=planned.name,
+        audio=audio,
+        gain_db=planned.gain_db,
+        pan=planned.pan,
+        fade_in_samples=planned.fade_in_samples,
+        fade_out_samples=planned.fade_out_samples,
+        gate=planned.gate,
+        chain=_mapped(song.sections[section.source].render(planned.name).chain, plan, section.body_bar),
+        meter=LoudnessMeter(2, plan.grid.sample_rate, true_peak=False),
+    )
+
+
+def _layer_levels(passages: Sequence[MixPassage]) -> tuple[tuple[tuple[str, Loudness], ...], ...]:
+    """The loudness of each layer of each section, after the mix; nothing for sections without layers."""
+    levels: list[tuple[tuple[str, Loudness], ...]] = []
+    for passage in passages:
+        layers = passage.audio if isinstance(passage.audio, tuple) else ()
+        measured = tuple((layer.name, layer.meter.result()) for layer in layers if layer.meter is not None)
+        levels += [measured for _ in passage.sections]
+    return tuple(levels)
 
 
 def finish_track(
@@ -128,10 +175,11 @@ def finish_track(
     rate = plan.grid.sample_rate
     markers = [Marker(section.name, section.start_sample) for section in plan.sections]
     with scratch_folder(files.folder, f"{files.name}-mix") as scratch:
-        # 1. One dry mix, and with stems one file for each section of it.
-        names = [f"stem-{index}.f32" for index in range(len(plan.sections))] if files.stems else []
+        # 1. One dry mix, and with stems one file for each section or layer of it.
+        names = [f"stem-{index}.f32" for index in range(len(_stem_labels(plan)))] if files.stems else []
+        passages = mix_passages(plan, song, keys, store)
         mix, stems = mixdown(
-            mix_passages(plan, song, keys, store),
+            passages,
             total_samples=plan.total_samples,
             sample_rate=rate,
             stereo_width=song.output.stereo_width,
@@ -143,7 +191,11 @@ def finish_track(
         # 2. One gain and one ceiling for the whole track.
         mastering = Mastering(
             mix,
-            MasterSettings(song.master.chain, song.master.integrated_lufs, song.master.true_peak_dbtp),
+            MasterSettings(
+                _mapped(song.master.chain, plan, Fraction(0)),
+                song.master.integrated_lufs,
+                song.master.true_peak_dbtp,
+            ),
             sample_rate=rate,
             loop=plan.loop,
             folder=scratch,
@@ -166,7 +218,9 @@ def finish_track(
         extra: list[Path] = []
         if files.stems:
             extra += _write_parts(plan, files, tags, master.audio, stems, stop)
-    return FinishedTrack(outputs, tuple(extra), outputs[0].parts, mastering.unlimited, movement)
+    return FinishedTrack(
+        outputs, tuple(extra), outputs[0].parts, _layer_levels(passages), mastering.unlimited, movement
+    )
 
 
 def _write_outputs(
@@ -225,7 +279,7 @@ def _write_parts(
     stems: Sequence[AudioReader],
     stop: StopFlag,
 ) -> list[Path]:
-    """Writes each section, mastered and as its share of the dry mix, as files of their own."""
+    """Writes each section, mastered and as its (or its layers') share of the dry mix, as files."""
     from riffcomposer.mix.blocks import Part
     from riffcomposer.mix.output import write_part, write_stems
 
@@ -238,10 +292,23 @@ def _write_parts(
         named = replace(tags, title=f"{tags.title}: {section.name}")
         write_part(path, Part(master, section.start_sample, section.end_sample), rate, named)
     stop.check()
-    stem_paths = [files.beside(f"stem-{label}.{format}") for label in labels]
-    stem_tags = [replace(tags, title=f"{tags.title}: {section.name}, stem") for section in plan.sections]
+    named_stems = _stem_labels(plan)
+    stem_paths = [files.beside(f"stem-{label}.{format}") for label, _ in named_stems]
+    stem_tags = [replace(tags, title=f"{tags.title}: {name}, stem") for _, name in named_stems]
     write_stems(stem_paths, stems, rate, stem_tags, loop=plan.loop)
     return [*wholes, *stem_paths]
+
+
+def _stem_labels(plan: Plan) -> list[tuple[str, str]]:
+    """A part of a file's name, and a name for people, of each section and each layer of one."""
+    stems = []
+    for index, section in enumerate(plan.sections, 1):
+        label = f"{index:02d}-{slug(section.name)}"
+        stems += [
+            (f"{label}.{number}-{slug(layer.name, LAYER_BYTES)}", f"{section.name}, {layer.name}")
+            for number, layer in enumerate(section.layers, 1)
+        ] or [(label, section.name)]
+    return stems
 
 
 def _progress(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from riffcomposer.composer.meters import METERS
 from riffcomposer.song.resolved import InitSpec, ResolvedSection, ResolvedSong
 
 DefaultInit = Literal["none", "score"]
+
+_Section = TypeVar("_Section", bound=ResolvedSection)
 
 
 _SAME_BAR = {"2/2": "4/4", "4/8": "2/4"}
@@ -30,7 +32,9 @@ def with_default_init(song: ResolvedSong, default: DefaultInit) -> ResolvedSong:
         default: The profile's `default_init`.
     """
 
-    def filled(section: ResolvedSection) -> ResolvedSection:
+    def filled(section: _Section) -> _Section:
+        layers = tuple(filled(layer) for layer in section.layers)
+        section = replace(section, layers=layers) if layers else section
         if "init" in section.origins:
             return section
         if "score" in section.origins or (default == "score" and composed_meter(song)):

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.errors import MAX_DIAGNOSTICS
-from riffcomposer.song.language import Section, Settings, Song
+from riffcomposer.song.language import Layer, Section, Song
+from riffcomposer.song.settings_language import Settings
 from riffcomposer.song.yaml_syntax import key_in_text
 from riffcomposer.text import did_you_mean, nearest, shorten
 
@@ -78,6 +79,9 @@ def label(path: NodePath) -> str:
 def _unknown_key(path: NodePath, look: bool) -> Diagnostic:
     key, model = str(path[-1]), model_at(path[:-1])
     known = model.model_fields
+    if model is Layer and key in Section.model_fields:
+        hint = "state it in the section, for all of its layers"
+        return fault(path, "does-not-apply", f"{key} does not apply to a layer", hint, at_key=True)
     homes = ((Song, "at the top of the song"), (Section, "in a section"), (Settings, "in defaults"))
     home = next((name for owner, name in homes if key in owner.model_fields), "")
     meant = SYNONYMS.get(key.lower(), "")
@@ -102,6 +106,7 @@ _BOUNDS = {
 }
 _KINDS = {
     "float_type": "a number",
+    "curve_type": "a number, or points such as {0: 0.2, 8: 0.7}",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing_size": "a smaller number",
@@ -122,7 +127,7 @@ _SIZES = {
 
 
 def _type_hint(kind: str, value: object, path: NodePath) -> str:
-    if kind in ("float_type", "int_type") and isinstance(value, str):
+    if kind in ("float_type", "int_type", "curve_type") and isinstance(value, str):
         try:
             float(value)
         except ValueError:

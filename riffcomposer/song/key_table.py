@@ -20,6 +20,11 @@ _PARTS = (
     ("Song", "The song", None),
     ("Settings", "`defaults`, and every section", None),
     ("Section", "A section: all of these, and what `defaults` may say", "Settings"),
+    (
+        "Layer",
+        "An entry of `layers`: all of these, and what `defaults` may say but `overlap` and `transition`",
+        "Settings",
+    ),
     ("Point", "A point of a `walk`", None),
     ("Init", "`init` as a mapping", None),
     ("Score", "`score`", None),
@@ -62,8 +67,10 @@ def key_table() -> str:
     schema = song_schema()
     lines: list[str] = []
     for name, title, leave_out in _PARTS:
-        known = set(_definition(schema, leave_out)["properties"]) if leave_out else set()
-        lines += [f"**{title}**", "", *_rows(_definition(schema, name)["properties"], known), ""]
+        own = _definition(schema, name)["properties"]
+        shared = _definition(schema, leave_out)["properties"] if leave_out else {}
+        known = {key for key in shared if shared[key] == own.get(key)}
+        lines += [f"**{title}**", "", *_rows(own, known), ""]
     lines += ["**Effects of a `chain`**", "", "| effect | what it does | parameters |", "|---|---|---|"]
     for name, entry in _definition(schema, "ChainEntry")["properties"].items():
         reference = re.search(r'"#/definitions/(\w+)"', json.dumps(entry))

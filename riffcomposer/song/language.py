@@ -8,254 +8,94 @@ song leaves out. The JSON Schema for editors is generated from these models
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, WithJsonSchema, WrapValidator
+from pydantic import Field
 
 from riffcomposer.media.kinds import AudioFormat
+from riffcomposer.song.curve_fields import GainDb, Pan
 from riffcomposer.song.effects import ChainEntry
-from riffcomposer.song.fields import (
-    LengthText,
-    MeterText,
-    PositiveLengthText,
-    StrictModel,
-    short_form,
+from riffcomposer.song.fields import LengthText, MeterText, PositiveLengthText, StrictModel
+from riffcomposer.song.score_language import Score
+from riffcomposer.song.settings_language import (
+    PROMPT_TEXT,
+    Name,
+    Point,
+    Prompt,
+    Seed,
+    Settings,
+    Sound,
+    Tempo,
 )
-from riffcomposer.song.score_language import MAX_SEED, Score
 
 MODEL_PATTERN = r"^(default|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*@[0-9a-f]{40}|\.\.?/.*|\.)$"
 
-Prompt = Annotated[str, Field(min_length=1, max_length=2000)]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Strength = Annotated[float, Field(ge=0, le=1)]
-GuidanceScale = Annotated[float, Field(ge=0, le=50)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-PathText = Annotated[str, Field(min_length=1, max_length=500)]
-Tempo = Annotated[float, Field(ge=20, le=400)]
+MAX_LAYERS = 16
+"""Most layers of a section."""
 
 
-def _auto_or(value: object, read: Callable[[object], object]) -> object:
-    return value if value == "auto" else read(value)
+class Layer(Sound):
+    """One of several renders that sound together; keys that it leaves out come from the section."""
 
-
-def _number_or(value: object, read: Callable[[object], object]) -> object:
-    is_number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65_535
-    return value if is_number else read(value)
-
-
-OwnTempo = Annotated[
-    Tempo,
-    WrapValidator(_auto_or),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 20, "maximum": 400}, {"const": "auto"}]}),
-]
-"""A tempo in BPM, or `auto`."""
-
-Track = Annotated[
-    Name,
-    WrapValidator(_number_or),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "minLength": 1, "maxLength": 100},
-                {"type": "integer", "minimum": 1, "maximum": 65535},
-            ]
-        }
-    ),
-]
-"""A track of a MIDI file: its name, or its number from 1 on."""
-
-Tracks = Annotated[list[Track], Field(min_length=1, max_length=64)]
-
-_PROMPT = (
-    "What to play, in words. `(word:1.3)` gives a word more weight, `[word]` less. Required unless strength "
-    "is 0 or every point of the walk has its own. 1 to 2000 characters."
-)
-_STRENGTH = (
-    "How far the render moves away from the loop (denoising strength): 0 is the loop itself, "
-    "1 keeps nothing of it; up to about 0.75 its beat remains. 0 to 1. Default: the model's own."
-)
-_GUIDANCE = "How strictly the prompt is followed. 0 to 50. Default: the model's own."
-_INIT_EXAMPLES = [
-    "lofi-keys",
-    "clips/guitar.wav",
-    {"path": "clips/guitar.wav", "start": "12.8s", "tempo": 120, "bars": 2},
-]
-
-
-class Init(StrictModel):
-    """A loop or a recording from the user's own file, with its position in the file and its tempo.
-
-    A section reads it on, bar by bar, and turns round at its end.
-    """
-
-    path: PathText = Field(
-        description="A catalogue name, or a path under the song's folder "
-        "(a sound, an image or a MIDI file of any usual kind).",
-        examples=["clips/guitar.wav"],
-    )
-    start: LengthText | None = Field(
-        None,
-        description="Where in the file the music starts. Default: at its beginning; with `tempo: auto` at "
-        "its first beat.",
-        examples=["12.8s"],
-    )
-    tempo: OwnTempo | None = Field(
-        None,
-        description="The recording's own tempo in BPM, 20 to 400, or `auto` to measure it. Default: the "
-        "song's.",
-        examples=[120, "auto"],
-    )
-    bars: float | None = Field(
-        None,
-        gt=0,
-        le=100_000,
-        description="Length in bars, above 0, at most 100000, after which the music starts again. Default: "
-        "all bars up to the end of the file.",
-        examples=[2, 64],
-    )
-    tracks: Tracks | None = Field(
-        None,
-        description="The tracks of a MIDI file that are heard, by number or name, at most 64. Default: all.",
-        examples=[["Piano", 3]],
-    )
-
-
-TransitionType = Literal["cut", "crossfade", "bridge"]
-"""`cut`: a few milliseconds; `crossfade`: equal power; `bridge`: clips that lead over."""
-
-
-class Transition(StrictModel):
-    """How the music moves from the previous section into this one."""
-
-    type: TransitionType = Field(
-        "crossfade",
-        description="`cut`: at once; `crossfade`: both sections overlap; `bridge`: extra clips that lead "
-        "from the end of the previous section to the start of this one.",
-        examples=["bridge"],
-    )
-    length: PositiveLengthText | None = Field(
-        None, description="Length of a crossfade. Default: 1 beat.", examples=["2 beats", "1 bar"]
-    )
-    clips: int | None = Field(
-        None, ge=1, le=1000, description="Clips of a bridge, 1 to 1000. Default: 4.", examples=[4]
-    )
-
-
-class Lora(StrictModel):
-    """A LoRA: a small change to the model, trained on other music."""
-
-    path: PathText = Field(
-        description="A .safetensors file under the song's folder.", examples=["loras/tape.safetensors"]
-    )
-    weight: float = Field(
-        1.0, ge=-4, le=4, description="How strongly the LoRA acts, -4 to 4.", examples=[0.8]
-    )
-
-
-InitField = Annotated[Init, short_form("path")]
-TransitionField = Annotated[Transition, short_form("type")]
-LoraField = Annotated[Lora, short_form("path")]
-
-
-class Settings(StrictModel):
-    """Keys that both `defaults` and a section may have."""
-
-    init: InitField | None = Field(
-        None,
-        description="The loop a render starts from: a catalogue name (`riffcompose loops` lists "
-        "them), a path under the song's folder (a sound or an image of any usual kind), "
-        "a mapping with its start and tempo, `score` for music that is composed (see the key `score`), "
-        "or `none` for noise. It carries tempo and downbeat. Default: the model's own; a score for "
-        "`model: default`, and where a `score` is stated.",
-        examples=_INIT_EXAMPLES,
-    )
+    name: Name = Field(description="Name of the layer, unique in its section.", examples=["drums"])
     score: Score | None = Field(
         None,
-        description="What is composed where a render starts from a score. Keys that a section states replace "
-        "those of `defaults` one by one.",
-        examples=[{"style": "jazz", "key": "A minor", "energy": 0.5}],
+        description="Which parts of the section's score this layer hears, as a list of roles; the section is "
+        "composed once for all of its layers. Default: all of them.",
+        examples=[{"parts": ["drums"]}],
     )
-    strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.55])
-    denoising: Strength | None = Field(
+    prompt: Prompt | None = Field(
         None,
-        description="Riffusion's name for `strength`; a song uses one of the two. 0 to 1.",
-        examples=[0.55],
+        description="What this layer plays, in words. Default: the section's.",
+        examples=["dusty drums with brushes"],
     )
-    guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[6])
-    num_inference_steps: int | None = Field(
+    walk: list[Point] | None = Field(
         None,
-        ge=1,
-        le=1000,
-        description="Steps of the whole schedule, of which int(steps * strength) are run. 1 to 1000. "
-        "Default: the model's own.",
-        examples=[24],
+        min_length=2,
+        max_length=1000,
+        description="Points that this layer walks through, 2 to 1000. Default: the section's, unless the "
+        "layer has a prompt.",
+        examples=[[{"prompt": "felt piano"}, {"prompt": "grand piano"}]],
     )
-    scheduler: str | None = Field(
-        None,
-        min_length=1,
-        max_length=50,
-        description="Sampling method, one of those in the model's profile. Default: the model's own.",
-        examples=["ddim"],
-    )
-    negative_prompt: str | None = Field(
-        None, max_length=2000, description="What not to play. Default: nothing.", examples=["harsh noise"]
-    )
-    mask: PathText | None = Field(
-        None,
-        description="Render only the white part of this image anew: a catalogue name, a .png under the "
-        "song's folder, or `none`. Default: none.",
-        examples=["beats-80"],
-    )
-    lora: list[LoraField] | None = Field(
-        None,
-        max_length=8,
-        description="LoRA files to add to the model, at most 8. Default: none.",
-        examples=[["loras/tape.safetensors"], [{"path": "loras/tape.safetensors", "weight": 0.8}]],
-    )
-    interpolation_steps: int | None = Field(
-        None,
-        ge=1,
-        le=1000,
-        description="Clips for each leg of a walk, 1 to 1000. Default: 4; left out, a `walk` spreads evenly "
-        "over a length that its section states.",
-        examples=[4],
-    )
-    alpha_curve: Literal["linear", "ease", "power"] | None = Field(
-        None,
-        description="How a leg moves from one point to the next: evenly, slow at both ends, or by "
-        "`alpha_power`. Default: linear.",
-        examples=["ease"],
-    )
-    alpha_power: float | None = Field(
-        None,
-        ge=0.1,
-        le=10,
-        description="Exponent of `alpha_curve: power`: above 1 stays longer near the start of a leg. "
-        "0.1 to 10. Default: 2.",
-        examples=[2],
-    )
-    overlap: LengthText | None = Field(
-        None,
-        description="Shortest crossfade of each clip with the next. Default: half a beat.",
-        examples=["1 beat"],
-    )
-    transition: TransitionField | None = Field(
-        None,
-        description="How a section is entered: cut, crossfade or bridge. Default: a crossfade of one beat.",
-        examples=["cut", {"type": "bridge", "clips": 4}],
-    )
-
-
-class Point(StrictModel):
-    """One point of a walk; keys that it leaves out come from the section."""
-
-    prompt: Prompt | None = Field(None, description=_PROMPT, examples=["church bells on sunday"])
     seed: Seed | None = Field(
-        None, description="Decides the noise, 0 to 2^63 - 1. Default: the section's seed.", examples=[3]
+        None, description="Decides the noise, 0 to 2^63 - 1. Default: the section's.", examples=[7]
     )
-    strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.6])
-    guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[7])
+    gain_db: GainDb | None = Field(
+        None,
+        description="Gain of the layer in dB, -60 (silent) to 24, or points by bar. Default: 0.",
+        examples=[-2, {"0": -20, "8": 0}],
+    )
+    pan: Pan | None = Field(
+        None,
+        description="Where the layer is between left (-1) and right (1), with equal power; or points by bar. "
+        "Default: 0.",
+        examples=[-0.3, {"0": -0.5, "4": 0.5}],
+    )
+    from_energy: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="The layer is heard only in bars that begin with at least this energy (see `energy` of "
+        "the section's `score`); it comes in over the bar before and goes out over the bar after. 0 to 1. "
+        "Default: it is heard throughout.",
+        examples=[0.6],
+    )
+    fade_in: LengthText | None = Field(
+        None,
+        description="Fade in over this length at the section's start. Default: none.",
+        examples=["2 bars"],
+    )
+    fade_out: LengthText | None = Field(
+        None,
+        description="Fade out over this length at the section's end. Default: none.",
+        examples=["4 bars"],
+    )
+    chain: list[ChainEntry] | None = Field(
+        None,
+        max_length=32,
+        description="Effects for this layer alone, in order, at most 32. Default: none.",
+        examples=[[{"highpass": {"cutoff_frequency_hz": 200}}]],
+    )
 
 
 class Section(Settings):
@@ -272,7 +112,7 @@ class Section(Settings):
         "Default: nothing.",
         examples=["verse"],
     )
-    prompt: Prompt | None = Field(None, description=_PROMPT, examples=["lo-fi hip hop beat with rhodes"])
+    prompt: Prompt | None = Field(None, description=PROMPT_TEXT, examples=["lo-fi hip hop beat with rhodes"])
     walk: list[Point] | None = Field(
         None,
         min_length=2,
@@ -306,18 +146,29 @@ class Section(Settings):
     fade_out: LengthText | None = Field(
         None, description="Fade out over this length at the end. Default: none.", examples=["4 bars"]
     )
-    gain_db: float | None = Field(
+    gain_db: GainDb | None = Field(
         None,
-        ge=-60,
-        le=24,
-        description="Gain of the section in dB, -60 (silent) to 24. Default: 0.",
-        examples=[-2],
+        description="Gain of the section in dB, -60 (silent) to 24, or points by bar. Default: 0.",
+        examples=[-2, {"0": -12, "8": 0, "ease": "ease"}],
     )
     chain: list[ChainEntry] | None = Field(
         None,
         max_length=32,
         description="Effects for this section alone, in order, at most 32. Default: none.",
         examples=[[{"lowpass": {"cutoff_frequency_hz": 2000}}]],
+    )
+    layers: list[Layer] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_LAYERS,
+        description="Renders that sound together, 2 to 16, on the section's bars; a section reached by `use` "
+        "adds to them by name. Default: the section is one render.",
+        examples=[
+            [
+                {"name": "drums", "prompt": "dusty drums with brushes", "score": {"parts": ["drums"]}},
+                {"name": "band", "prompt": "rhodes and upright bass", "score": {"parts": ["bass", "comp"]}},
+            ]
+        ],
     )
 
 

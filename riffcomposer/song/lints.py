@@ -21,8 +21,8 @@ from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
 from riffcomposer.song.paths import check_name, is_path, song_file
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
-from riffcomposer.song.resolved import ResolvedSection
-from riffcomposer.strength import effective_steps, strength_of
+from riffcomposer.song.resolved import ResolvedLayer, ResolvedSection
+from riffcomposer.strength import effective_steps
 from riffcomposer.text import did_you_mean, shorten
 from riffcomposer.units import Timebase, exact
 
@@ -66,29 +66,30 @@ def _steps(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) ->
         return
     steps = section.num_inference_steps or profile.num_inference_steps
     for index, point in enumerate(section.points):
-        strength = strength_of(point.strength, profile.strength, has_init=True)
         path = _written(song, section, index, "strength")
         if path == section.path:
             path = section.where("num_inference_steps")
-        effective = effective_steps(steps, strength)
-        if strength > 0 and effective == 0:
-            message = f"strength {strength:g} of {steps} steps leaves no step to run"
-            least = -(-1 // exact(strength))
-            more = f"write num_inference_steps: {least}, " if least <= MAX_STEPS else "write "
+        stated = point.strength.values if point.strength is not None else (profile.strength,)
+        least, most = min(stated), max(stated)
+        effective = effective_steps(steps, least)
+        if least > 0 and effective == 0:
+            message = f"strength {least:g} of {steps} steps leaves no step to run"
+            enough = -(-1 // exact(least))
+            more = f"write num_inference_steps: {enough}, " if enough <= MAX_STEPS else "write "
             hint = f"{more}a higher strength, or strength: 0 for the loop"
             yield song.diagnostic("error", "no-steps", message, path, hint)
         elif effective == 1 and (section.num_inference_steps is not None or steps >= FEW_STEPS):
-            message = f"strength {strength:g} of {steps} steps runs a single step"
+            message = f"strength {least:g} of {steps} steps runs a single step"
             yield song.diagnostic(
                 "warning", "one-step", message, path, "raise num_inference_steps or strength"
             )
-        if strength > profile.beat_keeping_strength:
+        if most > profile.beat_keeping_strength:
             message = (
-                f"strength {strength:g} may leave the beat of the loop "
+                f"strength {most:g} may leave the beat of the loop "
                 f"({profile.name} keeps it up to {profile.beat_keeping_strength:g})"
             )
             yield song.diagnostic("warning", "off-beat", message, path)
-    if all(point.strength == 0 for point in section.points):
+    if all(point.is_init_alone for point in section.points):
         for key in ("prompt", "mask"):
             if section.where(key) == (*section.path, key):
                 message = f"{key} has no effect at strength 0, which plays the loop itself"
@@ -127,8 +128,12 @@ def _settings(song: LoadedSong, section: ResolvedSection, profile: ModelProfile)
         yield song.diagnostic(
             "error", "does-not-apply", message, path, "take it out, or choose another model", key=True
         )
-    if section.gain_db <= SILENT_DB:
-        message = f"at {section.gain_db:g} dB this section is silent"
+
+
+def _gain(song: LoadedSong, section: ResolvedSection) -> _Lint:
+    if max(section.gain_db.values) <= SILENT_DB:
+        what = "layer" if isinstance(section, ResolvedLayer) else "section"
+        message = f"at {max(section.gain_db.values):g} dB this {what} is silent"
         yield song.diagnostic("warning", "silent-section", message, section.where("gain_db"))
 
 
@@ -241,20 +246,22 @@ def lint(
         Errors and warnings by position. What several sections inherit is reported once.
     """
     found: list[Diagnostic] = [*_formats(song), *_curly_quotes(song)]
-    if any(section.loras for section in song.resolved.sections):
+    if any(render.loras for section in song.resolved.sections for render in section.renders):
         from riffcomposer.song.lora_lints import lint_loras  # looks into files; most songs name none
 
         found += lint_loras(song, model_folder, allowed_folders)
     checks: list[Callable[[ResolvedSection], _Lint]] = [
         lambda section: _walk(song, section),
         lambda section: lint_prompts(song, _prompts(song, section)),
-        lambda section: _fades(song, section),
         lambda section: _files(song, section, catalogue, allowed_folders),
     ]
     if profile is not None:
         checks.append(lambda section: _steps(song, section, profile))
         checks.append(lambda section: _settings(song, section, profile))
     for section in song.resolved.sections:
-        for check in checks:
-            found += check(section)
+        for mixed in (section, *section.layers):
+            found += [*_fades(song, mixed), *_gain(song, mixed)]
+        for render in section.renders:
+            for check in checks:
+                found += check(render)
     return in_order(found)

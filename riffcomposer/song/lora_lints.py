@@ -26,7 +26,7 @@ def lint_loras(
     """
     layers = _layers(model_folder)
     looked: dict[str, Diagnostic | None] = {}
-    for section in song.resolved.sections:
+    for section in (render for whole in song.resolved.sections for render in whole.renders):
         for index, lora in enumerate(section.loras):
             try:
                 file = resolve_inside(song.folder, lora.path, max_bytes=MAX_LORA_BYTES, allowed=allowed)

@@ -15,6 +15,9 @@ from riffcomposer.diagnostics import NodePath
 EXCLUSIVE = (("bars", "clips", "duration"), ("strength", "denoising"))
 """Keys of which a section has one; stating one replaces an inherited other."""
 
+MIXED = ("gain_db", "pan", "chain", "fade_in", "fade_out", "from_energy")
+"""Keys of a layer that are its own: a section's act on the sum of its layers."""
+
 MAX_USE_DEPTH = 16
 """Most sections that may build on one another."""
 
@@ -75,29 +78,86 @@ def merge_section(
     defaults: Mapping[str, Any], sections: Sequence[Mapping[str, Any]], index: int, names: Mapping[str, int]
 ) -> Merged:
     """Merges `defaults`, the used sections and the section itself; later values replace earlier ones."""
-    chain = use_chain(sections, index, names)
-    layers: list[tuple[NodePath, Mapping[str, Any]]] = [(("defaults",), defaults)]
-    layers += [(("sections", place), sections[place]) for place in chain]
-    values: dict[str, Any] = {}
-    origins: dict[str, NodePath] = {}
-    score: dict[str, Any] = {}
-    for path, layer in layers:
-        own = path == ("sections", index)
-        for group in EXCLUSIVE:
-            if any(key in layer for key in group):
-                for key in group:
-                    values.pop(key, None)
-                    origins.pop(key, None)
-        for key, value in layer.items():
-            if not own and key in ("name", "use"):
-                continue
-            values[key] = value
-            origins[key] = (*path, key)
-            if key == "score" and isinstance(value, Mapping):
-                score = {**score, **_with_parts(score, value)}
-                values[key] = score
-                origins |= {f"score.{name}": (*path, key, name) for name in value}
-    return Merged(values, origins)
+    merged = Merged({}, {})
+    _add(merged, defaults, ("defaults",))
+    for place in use_chain(sections, index, names):
+        own = sections[place]
+        left_out = ("layers",) if place == index else ("layers", "name", "use")
+        _add(merged, {key: own[key] for key in own if key not in left_out}, ("sections", place))
+    return merged
+
+
+@dataclass(frozen=True)
+class MergedLayer:
+    """A layer's fields: its own, and those of its section.
+
+    Attributes:
+        path: Where it is written; the section that is used comes before one that uses it.
+    """
+
+    name: str
+    path: NodePath
+    merged: Merged
+
+
+def merge_layers(
+    section: Merged, sections: Sequence[Mapping[str, Any]], index: int, names: Mapping[str, int]
+) -> list[MergedLayer]:
+    """Merges a section's own fields and those of the sections that it uses into each of its layers.
+
+    A layer of the same name as one of the used section gets the keys that are stated here; others are added.
+    A layer with a prompt and no walk does not take the section's walk.
+
+    Args:
+        section: From `merge_section`.
+    """
+    found: dict[str, MergedLayer] = {}
+    for place in use_chain(sections, index, names):
+        for number, layer in stated_layers(sections[place]):
+            path: NodePath = ("sections", place, "layers", number)
+            if layer["name"] not in found:
+                values = {
+                    key: value for key, value in section.values.items() if key not in (*MIXED, "name", "use")
+                }
+                origins = {
+                    key: where for key, where in section.origins.items() if key in values or "." in key
+                }
+                found[layer["name"]] = MergedLayer(layer["name"], path, Merged(values, origins))
+            merged = found[layer["name"]].merged
+            if "prompt" in layer and "walk" not in layer:
+                merged.values.pop("walk", None)
+                merged.origins.pop("walk", None)
+            _add(merged, layer, path)
+            found[layer["name"]] = MergedLayer(layer["name"], path, merged)
+    return list(found.values())
+
+
+def stated_layers(section: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+    """The layers that a section itself states, with their numbers; those without a name are left out."""
+    layers = section.get("layers")
+    return [
+        (number, layer)
+        for number, layer in enumerate(layers if isinstance(layers, list) else [])
+        if isinstance(layer, Mapping) and isinstance(layer.get("name"), str)
+    ]
+
+
+def _add(merged: Merged, stated: Mapping[str, Any], path: NodePath) -> None:
+    """Puts the values that are stated at a path over those that are there."""
+    values, origins = merged.values, merged.origins
+    for group in EXCLUSIVE:
+        if any(key in stated for key in group):
+            for key in group:
+                values.pop(key, None)
+                origins.pop(key, None)
+    for key, value in stated.items():
+        inherited = values.get(key)
+        values[key] = value
+        origins[key] = (*path, key)
+        if key == "score" and isinstance(value, Mapping):
+            before = inherited if isinstance(inherited, Mapping) else {}
+            values[key] = {**before, **_with_parts(before, value)}
+            origins.update({f"score.{name}": (*path, key, name) for name in value})
 
 
 def _with_parts(inherited: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,18 +5,21 @@ It expects a song in which `riffcomposer.song.rules` finds no fault.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
+from riffcomposer.curves import ZERO, Curve
+from riffcomposer.diagnostics import NodePath
 from riffcomposer.song.fields import StrictModel
-from riffcomposer.song.language import Init, Lora, Point, Section, Song, Transition
-from riffcomposer.song.merge import Merged, by_name, merge_section
+from riffcomposer.song.language import Section, Song
+from riffcomposer.song.merge import Merged, MergedLayer, by_name, merge_layers, merge_section
 from riffcomposer.song.paths import is_path
 from riffcomposer.song.resolved import (
     InitSpec,
     KeyPoint,
     LoraSpec,
+    ResolvedLayer,
     ResolvedMaster,
     ResolvedOutput,
     ResolvedSection,
@@ -25,6 +28,7 @@ from riffcomposer.song.resolved import (
     TransitionSpec,
 )
 from riffcomposer.song.score_language import Score
+from riffcomposer.song.settings_language import Init, Lora, Point, Transition
 from riffcomposer.units import Length, exact
 
 SCORE_INIT = "score"
@@ -42,7 +46,12 @@ def _stated(model: StrictModel) -> dict[str, Any]:
     values = {
         name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set
     }
-    return {name: _stated(value) if isinstance(value, Score) else value for name, value in values.items()}
+    for name, value in values.items():
+        if isinstance(value, Score):
+            values[name] = _stated(value)
+        elif name == "layers":
+            values[name] = [_stated(layer) for layer in value or ()]
+    return values
 
 
 def _init(init: Init | None) -> InitSpec | None:
@@ -98,12 +107,16 @@ def _points(merged: Merged, song_seed: int) -> tuple[KeyPoint, ...]:
         stated = getattr(point, key)
         return otherwise if stated is None else stated
 
+    def curve(point: Point, key: str, otherwise: Curve | None) -> Curve | None:
+        stated = getattr(point, key)
+        return otherwise if stated is None else Curve.level(stated)
+
     return tuple(
         KeyPoint(
             prompt=pick(point, "prompt", values.get("prompt", "")),
             seed=pick(point, "seed", values.get("seed", song_seed)),
-            strength=pick(point, "strength", merged.strength),
-            guidance_scale=pick(point, "guidance_scale", values.get("guidance_scale")),
+            strength=curve(point, "strength", merged.strength),
+            guidance_scale=curve(point, "guidance_scale", values.get("guidance_scale")),
         )
         for point in points
     )
@@ -125,7 +138,26 @@ def _names(sections: list[Section]) -> list[str]:
     return names
 
 
-def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSection:
+def _section(
+    name: str, index: int, merged: Merged, layers: Sequence[MergedLayer], song: Song
+) -> ResolvedSection:
+    fields = _fields(name, ("sections", index), merged, song)
+    return ResolvedSection(**fields, layers=tuple(_layer(layer, fields, song) for layer in layers))
+
+
+def _layer(layer: MergedLayer, section: Mapping[str, Any], song: Song) -> ResolvedLayer:
+    values = layer.merged.values
+    fields = _fields(layer.name, layer.path, layer.merged, song)
+    shared = {key: section[key] for key in ("bars", "clips", "duration", "overlap", "transition")}
+    return ResolvedLayer(
+        **(fields | shared),
+        pan=values.get("pan", ZERO),
+        from_energy=values.get("from_energy"),
+    )
+
+
+def _fields(name: str, path: NodePath, merged: Merged, song: Song) -> dict[str, Any]:
+    """The fields that sections and layers have in common."""
     values = merged.values
     points = _points(merged, song.seed)
     steps = values.get("interpolation_steps", DEFAULT_INTERPOLATION_STEPS)
@@ -134,32 +166,32 @@ def _section(name: str, index: int, merged: Merged, song: Song) -> ResolvedSecti
         clips = (len(points) - 1) * steps + 1
     mask = values.get("mask")
     loras: list[Lora] = values.get("lora", [])
-    return ResolvedSection(
-        name=name,
-        points=points,
-        is_seed_walk="walk" not in values,
-        interpolation_steps=steps,
-        alpha_curve=values.get("alpha_curve", "linear"),
-        alpha_power=float(values.get("alpha_power", DEFAULT_ALPHA_POWER)),
-        bars=None if bars is None else exact(bars),
-        clips=clips,
-        duration=duration,
-        negative_prompt=values.get("negative_prompt", ""),
-        num_inference_steps=values.get("num_inference_steps"),
-        scheduler=values.get("scheduler"),
-        init=_init(values.get("init")),
-        score=_score(values.get("score", {})),
-        mask=None if mask == "none" else mask,
-        loras=tuple(LoraSpec(lora.path, lora.weight) for lora in loras),
-        overlap=values.get("overlap", DEFAULT_OVERLAP),
-        transition=_transition(values.get("transition")),
-        fade_in=values.get("fade_in"),
-        fade_out=values.get("fade_out"),
-        gain_db=float(values.get("gain_db", 0.0)),
-        chain=tuple(entry.effect() for entry in values.get("chain", [])),
-        path=("sections", index),
-        origins=merged.origins,
-    )
+    return {
+        "name": name,
+        "points": points,
+        "is_seed_walk": "walk" not in values,
+        "interpolation_steps": steps,
+        "alpha_curve": values.get("alpha_curve", "linear"),
+        "alpha_power": float(values.get("alpha_power", DEFAULT_ALPHA_POWER)),
+        "bars": None if bars is None else exact(bars),
+        "clips": clips,
+        "duration": duration,
+        "negative_prompt": values.get("negative_prompt", ""),
+        "num_inference_steps": values.get("num_inference_steps"),
+        "scheduler": values.get("scheduler"),
+        "init": _init(values.get("init")),
+        "score": _score(values.get("score", {})),
+        "mask": None if mask == "none" else mask,
+        "loras": tuple(LoraSpec(lora.path, lora.weight) for lora in loras),
+        "overlap": values.get("overlap", DEFAULT_OVERLAP),
+        "transition": _transition(values.get("transition")),
+        "fade_in": values.get("fade_in"),
+        "fade_out": values.get("fade_out"),
+        "gain_db": values.get("gain_db", ZERO),
+        "chain": tuple(entry.effect() for entry in values.get("chain", [])),
+        "path": path,
+        "origins": merged.origins,
+    }
 
 
 def resolve(song: Song) -> ResolvedSong:
@@ -167,6 +199,7 @@ def resolve(song: Song) -> ResolvedSong:
     defaults = _stated(song.defaults)
     sections = [_stated(section) for section in song.sections]
     places = by_name(sections)
+    merged = [merge_section(defaults, sections, index, places) for index in range(len(sections))]
     return ResolvedSong(
         title=song.title,
         tempo=exact(song.tempo),
@@ -176,8 +209,8 @@ def resolve(song: Song) -> ResolvedSong:
         loop=song.loop,
         length=song.length,
         sections=tuple(
-            _section(name, index, merge_section(defaults, sections, index, places), song)
-            for index, name in enumerate(_names(song.sections))
+            _section(name, index, whole, merge_layers(whole, sections, index, places), song)
+            for index, (name, whole) in enumerate(zip(_names(song.sections), merged, strict=True))
         ),
         master=ResolvedMaster(
             tuple(entry.effect() for entry in song.master.chain),

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from riffcomposer.curves import Curve
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.song.effects import Effect
-from riffcomposer.song.language import TransitionType
+from riffcomposer.song.settings_language import TransitionType
 from riffcomposer.units import Length, Meter
 
 
@@ -26,13 +26,19 @@ class KeyPoint:
 
     Attributes:
         prompt: The words to play; empty only in a section with strength 0.
-        strength, guidance_scale: The point's value, else the section's, else None for the model's default.
+        strength, guidance_scale: The point's value, else the section's by its bars, else None for the
+            model's default.
     """
 
     prompt: str
     seed: int
-    strength: float | None
-    guidance_scale: float | None
+    strength: Curve | None
+    guidance_scale: Curve | None
+
+    @property
+    def is_init_alone(self) -> bool:
+        """Whether strength 0 is stated, which plays the init itself."""
+        return self.strength is not None and not any(self.strength.values)
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,7 @@ class ResolvedSection:
         overlap: Shortest crossfade of each clip with the next.
         path: Where the section is written: ("sections", 2).
         origins: Where each stated field is written, by its name; `use` and `defaults` are followed.
+        layers: What is rendered instead of the section itself; empty for a section without layers.
     """
 
     name: str
@@ -146,14 +153,53 @@ class ResolvedSection:
     transition: TransitionSpec
     fade_in: Length | None
     fade_out: Length | None
-    gain_db: float
+    gain_db: Curve
     chain: tuple[Effect, ...]
     path: NodePath
     origins: Mapping[str, NodePath] = field(default_factory=dict, compare=False, repr=False)
+    layers: tuple[ResolvedLayer, ...] = ()
+
+    @property
+    def renders(self) -> tuple[ResolvedSection, ...]:
+        """What is rendered for the section: its layers, or the section itself."""
+        return self.layers or (self,)
+
+    def render(self, layer: str) -> ResolvedSection:
+        """Returns the layer of a name, or the section itself for an empty name."""
+        return next(render for render in self.renders if not layer or render.name == layer)
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether clips of the section start from its score."""
+        return any(render.init is not None and render.init.kind == "score" for render in self.renders)
+
+    @property
+    def score_prompt(self) -> str:
+        """The words that say what is composed: the section's prompt, else those of its layers."""
+        own = self.points[0].prompt
+        if own or not self.layers:
+            return own
+        prompts = [layer.points[0].prompt for layer in self.layers if layer.is_composed]
+        return ", ".join(dict.fromkeys(filter(None, prompts)))
 
     def where(self, name: str) -> NodePath:
         """Returns where the field `name` is written, or the section's path if it is not stated."""
         return self.origins.get(name, self.path)
+
+
+@dataclass(frozen=True)
+class ResolvedLayer(ResolvedSection):
+    """One of several renders of a section that sound together; its name is unique in the section.
+
+    Length, overlap and transition are the section's. Gain, fades and chain are the layer's own.
+
+    Attributes:
+        pan: From -1 (left) to 1 (right), by bar.
+        from_energy: Least energy of a bar in which the layer is heard; None if it always is.
+    """
+
+    pan: Curve = ZERO
+    from_energy: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.media.kinds import IMAGE_SUFFIXES, INIT_SUFFIXES, MIDI_SUFFIXES
 from riffcomposer.song.effects import EFFECTS
 from riffcomposer.song.faults import fault
+from riffcomposer.song.layer_rules import check_layers
 from riffcomposer.song.merge import (
     EXCLUSIVE,
     MAX_USE_DEPTH,
     Merged,
     by_name,
+    merge_layers,
     merge_section,
     use_chain,
     use_circle,
@@ -80,14 +82,17 @@ def _file(
         yield fault(path, "bad-path", message)
 
 
-def _score(section: Plain, merged: Merged, path: NodePath) -> Iterator[Diagnostic]:
-    """Checks that a stated score is heard: its section starts from it."""
-    if "score" not in section:
-        return
+def _other_init(merged: Merged) -> str:
+    """What a section starts from, as written; empty if nothing is stated, or a score."""
     init = merged.values.get("init")
     name = init.get("path") if isinstance(init, dict) else init
-    if isinstance(name, str) and name != "score":
-        message = f"score does not apply: this section starts from {shorten(name)}"
+    return name if isinstance(name, str) and name != "score" else ""
+
+
+def _score(section: Plain, merged: Merged, path: NodePath, what: str) -> Iterator[Diagnostic]:
+    """Checks that a stated score is heard: its section, or layer, starts from it."""
+    if "score" in section and (name := _other_init(merged)):
+        message = f"score does not apply: this {what} starts from {shorten(name)}"
         hint = "write init: score, or take one of the two out"
         yield fault((*path, "score"), "does-not-apply", message, hint, at_key=True)
 
@@ -163,8 +168,8 @@ def _names(sections: Sequence[Plain], names: Mapping[str, int]) -> Iterator[Diag
                 yield fault(where, "use-circle", message)
 
 
-def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Diagnostic]:
-    """Checks that a section has a prompt or a walk, and that every stated prompt and seed has an effect."""
+def _walk(section: Plain, merged: Merged, path: NodePath, what: str) -> Iterator[Diagnostic]:
+    """Checks that there is a prompt or a walk, and that every stated prompt and seed has an effect."""
     walk = merged.values.get("walk")
     has_prompt = "prompt" in merged.values
     own_walk = "walk" in section
@@ -181,7 +186,7 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Diagnostic
         if own_walk and not has_prompt:
             for index, point in enumerate(points):
                 if "prompt" not in point and point.get("strength", merged.strength) != 0:
-                    hint = "give the section a prompt, or each point its own"
+                    hint = f"give the {what} a prompt, or each point its own"
                     where = (*path, "walk", index)
                     yield fault(
                         where,
@@ -192,7 +197,8 @@ def _walk(section: Plain, merged: Merged, path: NodePath) -> Iterator[Diagnostic
                     )
     elif "walk" not in merged.values and not has_prompt and merged.strength != 0:
         hint = "write prompt:, or walk: with several, or strength: 0 to play the loop itself"
-        yield fault(path, "missing-key", "this section has no prompt", hint, keys=("prompt", "walk", "use"))
+        keys = ("prompt", "walk", "use")
+        yield fault(path, "missing-key", f"this {what} has no prompt", hint, keys=keys)
 
 
 def _has_init(merged: Merged, model: object) -> bool:
@@ -203,8 +209,7 @@ def _has_init(merged: Merged, model: object) -> bool:
     return init not in ("none", {"path": "none"})
 
 
-def _section(section: Plain, merged: Merged, model: object, path: NodePath) -> Iterator[Diagnostic]:
-    yield from _walk(section, merged, path)
+def _length(merged: Merged, path: NodePath) -> Iterator[Diagnostic]:
     if not any(key in merged.values for key in ("bars", "clips", "duration", "walk")):
         message = "this section has no length"
         yield fault(
@@ -214,17 +219,26 @@ def _section(section: Plain, merged: Merged, model: object, path: NodePath) -> I
             "write bars: 8, or clips: 4, or duration: 20s",
             keys=(*EXCLUSIVE[0], "walk", "use"),
         )
+
+
+def _rendered(
+    section: Plain, merged: Merged, model: object, path: NodePath, what: str
+) -> Iterator[Diagnostic]:
+    """Checks the keys that say how a section without layers, or a layer, is rendered."""
+    yield from _walk(section, merged, path, what)
+    yield from _score(section, merged, path, what)
+    yield from _alpha(section, merged.values.get("alpha_curve"), path)
     if not _has_init(merged, model):
         for key in ("strength", "denoising", "mask"):
             if key in section and section[key] != "none":
-                message = f"{key} does not apply to a section without init"
+                message = f"{key} does not apply to a {what} without init"
                 yield fault(
                     (*path, key), "does-not-apply", message, "write init: score, or name a loop", at_key=True
                 )
         walk = section.get("walk")
         for index, point in enumerate(walk if isinstance(walk, list) else []):
             if isinstance(point, dict) and "strength" in point:
-                message = "strength does not apply to a section without init"
+                message = f"strength does not apply to a {what} without init"
                 where = (*path, "walk", index, "strength")
                 yield fault(
                     where, "does-not-apply", message, "write init: score, or name a loop", at_key=True
@@ -258,6 +272,7 @@ def check(song: object) -> list[Diagnostic]:
     sections: list[Plain] = [_as(dict, item) for item in listed]
     defaults: Plain = _as(dict, song.get("defaults"))
     names = by_name(sections)
+    model = song.get("model", "default")
     faults += _settings(defaults, ("defaults",))
     faults += _alpha(defaults, defaults.get("alpha_curve"), ("defaults",))
     faults += _names(sections, names)
@@ -269,9 +284,17 @@ def check(song: object) -> list[Diagnostic]:
         base = sections[use_chain(sections, index, names)[0]]
         if isinstance(listed[index], dict) and "use" not in base:
             merged = merge_section(defaults, sections, index, names)
-            faults += _section(section, merged, song.get("model", "default"), path)
-            faults += _score(section, merged, path)
-            faults += _alpha(section, merged.values.get("alpha_curve"), path)
+            layers = merge_layers(merged, sections, index, names)
+            faults += _length(merged, path)
+            if layers:
+                faults += check_layers(section, layers, path)
+            else:
+                faults += _rendered(section, merged, model, path, "section")
+            for layer in layers:
+                if layer.path[:2] == path:
+                    own = section["layers"][layer.path[-1]]
+                    faults += [*_settings(own, layer.path), *_chain(own.get("chain"), (*layer.path, "chain"))]
+                    faults += _rendered(own, layer.merged, model, layer.path, "layer")
     if sections:
         faults += _first_transition(song, sections)
     faults += _chain(_as(dict, song.get("master")).get("chain"), ("master", "chain"))

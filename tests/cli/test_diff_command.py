@@ -83,7 +83,41 @@ def test_the_working_tree_is_the_other_side(capsys: pytest.CaptureFixture[str]) 
         ("a", ["changed"]),
         ("b", ["removed"]),
     ]
-    assert found["clips"] == [{"section": "a", "to_render": 1, "clips": 3}]
+    assert found["clips"] == [{"section": "a", "layer": None, "to_render": 1, "clips": 3}]
+
+
+@pytest.mark.usefixtures("repository_of_songs")
+def test_an_edit_of_one_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    drums, keys = {"name": "drums", "prompt": "brushes"}, {"name": "keys", "prompt": "rhodes"}
+    commit(song(section("a", clips=2), section("b", clips=2, layers=[drums, keys])))
+    louder = drums | {"gain_db": 2, "prompt": "sticks"}
+    commit(song(section("a", clips=2), section("b", clips=2, layers=[louder, keys])))
+    assert run("diff", "HEAD~1", "HEAD", "song.yaml") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "~ section b: changed",
+        "    layer drums prompt: brushes -> sticks",
+        "    layer drums gain_db: 0 -> 2",
+        "clips to render again: 2 of 6",
+        "    b, drums: 2 of 2",
+    ]
+
+
+@pytest.mark.usefixtures("repository_of_songs")
+def test_an_added_layer_and_a_new_chord(capsys: pytest.CaptureFixture[str]) -> None:
+    layers = [{"name": "drums"}, {"name": "keys"}]
+    content = section("a", clips=1, layers=layers, init="score", score={"chords": "Am"})
+    commit(song(content))
+    commit(song(content | {"layers": [*layers, {"name": "pad"}], "score": {"chords": "Dm"}}))
+    assert run("diff", "HEAD~1", "HEAD", "song.yaml") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "    score chords: Am -> Dm" in lines
+    assert "    layer pad prompt: none -> prompt of a" in lines
+    assert lines[-4:] == [
+        "clips to render again: 1 of 1",
+        "    a, drums: 1 of 1",
+        "    a, keys: 1 of 1",
+        "    a, pad: 1 of 1",
+    ]
 
 
 @pytest.mark.usefixtures("repository_of_songs")

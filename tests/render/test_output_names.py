@@ -22,6 +22,7 @@ from riffcomposer.errors import StoreError, UsageError
 from riffcomposer.files import temporary_name
 from riffcomposer.lock.lock_file import lock_path
 from riffcomposer.render.output_names import (
+    LAYER_BYTES,
     MAX_BYTES,
     TrackFiles,
     check_names,
@@ -83,6 +84,8 @@ def test_the_longest_names_fit_a_file_system() -> None:
     longest = files.beside(f"section-01-{slug('𝒜' * 80)}.flac")
     assert len(os.fsencode(longest)) <= 255
     assert len(os.fsencode(temporary_name(longest).name)) <= 255
+    layer = files.beside(f"stem-1000-{slug('𝒜' * 80)}.16-{slug('𝒜' * 80, LAYER_BYTES)}.flac")
+    assert len(os.fsencode(temporary_name(layer).name)) <= 255
 
 
 def names(folder: Path, *songs: str, out: Path | None = None) -> list[TrackFiles]:

@@ -85,32 +85,39 @@ def _adapt_section(sections: list[dict[str, Any]], key: str) -> None:
         section["alpha_curve"] = "power"
 
 
+def _adapted(where: str, key: str, song: str) -> str:
+    """A song in which this very key applies."""
+    content = json.loads(song)
+    if where == "section":
+        _adapt_section(content["sections"], key)
+    if where == "layer":
+        layer = content["sections"][0]["layers"][0]
+        layer |= {"alpha_power": {"alpha_curve": "power"}, "score": {"init": "score"}}.get(key, {})
+    if where == "defaults" and key == "alpha_power":
+        content["defaults"]["alpha_curve"] = "power"
+    if where == "init" and key == "tracks":
+        content["sections"][0]["init"]["path"] = "a.mid"
+    if where == "transition":
+        content["sections"][1]["transition"]["type"] = "bridge" if key == "clips" else "crossfade"
+    if where == "point" and key == "prompt":
+        del content["sections"][0]["prompt"]
+        for point in content["sections"][0]["walk"]:
+            point["prompt"] = "bells"
+    return json.dumps(content)
+
+
 def _fields() -> Iterator[Field]:
     def of(where: str, definition: dict[str, Any], song: str, *path: str | int) -> Iterator[Field]:
         for key, schema in definition["properties"].items():
             required = key in definition.get("required", [])
             yield Field(where, key, _resolved(schema), _adapted(where, key, song), path, required)
 
-    def _adapted(where: str, key: str, song: str) -> str:
-        """A song in which this very key applies."""
-        content = json.loads(song)
-        if where == "section":
-            _adapt_section(content["sections"], key)
-        if where == "defaults" and key == "alpha_power":
-            content["defaults"]["alpha_curve"] = "power"
-        if where == "init" and key == "tracks":
-            content["sections"][0]["init"]["path"] = "a.mid"
-        if where == "transition":
-            content["sections"][1]["transition"]["type"] = "bridge" if key == "clips" else "crossfade"
-        if where == "point" and key == "prompt":
-            del content["sections"][0]["prompt"]
-            for point in content["sections"][0]["walk"]:
-                point["prompt"] = "bells"
-        return json.dumps(content)
-
     yield from of("song", SCHEMA, _song())
     yield from of("defaults", _definition("Settings"), _song(defaults={}), "defaults")
     yield from of("section", _definition("Section"), _song(sections=[FIRST, FIRST]), "sections", 1)
+    layers = [{"name": "drums"}, {"name": "keys"}]
+    layered = {"prompt": "jazz", "bars": 8, "init": "lofi-keys", "layers": layers}
+    yield from of("layer", _definition("Layer"), _song(sections=[layered]), "sections", 0, "layers", 0)
     walk = {"init": "lofi-keys", "prompt": "jazz", "walk": [{"seed": 1}, {"seed": 2}]}
     yield from of("point", _definition("Point"), _song(sections=[walk]), "sections", 0, "walk", 0)
     init = {**FIRST, "init": {"path": "a.wav"}}

@@ -1,0 +1,208 @@
+"""Songs with layers from file to track: what an edit makes again, stems, report, lock and `--only`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from small_song import FakeEngine, Studio, make_studio
+
+from riffcomposer.cli.main import main
+from riffcomposer.lock.lock_file import changes, lock_path, read_lock
+from riffcomposer.render.prepare import PlanOptions, PreparedSong, prepare_song
+from riffcomposer.render.settings import RenderSettings
+
+SONG = """\
+title: Layered
+tempo: 400
+seed: 5
+model: ./model
+sections:
+  - name: first
+    prompt: steady drums
+    clips: 3
+  - name: both
+    prompt: a band
+    clips: 4
+    gain_db: -2
+    transition: {type: crossfade, length: 1 beat}
+    layers:
+      - {name: drums, prompt: brushes, pan: -0.5}
+      - {name: keys, prompt: rhodes, gain_db: -6, chain: [{highpass: {cutoff_frequency_hz: 300}}]}
+  - use: both
+    name: again
+    layers:
+      - {name: keys, prompt: church organ}
+master: {integrated_lufs: -30}
+output: {formats: [wav]}
+"""
+
+
+@pytest.fixture
+def layered(tmp_path: Path) -> Studio:
+    return make_studio(tmp_path, SONG)
+
+
+def made(track: Any) -> tuple[int, int, bool]:
+    """Clips rendered, passages decoded, mastered."""
+    return len(track.result.rendered), track.result.decoded[0], track.result.mastered
+
+
+def test_a_layered_song_becomes_a_track(layered: Studio) -> None:
+    track = layered.render()
+    # The drums of both sections are the same clips.
+    assert made(track) == (15, 5, True)
+    audio, _ = track.audio()
+    assert audio.shape == (2, round(track.result.seconds * 44100))
+    sections = track.report["sections"]
+    assert "layers" not in sections[0]
+    assert [layer["name"] for layer in sections[1]["layers"]] == ["drums", "keys"]
+    levels = [layer["integrated_lufs"] for layer in sections[1]["layers"]]
+    assert all(isinstance(level, float) and -80 < level < 0 for level in levels)
+    # One border for each pair of sections, however many layers meet there.
+    assert len(track.report["transitions"]) == 2
+
+
+def test_an_unchanged_song_is_not_touched(layered: Studio) -> None:
+    layered.render()
+    before = layered.outputs()
+    assert made(layered.render(FakeEngine())) == (0, 0, False)
+    assert layered.outputs() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "clips", "passages", "mastered"),
+    [
+        ("prompt: rhodes", "prompt: piano", 4, 1, True),
+        ("prompt: church organ", "prompt: pipe organ", 4, 1, True),
+        ("pan: -0.5", "pan: 0.5", 0, 0, True),
+        ("gain_db: -6", "gain_db: -7", 0, 0, True),
+        ("cutoff_frequency_hz: 300", "cutoff_frequency_hz: 200", 0, 0, True),
+        ("name: drums, prompt: brushes", "name: kit, prompt: brushes", 0, 0, True),
+        ("brushes, pan", "brushes, from_energy: 0.6, pan", 0, 0, True),
+    ],
+)
+def test_an_edit_of_a_layer_makes_only_what_it_decides(
+    layered: Studio, old: str, new: str, clips: int, passages: int, mastered: bool
+) -> None:
+    layered.render()
+    layered.edit(old, new)
+    assert made(layered.render()) == (clips, passages, mastered)
+
+
+def test_stems_of_layers_add_up_to_the_track(layered: Studio) -> None:
+    result = layered.render(settings=RenderSettings(stems=True)).result
+    stems = sorted(path for path in result.others if ".stem-" in path.name)
+    assert [path.name for path in stems] == [
+        "song.stem-01-first.wav",
+        "song.stem-02-both.1-drums.wav",
+        "song.stem-02-both.2-keys.wav",
+        "song.stem-03-again.1-drums.wav",
+        "song.stem-03-again.2-keys.wav",
+    ]
+    sounds = [soundfile.read(path, always_2d=True)[0] for path in stems]
+    mix = np.sum(sounds, axis=0)
+    track, _ = soundfile.read(result.outputs[0], always_2d=True)
+    gain = np.vdot(mix, track) / np.vdot(mix, mix)
+    np.testing.assert_allclose(gain * mix, track, atol=2e-5)
+    power = np.square(sounds[1]).mean(axis=0)
+    assert power[0] > 5 * power[1], "the drums are at the left"
+
+
+def test_the_lock_records_each_layer(layered: Studio) -> None:
+    layered.render()
+    text = lock_path(layered.song).read_text()
+    assert 'section "both" layer "drums"' in text
+    assert 'section "first"\n' in text
+    assert text.count("passage ") == 5
+    lock = read_lock(lock_path(layered.song))
+    assert lock.damage == ""
+    assert ("again", "keys", "body", 3) in lock.clips
+    layered.render(settings=RenderSettings(locked=True))
+
+
+def test_plan_explains_an_edit_by_layer(layered: Studio) -> None:
+    layered.render()
+    layered.edit("prompt: rhodes", "prompt: piano")
+    prepared = planned(layered)
+    assert changes(prepared.lock, prepared.plan)[0] == (
+        "section both, layer keys, clip 1: another clip than in the lock"
+    )
+    found = {
+        (
+            clip.layer,
+            prepared.assessment.states[clip.key].status,
+            prepared.assessment.states[clip.key].changes,
+        )
+        for clip in prepared.plan.clips
+        if clip.section == 1
+    }
+    assert found == {("drums", "cached", ()), ("keys", "changed", (("prompt", "rhodes", "piano"),))}
+
+
+def planned(studio: Studio) -> PreparedSong:
+    return prepare_song(studio.song, studio.store, PlanOptions(device="cpu"))
+
+
+def test_plan_prints_a_line_for_each_layer(
+    layered: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIFFCOMPOSER_STORE", str(layered.folder / "store"))
+    monkeypatch.setenv("RIFFCOMPOSER_DEVICE", "cpu")
+    with pytest.raises(SystemExit):
+        main(["plan", str(layered.song)])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert 'drums 4-7 layer "brushes" (50% left) 4 of 4 clips to render' in lines
+    assert 'keys 4-7 layer "rhodes" (-6 dB) 4 of 4 clips to render' in lines
+    assert any(line.startswith("19 clips of 1 bar, 15 different") for line in lines)
+
+
+def test_one_layered_section_alone(layered: Studio) -> None:
+    track = layered.render(settings=RenderSettings(only="both"))
+    assert [layer["name"] for layer in track.report["sections"][0]["layers"]] == ["drums", "keys"]
+
+
+def test_a_loop_of_layers_meets_its_start(layered: Studio) -> None:
+    layered.edit("seed: 5", "seed: 5\nloop: true")
+    layered.edit("  - name: first\n    prompt: steady drums\n    clips: 3\n", "")
+    layered.edit("output: {formats: [wav]}", "output: {formats: [flac]}")
+    track = layered.render()
+    assert len(track.report["transitions"]) == 2
+    assert all(border["click"] < 20 for border in track.report["transitions"])
+
+
+MOVING = """\
+title: Moving
+tempo: 400
+seed: 5
+model: ./model
+sections:
+  - name: swell
+    prompt: a band
+    clips: 8
+    gain_db: {0: -24, 40: 0}
+    chain: [{gain: {gain_db: {0: 0, 40: -6}}}]
+master: {integrated_lufs: -30}
+output: {formats: [wav], stereo_width: 0}
+"""
+
+
+def test_a_section_swells_as_its_curves_say(tmp_path: Path) -> None:
+    moving = make_studio(tmp_path, MOVING)
+    swollen, rate = moving.render().audio()
+    still = MOVING.replace("{0: -24, 40: 0}", "0").replace("{0: 0, 40: -6}", "0")
+    moving.song.write_text(still)
+    track = moving.render()
+    assert made(track) == (0, 0, True)
+    plain, _ = track.audio()
+    step = round(rate * 0.6)  # a bar
+    ratio = [
+        20 * np.log10(np.abs(swollen[:, at : at + step]).mean() / np.abs(plain[:, at : at + step]).mean())
+        for at in range(step, plain.shape[1] - step, step)
+    ]
+    # 24 dB less 6 dB over forty bars, whatever the gain of the master.
+    rises = np.diff(ratio[:38])
+    assert np.allclose(rises, (24 - 6) / 40, atol=0.12)
