@@ -71,7 +71,7 @@ STARTERS = {
         loops=("bells", "bell"),
     ),
     "blues": Starter(
-        84,
+        90,
         "E",
         "slow blues, acoustic guitar alone",
         "blues with piano, upright bass and drums, shuffle",
@@ -79,7 +79,7 @@ STARTERS = {
         loops=("blues",),
     ),
     "bossa nova": Starter(
-        126,
+        132,
         "D minor",
         "nylon guitar alone, bossa nova",
         "bossa nova with nylon guitar, upright bass and soft percussion",
@@ -106,7 +106,7 @@ STARTERS = {
         loops=("organ",),
     ),
     "classical": Starter(
-        92,
+        100,
         "G major",
         "solo piano, gentle classical waltz",
         "classical chamber music, violin, cello and piano",
@@ -141,7 +141,7 @@ STARTERS = {
         loops=("funk",),
     ),
     "hip hop": Starter(
-        86,
+        90,
         "C minor",
         "dark piano loop, hip hop",
         "boom bap hip hop beat with piano and sub bass",
@@ -157,7 +157,7 @@ STARTERS = {
         loops=("house",),
     ),
     "jazz": Starter(
-        128,
+        132,
         "F major",
         "jazz piano alone, late night",
         "jazz trio with piano, upright bass and brushes",
@@ -174,7 +174,7 @@ STARTERS = {
         loops=("latin", "afro"),
     ),
     "lo-fi hip hop": Starter(
-        84,
+        90,
         "A minor",
         "solo electric piano, mellow lo-fi hip hop, vinyl crackle",
         "dusty lo-fi hip hop with electric piano, upright bass and drums",
@@ -217,7 +217,7 @@ STARTERS = {
         loops=("reggae", "dub"),
     ),
     "rock": Starter(
-        124,
+        132,
         "A minor",
         "clean electric guitar, rock ballad",
         "rock with distorted guitar, electric bass and drums",
@@ -233,7 +233,7 @@ STARTERS = {
         loops=("synthwave",),
     ),
     "techno": Starter(
-        130,
+        132,
         "A minor",
         "techno kick and drone, dark",
         "driving techno with acid bass and synth pluck",
@@ -241,7 +241,7 @@ STARTERS = {
         loops=("techno",),
     ),
     "world": Starter(
-        84,
+        90,
         "D dorian",
         "koto alone, quiet",
         "world music with sitar, hand drums and drone",
