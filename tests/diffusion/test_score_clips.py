@@ -71,9 +71,7 @@ def test_beats_are_where_the_grid_has_them(player: ScorePlayer, tempo: float) ->
 
 @pytest.mark.parametrize("tempo", [61.7, 118.3])
 @pytest.mark.parametrize("meter", ["2/4", "3/4", "5/4", "6/8", "7/8", "12/8"])
-def test_downbeats_are_at_the_bar_lines_of_every_meter(
-    player: ScorePlayer, meter: str, tempo: float
-) -> None:
+def test_downbeats_are_at_the_bar_lines_of_every_meter(player: ScorePlayer, meter: str, tempo: float) -> None:
     """In clips that start at any bar, the first low onset of a bar is within a frame of its line."""
     music = stretch(tempo, bars=6, meter=meter, energy=Curve.level(0.9))
     quarters = music.score.measure.beats
