@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 
 import numpy as np
@@ -15,6 +16,7 @@ from riffcomposer.synth.voices import SAMPLE_RATE
 from riffcomposer_training.captions import caption, sounding
 from riffcomposer_training.clips import levels_at
 from riffcomposer_training.collection import compose
+from riffcomposer_training.hearing import chords_right
 from riffcomposer_training.known_music import KnownMusic, known_music
 from riffcomposer_training.windows import rendered_s
 
@@ -39,6 +41,11 @@ class EvaluationPiece:
     caption: str
     level: npt.NDArray[np.float32]
     music: KnownMusic
+
+    @cached_property
+    def chords_right(self) -> list[bool]:
+        """For each chord, whether it is the one that fits best in the piece itself."""
+        return chords_right(self.level, self.music)
 
 
 def evaluation_pieces(each: int, seed: int = EVALUATION_SEED) -> list[EvaluationPiece]:

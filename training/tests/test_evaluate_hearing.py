@@ -9,7 +9,8 @@ import pytest
 
 from riffcomposer_training import hearing
 from riffcomposer_training.collection import compose
-from riffcomposer_training.evaluation_pieces import evaluation_pieces
+from riffcomposer_training.evaluate_repaints import compared, other_styles
+from riffcomposer_training.evaluation_pieces import EvaluationPiece, evaluation_pieces
 from riffcomposer_training.known_music import KnownChord, KnownMusic, known_music
 from riffcomposer_training.measures import band_frequencies
 
@@ -131,3 +132,26 @@ def test_evaluate_pieces_are_of_every_style_and_heard_right() -> None:
         each for piece, other in pairwise(pieces) for each in hearing.chords_right(piece.level, other.music)
     ]
     assert np.mean(right) > np.mean(wrong) + 0.2
+
+
+def test_evaluate_a_repaint_that_is_the_piece_differs_in_nothing() -> None:
+    piece = EvaluationPiece("jazz", "jazz piano", partials().astype(np.float32), MUSIC)
+    figures, spectrum = compared("same", piece.level[None], [piece])
+    assert figures["same_spectrum_error_db"] == 0
+    assert figures["same_bands_within_2_db"] == figures["same_chords_kept"] == 1
+    assert figures["same_clarity_db"] == figures["same_onsets_db"] == figures["same_treble_db"] == 0
+    assert spectrum.shape == (1, len(hearing.THIRD_OCTAVES_HZ))
+    worse, _ = compared("same", partials(noise=0.4).astype(np.float32)[None], [piece])
+    assert worse["same_clarity_db"] < -6
+    assert worse["same_treble_db"] > 6
+    assert worse["same_bands_within_2_db"] < 0.5
+
+
+def test_evaluate_every_piece_gets_another_style() -> None:
+    pieces = [
+        EvaluationPiece(style, style, np.zeros((512, 16), np.float32), MUSIC)
+        for style in ("jazz", "rock", "folk", "funk", "jazz")
+    ]
+    others = other_styles(pieces)
+    assert all(other != piece.style for other, piece in zip(others, pieces, strict=True))
+    assert set(others) == {piece.style for piece in pieces}
