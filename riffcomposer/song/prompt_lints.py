@@ -65,6 +65,11 @@ _RULES = (
         "take it out",
     ),
     _Rule(
+        r"<\|[\w-]+\|>|</s>",
+        "{0} is a mark of language models, at which a prompt can end",
+        "take it out",
+    ),
+    _Rule(
         r"\{[^{}|]*\|[^{}]*\}",
         "{0} does not choose one of several here, all of it is read as words",
         "write the one that you want, or several as points of a walk",

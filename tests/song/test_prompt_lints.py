@@ -31,6 +31,7 @@ CASES = {
     "jazz <hypernet:x:1>": ("<hypernet:x:1>", "warning", "foreign-prompt", "take it out"),
     "jazz embedding:easy_neg": ("embedding:easy_neg", "warning", "foreign-prompt", "take it out"),
     "jazz in <my-style>": ("<my-style>", "warning", "foreign-prompt", "take it out"),
+    "jazz <|endoftext|> rain": ("<|endoftext|>", "warning", "foreign-prompt", "take it out"),
     "{slow|fast} jazz": ("{slow|fast}", "warning", "foreign-prompt", "points of a walk"),
     "{2$$a|b|c}": ("{2$$a|b|c}", "warning", "foreign-prompt", "points of a walk"),
     "__genre__ beat": ("__genre__", "warning", "foreign-prompt", "write the words out"),
