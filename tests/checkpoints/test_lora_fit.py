@@ -133,6 +133,10 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
         {f"unet.{ATTENTION}.lora_A.weight": ZEROS(4, 32), f"unet.{ATTENTION}.lora_B.weight": ZEROS(16, 5)},
         "model of other sizes",
     ),
+    "one factor of two": (
+        {f"unet.{ATTENTION}.lora_A.weight": ZEROS(4, 32)},
+        f"only one factor of each layer: {ATTENTION} lacks its up",
+    ),
     "another layout": (pair(f"unet.{ATTENTION}.more", SHAPE, 4), "which is not there"),
     "LoHa": (
         {f"{kohya(ATTENTION)}.hada_w1_a": ZEROS(16, 4), f"{kohya(ATTENTION)}.alpha": ZEROS(1)},
