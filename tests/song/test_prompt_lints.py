@@ -128,9 +128,21 @@ def test_the_place_in_a_prompt_of_several_lines(style: str, load: Load) -> None:
     assert found.source[found.column - 1 : found.end_column - 1] == "(x:-1)"
 
 
-def test_a_place_that_yaml_writes_otherwise_is_the_whole_prompt(load: Load) -> None:
-    (found,) = lints(load, "x", '"a \\x28:1.3)"')
-    assert found.source[found.column - 1 : found.end_column - 1] == '"a \\x28:1.3)"'
+@pytest.mark.parametrize(
+    ("written", "token"),
+    [
+        (r'"a \x28:1.3)"', r"\x28:1.3)"),
+        (r'"d\u00e9j\u00e0 (vu:99) pad"', "(vu:99)"),
+        (r'"pad (d\u00e9j\U000000e0:99) \"x\""', r"(d\u00e9j\U000000e0:99)"),
+        (r'"a\tb\\c (d:99)"', "(d:99)"),
+        ("'it''s (it''s:99) x'", "(it''s:99)"),
+        ("it''s (it''s:99) x", "(it''s:99)"),
+        ("夜のバス (電車:99)", "(電車:99)"),
+    ],
+)
+def test_the_place_in_a_prompt_with_escapes(written: str, token: str, load: Load) -> None:
+    (found,) = lints(load, "x", written)
+    assert found.source[found.column - 1 : found.end_column - 1] == token
 
 
 @pytest.mark.parametrize(
