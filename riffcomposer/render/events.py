@@ -28,6 +28,7 @@ class RenderEvent:
         realtime_factor: Seconds of sound made per second of work so far, None if unknown.
         detail: The clip, passage or file at hand, in words.
         notice: A sentence that a person should see at once: a worker was lost, for instance.
+        song: Title of the song that is finished beside others; empty for the work at hand.
     """
 
     stage: Stage
@@ -39,6 +40,7 @@ class RenderEvent:
     realtime_factor: float | None = None
     detail: str = ""
     notice: str = ""
+    song: str = ""
 
 
 Observer = Callable[[RenderEvent], None]
