@@ -15,5 +15,5 @@ Conventions: time is in quarter notes from the piece's start, pitch is a MIDI nu
 1 to 127. Every draw comes from the `random.Random` that is passed in, so the same seed gives the same notes.
 """
 
-COMPOSER_VERSION = 2
+COMPOSER_VERSION = 3
 """Raised whenever the same arguments give other notes: keys of what is rendered from them hold it."""
