@@ -91,14 +91,14 @@ def render_missing(
     waiting = dict(missing)
     started: dict[str, float] = {}
 
-    def tell(detail: str) -> None:
-        clock.tell(len(rendered) + sum(started.values()), detail)
+    def tell(key: str, problem: str = "") -> None:
+        clock.tell(len(rendered) + sum(started.values()), labels[key] + problem, key)
 
     def on_event(event: Any) -> None:
         if event.kind == "step":
             # A clip counts as whole once it is stored.
             started[event.key] = 0.99 * event.step / event.of
-            tell(labels[event.key])
+            tell(event.key)
 
     for _ in range(ATTEMPTS):
         failures = {}
@@ -107,11 +107,11 @@ def render_missing(
                 started.pop(key, None)
                 if not isinstance(result, np.ndarray):
                     failures[key] = result.message
-                    tell(f"{labels[key]} failed: {result.message}")
+                    tell(key, f" failed: {result.message}")
                     continue
                 store.put(CLIP_KIND, key, pack_level(result))
                 rendered.append(key)
-                tell(labels[key])
+                tell(key)
         except Cancelled:
             stop.check()
             raise

@@ -27,6 +27,7 @@ class RenderEvent:
         eta_s: Estimated seconds to the end of the stage, None before there is an estimate.
         realtime_factor: Seconds of sound made per second of work so far, None if unknown.
         detail: The clip, passage or file at hand, in words.
+        clip: Key of the clip at hand; empty in other stages.
     """
 
     stage: Stage
@@ -37,6 +38,7 @@ class RenderEvent:
     eta_s: float | None = None
     realtime_factor: float | None = None
     detail: str = ""
+    clip: str = ""
 
 
 Observer = Callable[[RenderEvent], None]
@@ -80,7 +82,7 @@ class StageClock:
         """Seconds since the stage began."""
         return time.monotonic() - self._began
 
-    def tell(self, done: float, detail: str = "") -> None:
+    def tell(self, done: float, detail: str = "", clip: str = "") -> None:
         """Sends an event: `done` units are finished."""
         elapsed = self.elapsed_s
         moving = done > 0 and elapsed > 0
@@ -96,5 +98,6 @@ class StageClock:
                 if moving and self._seconds_each
                 else None,
                 detail=detail,
+                clip=clip,
             )
         )

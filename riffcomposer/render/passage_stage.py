@@ -65,13 +65,21 @@ def passage_keys(plan: Plan, settings: DecodeSettings) -> tuple[str, ...]:
 
 
 def passage_timeline(
-    plan: Plan, passage: Passage, store: Store, parameters: SpectrogramParameters
+    plan: Plan,
+    passage: Passage,
+    store: Store,
+    parameters: SpectrogramParameters,
+    level: Callable[[str], np.ndarray] | None = None,
 ) -> MelTimeline:
-    """Returns the passage's clips laid on the grid; levels are read from the store when they are needed."""
+    """Returns the passage's clips laid on the grid; levels are read when they are needed.
+
+    Args:
+        level: Returns the level image of a clip's key; by default it is read from the store.
+    """
     from riffcomposer.mix.mel_timeline import MelClip, MelTimeline
 
     def loader(key: str) -> Callable[[], np.ndarray]:
-        return lambda: load_level(store, key)
+        return lambda: load_level(store, key) if level is None else level(key)
 
     loaders = {clip.key: loader(clip.key) for clip in plan.clips[slice(*passage.clips)]}
     return MelTimeline(
@@ -123,42 +131,21 @@ def decode_passages(
     # Passages share the cores; each decoder uses what is left per passage.
     cores = available_cores() if settings.device == "cpu" else 1
     workers = min(len(missing), cores)
-    decoder = _decoder(parameters, settings, cores // workers)
+    decoder = passage_decoder(parameters, settings, cores // workers)
     abandoned = threading.Event()
     # Workers report through here, since observers are called on the caller's thread only.
     reports: SimpleQueue[tuple[int, str] | Future[None]] = SimpleQueue()
 
     def decode(key: str, passage: Passage) -> None:
-        name = ", ".join(filter(None, [plan.sections[passage.sections[0]].name, passage.layer]))
-        timeline = passage_timeline(plan, passage, store, parameters)
-        samples = passage.body_samples + passage.tail_samples
-        channels = timeline.channels
-        with (
-            store.put_file(PASSAGE_KIND, key, needed_bytes=4 * channels * samples) as temporary,
-            open(temporary, "wb") as file,
-        ):
-            header = {"descr": "<f4", "fortran_order": False, "shape": (channels, samples)}
-            np.lib.format.write_array_header_1_0(file, header)
-            start, filled = file.tell(), 0
-            for block in decoder.decode_stream(
-                lambda first, count: timeline.read(first, first + count),
-                timeline.frames,
-                samples,
-                wraps=passage.wraps,
-            ):
-                stop.check()
-                if abandoned.is_set():
-                    raise Cancelled
-                if not np.isfinite(block).all():
-                    raise RenderError(f"section {name}: the decoder returned numbers that are not finite")
-                # The file is written, not mapped: pages of a map count as memory of the process.
-                for channel, row in enumerate(block.astype("<f4", copy=False)):
-                    file.seek(start + 4 * (channel * samples + filled))
-                    file.write(row.tobytes())
-                filled += block.shape[1]
-                reports.put((block.shape[1], name))
-            if filled != samples:
-                raise RenderError(f"section {name}: decoded {filled} samples instead of {samples}")
+        name = passage_name(plan, passage)
+
+        def report(block: np.ndarray) -> None:
+            stop.check()
+            if abandoned.is_set():
+                raise Cancelled
+            reports.put((block.shape[1], name))
+
+        decode_passage(decoder, passage_timeline(plan, passage, store, parameters), store, key, name, report)
 
     # The longest is first, so that they end together.
     order = sorted(dict(missing).items(), key=lambda entry: -entry[1].body_samples)
@@ -183,8 +170,57 @@ def decode_passages(
     return tuple(key for key, _ in missing)
 
 
+def passage_name(plan: Plan, passage: Passage) -> str:
+    """The passage's first section, and its layer, for messages."""
+    return ", ".join(filter(None, [plan.sections[passage.sections[0]].name, passage.layer]))
+
+
+def decode_passage(
+    decoder: Decoder,
+    timeline: MelTimeline,
+    store: Store,
+    key: str,
+    name: str,
+    report: Callable[[np.ndarray], None],
+) -> None:
+    """Decodes one passage into the store.
+
+    Args:
+        name: The passage in words, for messages.
+        report: Called with each block, float32 `[channels, samples]`, in order; may raise to stop.
+
+    Raises:
+        RenderError: The passage came out with the wrong length or with numbers that are not finite.
+        StoreError: The passage could not be stored.
+    """
+    channels, samples = timeline.channels, timeline.samples
+    with (
+        store.put_file(PASSAGE_KIND, key, needed_bytes=4 * channels * samples) as temporary,
+        open(temporary, "wb") as file,
+    ):
+        header = {"descr": "<f4", "fortran_order": False, "shape": (channels, samples)}
+        np.lib.format.write_array_header_1_0(file, header)
+        start, filled = file.tell(), 0
+        for block in decoder.decode_stream(
+            lambda first, count: timeline.read(first, first + count),
+            timeline.frames,
+            samples,
+            wraps=timeline.wraps,
+        ):
+            if not np.isfinite(block).all():
+                raise RenderError(f"section {name}: the decoder returned numbers that are not finite")
+            # The file is written, not mapped: pages of a map count as memory of the process.
+            for channel, row in enumerate(block.astype("<f4", copy=False)):
+                file.seek(start + 4 * (channel * samples + filled))
+                file.write(row.tobytes())
+            filled += block.shape[1]
+            report(block)
+        if filled != samples:
+            raise RenderError(f"section {name}: decoded {filled} samples instead of {samples}")
+
+
 @lru_cache(maxsize=2)
-def _decoder(parameters: SpectrogramParameters, settings: DecodeSettings, threads: int) -> Decoder:
+def passage_decoder(parameters: SpectrogramParameters, settings: DecodeSettings, threads: int) -> Decoder:
     """Returns a decoder, built once for several songs: it holds matrices and no state."""
     from riffcomposer.spectrogram.decoder import Decoder
 

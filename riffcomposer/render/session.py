@@ -29,6 +29,7 @@ from riffcomposer.store.store import Store, default_root
 
 if TYPE_CHECKING:
     from riffcomposer.render.clip_engine import EngineSource
+    from riffcomposer.render.passage_stage import DecodeSettings
     from riffcomposer.render.renderer import RenderJob, RenderResult
     from riffcomposer.render.track import Track
 
@@ -107,6 +108,15 @@ class Session:
         """Returns all faults and warnings of a song, by position; raises none of them."""
         return check_song(Path(song), self.store, self._options())
 
+    def check_text(self, content: bytes, path: Path) -> list[Diagnostic]:
+        """Does the same for a text that is not in its file yet.
+
+        Args:
+            content: The text, UTF-8.
+            path: The song's file, which need not exist; the song's own files are in its folder.
+        """
+        return check_song(path, self.store, self._options(), content)
+
     def plan(self, song: Song, settings: RenderSettings | None = None) -> PreparedSong:
         """Reads, checks and plans a song, and compares the plan with store and lock.
 
@@ -126,12 +136,19 @@ class Session:
             self._options(draft=settings.draft),
         )
 
-    def render(self, song: Song | PreparedSong, settings: RenderSettings | None = None) -> Track:
+    def render(
+        self,
+        song: Song | PreparedSong,
+        settings: RenderSettings | None = None,
+        *,
+        record: bool = True,
+    ) -> Track:
         """Renders a song into finished files; what the store has is not made again.
 
         Args:
             song: The song, its file, or what `plan` gave for the same settings.
             settings: Options of this render.
+            record: Whether the song's lock is written; not for a version of a song that is not its file's.
 
         Raises:
             SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
@@ -150,7 +167,7 @@ class Session:
         prepared = song if isinstance(song, PreparedSong) else self.plan(song, settings)
         prepared, result = self._made(prepared, settings)
         warnings: list[str] = []
-        if not settings.draft and settings.only is None:
+        if record and not settings.draft and settings.only is None:
             warnings += self._record(prepared, result)
         self._has_written |= result.mastered
         return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
@@ -219,6 +236,16 @@ class Session:
             if result.mastered:
                 raise
         return [unwritten] if unwritten else []
+
+    def decoding(
+        self, prepared: PreparedSong, settings: RenderSettings
+    ) -> tuple[DecodeSettings, tuple[str, ...]]:
+        """Returns how the passages of a render are decoded, and their keys in the store, in order."""
+        from riffcomposer.render.passage_stage import passage_keys
+        from riffcomposer.render.renderer import decode_settings
+
+        decode = decode_settings(_job(prepared, settings))
+        return decode, passage_keys(prepared.plan, decode)
 
     def _remember_backend(self, backend: str) -> None:
         """Notes what torch found, so that the next plan guesses right; a read-only store notes nothing."""

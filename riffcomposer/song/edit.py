@@ -1,7 +1,7 @@
 """Edits a song's text in one place and leaves every other byte as its author wrote it.
 
-An edit replaces the characters of one value, or adds a line. It is proved by reading the result: the song must
-then say what was asked for and nothing else. Where that fails (a value that an alias shares, for instance),
+An edit replaces the characters of one value, or adds a line. It is proved by reading the result: the song
+must then say what was asked for and nothing else. Where that fails (a value that an alias shares, for instance),
 the edit is refused.
 """
 

@@ -113,7 +113,7 @@ def test_after_a_passage_failed_no_other_one_is_begun_and_those_at_work_stop(
 
     monkeypatch.setattr(ThreadPoolExecutor, "shutdown", watched)
     decoder = BrokenDecoder(lambda: failed.wait(0.2))
-    monkeypatch.setattr(passage_stage, "_decoder", lambda *arguments: decoder)
+    monkeypatch.setattr(passage_stage, "passage_decoder", lambda *arguments: decoder)
     monkeypatch.setattr("riffcomposer.spectrogram.threads.available_cores", lambda: 2)
     with pytest.raises(RenderError, match="the first one broke"):
         studio.render()

@@ -75,7 +75,7 @@ def test_a_text_that_is_no_plain_yaml_is_quoted() -> None:
 def test_a_value_that_an_alias_shares_is_refused() -> None:
     head = "x-one: &d {prompt: x, bars: 8}\n"
     before = song(
-        "  - &a\n    name: a\n    prompt: x\n    bars: 8\n    chain: &c [highpass: {cutoff_frequency_hz: 30}]\n"
+        "  - name: a\n    prompt: x\n    bars: 8\n    chain: &c [highpass: {cutoff_frequency_hz: 30}]\n"
         "  - name: b\n    prompt: y\n    bars: 8\n    chain: *c\n",
         head,
     )
