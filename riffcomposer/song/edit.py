@@ -1,8 +1,8 @@
 """Edits a song's text in one place and leaves every other byte as its author wrote it.
 
 An edit replaces the characters of one value, or adds a line. It is proved by reading the result: the song
-must then say what was asked for and nothing else. Where that fails (a value that an alias shares, for instance),
-the edit is refused.
+must then say what was asked for and nothing else. Where that fails (a value that an alias shares, for
+instance), the edit is refused.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def edited(content: bytes, path: Path, edits: Sequence[Edit]) -> bytes:
 
 
 def with_sections(content: bytes, path: Path, sections: Sequence[dict[str, Any]]) -> bytes:
-    """Returns a song's file with sections added at its end, one key per line, and every other byte as it was.
+    """Returns a song's file with sections added at its end, and every other byte as it was.
 
     Raises:
         SongError: The song has faults, before the edit or after it: a section's name is taken, for instance.
