@@ -97,6 +97,12 @@ def as_yaml(value: Value) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def sections_text(sections: Sequence[dict[str, Any]]) -> str:
+    """The list of a song's sections as text, for a song that is written anew."""
+    lines = [line for section in sections for line in _section_lines(section)]
+    return "".join(f"  {line}\n" for line in lines)
+
+
 def _section_lines(section: dict[str, Any]) -> list[str]:
     """A section as lines: one key per line, each point of a walk on a line of its own."""
     lines = []

@@ -130,11 +130,14 @@ class Jam:
             "ahead": ahead[:4],
         }
 
-    def kept(self, first: int, last: int, name: str) -> tuple[list[dict[str, Any]], list[str]]:
-        """The sections of what was heard, and the keys of its clips. Raises `UsageError` if it is nothing."""
+    def kept(
+        self, first: int, last: int, name: str, *, opens: bool
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """The sections of what was heard, and the keys of its clips. See `JamWalk.kept`."""
         with self._changed:
             last = min(last, self.made)
-            return self.walk.kept(first, last, name), [self._keys[clip] for clip in range(first, last)]
+            sections = self.walk.kept(first, last, name, opens=opens)
+            return sections, [self._keys[clip] for clip in range(first, last)]
 
     def close(self) -> None:
         """Ends the jam."""

@@ -70,17 +70,18 @@ class JamSection:
     points: list[JamPoint]
     clips: int = SECTION_CLIPS
 
-    def fields(self, name: str, clips: int) -> dict[str, Any]:
-        """The section as a song writes it, of its first `clips` clips."""
+    def fields(self, name: str, clips: int, *, opens: bool = False) -> dict[str, Any]:
+        """The section as a song writes it, of its first `clips` clips; without a transition if it `opens`."""
         needed = max(2, -(-(clips - 1) // self.steps) + 1)
         stated: dict[str, Any] = {"name": name, **self.start.fields()}
         if self.start.negative_prompt:
             stated["negative_prompt"] = self.start.negative_prompt
+        if not opens:
+            stated["transition"] = {"type": "crossfade", "length": "1 beat"}
         return {
             **stated,
             "interpolation_steps": self.steps,
             "clips": clips,
-            "transition": {"type": "crossfade", "length": "1 beat"},
             "walk": [point.fields() for point in self.points[:needed]],
         }
 
@@ -152,18 +153,19 @@ class JamWalk:
             "seed": start.song_seed,
             "model": start.model,
             "sections": [
-                section.fields(f"jam {number}", section.clips)
+                section.fields(f"jam {number}", section.clips, opens=number == 1)
                 for number, section in enumerate(self.sections, 1)
             ],
         }
         return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
-    def kept(self, first: int, last: int, name: str) -> list[dict[str, Any]]:
+    def kept(self, first: int, last: int, name: str, *, opens: bool = False) -> list[dict[str, Any]]:
         """The sections of what was heard.
 
         Args:
             first, last: Numbers of the first clip and of the one after the last.
             name: Name of the section; later ones have a number.
+            opens: Whether it is the first section of a song, which has no transition.
 
         Raises:
             UsageError: Nothing was heard.
@@ -177,7 +179,8 @@ class JamWalk:
             skipped = (begin - section.first) // section.steps
             part = replace(section, points=section.points[skipped:])
             clips = end - section.first - skipped * section.steps
-            found.append(part.fields(name if not found else f"{name} {len(found) + 1}", clips))
+            title = f"{name} {len(found) + 1}" if found else name
+            found.append(part.fields(title, clips, opens=opens and not found))
         if not found:
             raise UsageError("nothing was heard yet that could be kept")
         return found

@@ -104,7 +104,9 @@ def run_inference(studio: Studio, wanted: InferenceInput) -> InferenceOutput:
         prepared = session.plan(song)
     template = prepared.plan.jobs[prepared.plan.clips[0].key]
     points = [Point(end.prompt, end.seed, end.denoising, end.guidance) for end in (wanted.start, wanted.end)]
-    job = replace(template, place=Place(points[0], points[1], wanted.alpha))
+    place = Place(points[0], points[1], wanted.alpha)
+    # Exactly as wide as Riffusion's: its clients join clips end to end.
+    job = replace(template, place=place, width_frames=prepared.model.profile.image_width)
     key = job_key(job)
     if not studio.store.has(CLIP_KIND, key):
         engine = studio.engines.load(prepared.model, studio.settings.device)

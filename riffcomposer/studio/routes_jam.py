@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from riffcomposer.errors import UsageError
-from riffcomposer.song.edit import with_sections
+from riffcomposer.song.edit import sections_text, with_sections
 from riffcomposer.song.reader import parse_song
 from riffcomposer.studio.jam import Jam
 from riffcomposer.studio.jam_walk import JamPoint, JamStart, JamWalk
@@ -73,9 +73,9 @@ class JamHouse:
             in the song. Of composed music they differ: it is composed for its place in the song.
         """
         workspace = self.studio.workspace
-        sections, keys = jam.kept(wanted.first, wanted.last, wanted.name)
         path = workspace.song(wanted.path, new=True)
         before = path.read_bytes() if path.exists() else None
+        sections, keys = jam.kept(wanted.first, wanted.last, wanted.name, opens=before is None)
         if (digest_of(before) if before is not None else None) != wanted.digest:
             raise Conflict(f"{wanted.path} is another version than the page shows")
         if before is None:
@@ -104,9 +104,7 @@ def _new_song(jam: Jam, sections: list[dict[str, Any]]) -> bytes:
         f"model: {start.model}\n"
         "sections:\n"
     )
-    placeholder = "  - {name: placeholder, prompt: x, clips: 1}\n"
-    song = with_sections((head + placeholder).encode(), jam.path, sections)
-    return song.replace(placeholder.encode(), b"", 1)
+    return (head + sections_text(sections)).encode()
 
 
 def jam_routes(jams: JamHouse) -> APIRouter:
