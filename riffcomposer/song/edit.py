@@ -166,7 +166,7 @@ def _node(root: yaml.Node, path: NodePath) -> yaml.Node | None:
 
 
 def _end_of(node: yaml.Node) -> int:
-    """The character after a node's last one; a block collection's own mark is after the comments behind it."""
+    """The character after a node's last; a block collection's own mark is after the comments behind it."""
     if isinstance(node, yaml.ScalarNode) or getattr(node, "flow_style", False) or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]

@@ -88,9 +88,11 @@ class Workspace:
             if entry.is_dir(follow_symlinks=False):
                 if depth < _DEEPEST and entry.name not in _PASSED_OVER:
                     yield from self._yaml_files(path, depth + 1)
-            elif entry.is_file() and path.suffix.lower() in SONG_SUFFIXES:
-                if path.resolve().is_relative_to(self.root) and _looks_like_a_song(path):
-                    yield path
+            elif entry.is_file() and path.suffix.lower() in SONG_SUFFIXES and self._is_song(path):
+                yield path
+
+    def _is_song(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.root) and _looks_like_a_song(path)
 
     def name_of(self, path: Path) -> str:
         """A path inside the folder as requests write it."""

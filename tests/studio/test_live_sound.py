@@ -129,7 +129,7 @@ def test_clips_that_are_there_are_heard_before_the_render_goes_on(studio: Studio
     for path in (studio.store.root / PASSAGE_KIND).rglob("*"):
         if path.is_file():
             path.unlink()
-    live, grown, track, events = render(studio, FakeEngine())
+    live, grown, track, _ = render(studio, FakeEngine())
     assert not track.result.rendered
     assert grown
     assert live.ready == grown[-1]

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import TOKEN, Served
 from PIL import Image
+from served_studio import TOKEN, Served
+from small_song import FakeEngine
 
 SONG = "song.yaml"
 
@@ -132,7 +133,7 @@ def test_a_page_that_comes_back_reads_on(served: Served) -> None:
 
 
 def test_a_render_is_cancelled(served: Served) -> None:
-    class Slow(type(served.engine)):  # type: ignore[misc]
+    class Slow(FakeEngine):
         def render(self, jobs: Any, **options: Any) -> Any:
             for result in super().render(jobs, **options):
                 time.sleep(0.3)

@@ -50,6 +50,8 @@ export class Editor {
         ],
       }),
     });
+    // A region that scrolls is reached by keyboard, also where its text is not in focus.
+    this.view.scrollDOM.tabIndex = 0;
     dark.addEventListener("change", () => this.view.dispatch({ effects: tags.reconfigure(highlighting()) }));
     const yaml = CM.languages.find((language) => language.name === "YAML");
     yaml.load().then((support) => this.view.dispatch({ effects: this.language.reconfigure(support) }));

@@ -41,7 +41,7 @@ export class Player {
 
   // Pieces begin at whole samples, one after another: [{start, buffer}].
   load(pieces, seconds, gain = 1) {
-    const was = this.playing, at = this.position;
+    const was = this.playing || this.waiting, at = this.position;
     this.stop();
     this.pieces = pieces;
     this.seconds = seconds;
