@@ -84,8 +84,8 @@ class JamHouse:
             tempo, other = float(jam.grid.tempo), float(parse_song(before, path).resolved.tempo)
             if tempo != other:
                 raise UsageError(
-                    f"{wanted.path} is at {other:g} BPM and the jam at {tempo:g}: keep it in a new song, or jam "
-                    "at the song's tempo"
+                    f"{wanted.path} is at {other:g} BPM and the jam at {tempo:g}: keep it in a new song, or "
+                    "jam at the song's tempo"
                 )
             content = with_sections(before, path, sections)
         plan = self.studio.session().plan(parse_song(content, path)).plan

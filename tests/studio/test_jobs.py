@@ -81,7 +81,11 @@ def test_an_error_is_told_and_the_queue_goes_on(queue: JobQueue) -> None:
 
 
 def test_events_are_read_on_from_where_a_page_was(queue: JobQueue) -> None:
-    job = over(queue.submit("render", "x", lambda job: job.tell("take", number=1) or {}))
+    def work(job: Job) -> dict[str, Any]:
+        job.tell("take", number=1)
+        return {}
+
+    job = over(queue.submit("render", "x", work))
     numbers = [event.number for event in job.events_after(0)]
     assert numbers == [1, 2, 3, 4]
     assert [event.kind for event in job.events_after(2)] == ["take", "state"]

@@ -36,6 +36,8 @@ export class Editor {
     this.help = null;
     this.language = new CM.Compartment();
     const nonce = document.querySelector("meta[name=csp-nonce]").content;
+    // One object: CodeMirror knows a source of completions again by its identity.
+    const data = [{ autocomplete: (context) => this.#complete(context), commentTokens: { line: "#" } }];
     this.view = new CM.EditorView({
       parent,
       state: CM.EditorState.create({
@@ -44,7 +46,7 @@ export class Editor {
           CM.basicSetup, marks, colours, tags.of(highlighting()), this.language.of([]),
           CM.EditorView.cspNonce.of(nonce),
           CM.EditorView.contentAttributes.of({ "aria-label": "The song's text, YAML", spellcheck: "false" }),
-          CM.EditorState.languageData.of(() => [{ autocomplete: (context) => this.#complete(context), commentTokens: { line: "#" } }]),
+          CM.EditorState.languageData.of(() => data),
           CM.hoverTooltip((view, at) => this.#hover(view, at)),
           CM.EditorView.updateListener.of((update) => { if (update.docChanged) changed(); }),
         ],
