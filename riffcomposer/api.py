@@ -25,7 +25,7 @@ from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
-    from riffcomposer.render.clip_engine import EngineSource
+    from riffcomposer.render.engines.interface import EngineSource
     from riffcomposer.render.track import Track
 
 __all__ = ["load_song", "plan_song", "render_song"]

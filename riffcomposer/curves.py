@@ -1,10 +1,12 @@
 """Curves: numbers that move over the bars of a section.
 
-A song writes a curve as one number, or as `{BAR: VALUE, ...}` with an `ease`. Bars are counted from 0.
+A song writes a curve as one number, or as `{BAR: VALUE, ...}` with an `ease`. Bars are counted from 0. The
+mix has the same curves with samples instead of bars (`Curve.mapped`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -54,8 +56,17 @@ class Curve:
         """Whether the value never moves."""
         return len(set(self.values)) == 1
 
-    def at(self, bar: float) -> float:
+    @property
+    def plain(self) -> float | dict[str, float | str]:
+        """The curve as a song writes it: a number, or a mapping of bars to numbers."""
+        if self.is_level:
+            return self.points[0][1]
+        points: dict[str, float | str] = {f"{float(bar):g}": value for bar, value in self.points}
+        return points if self.ease == "linear" else {**points, "ease": self.ease}
+
+    def at(self, bar: float | Fraction) -> float:
         """The value at a bar, counted from 0."""
+        bar = float(bar)
         before = self.points[0]
         for point in self.points:
             if point[0] > bar:
@@ -74,9 +85,24 @@ class Curve:
             return self
         return Curve(tuple((bar - bars, value) for bar, value in self.points), self.ease)
 
+    def mapped(self, position: Callable[[Fraction], int]) -> Curve:
+        """The same curve over samples.
+
+        Args:
+            position: Returns the sample of a bar; of points at one sample, the last counts.
+        """
+        if self.is_level:
+            return self
+        points = {Fraction(position(bar)): value for bar, value in self.points}
+        return Curve(tuple(points.items()), self.ease)
+
     def __str__(self) -> str:
         if self.is_level:
             return f"{self.points[0][1]:g}"
         points = ", ".join(f"{float(bar):g}: {value:g}" for bar, value in self.points)
         ease = "" if self.ease == "linear" else f", ease: {self.ease}"
         return f"{{{points}{ease}}}"
+
+
+ZERO = Curve.level(0.0)
+"""0 throughout: no gain, or the middle between left and right."""

@@ -116,6 +116,11 @@ class Meter:
     def quarters_per_beat(self) -> Fraction:
         return Fraction(4, self.denominator)
 
+    @property
+    def is_compound(self) -> bool:
+        """Whether its beats are felt in threes, as in 6/8, 9/8 and 12/8."""
+        return self.denominator >= 8 and self.numerator > 3 and self.numerator % 3 == 0
+
     def __str__(self) -> str:
         return f"{self.numerator}/{self.denominator}"
 

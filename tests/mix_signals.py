@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from riffcomposer.curves import Curve
+
 SAMPLE_RATE = 44100
 
 
@@ -15,7 +17,7 @@ class Effect:
     """An effect as the song hands it over."""
 
     name: str
-    parameters: dict[str, float | str] = field(default_factory=dict)
+    parameters: dict[str, float | str | Curve] = field(default_factory=dict)
 
 
 def tones(
@@ -53,7 +55,7 @@ def strokes(seconds: float, seed: int = 1) -> np.ndarray:
     return audio
 
 
-EFFECT_SETTINGS: dict[str, dict[str, float | str]] = {
+EFFECT_SETTINGS: dict[str, dict[str, float | str | Curve]] = {
     "highpass": {"cutoff_frequency_hz": 100},
     "lowpass": {"cutoff_frequency_hz": 3000},
     "peak": {"cutoff_frequency_hz": 500, "gain_db": 6, "q": 2},

@@ -18,7 +18,7 @@ import pytest
 from small_song import FakeEngine, FakeEngines
 
 from riffcomposer.cli.song_versions import GitVersions
-from riffcomposer.cli.studio import _starter
+from riffcomposer.cli.studio import starter_text
 from riffcomposer.store.store import Store
 
 TOKEN = "a-token-of-the-tests"
@@ -98,7 +98,7 @@ def serve(folder: Path, engine: FakeEngine) -> Iterator[Served]:
             pytest.skip(f"the extra `studio` is not installed: there is no {name}")
     import uvicorn
 
-    from riffcomposer.cli.new import STYLES
+    from riffcomposer.cli.starter_songs import STARTERS
     from riffcomposer.studio.app import create_app
     from riffcomposer.studio.guard import Rules
     from riffcomposer.studio.service import Studio, StudioSettings
@@ -107,8 +107,8 @@ def serve(folder: Path, engine: FakeEngine) -> Iterator[Served]:
     settings = StudioSettings(
         store=Store(folder.parent / "store"),
         history=GitVersions(),
-        starter=_starter,
-        styles=tuple(STYLES),
+        starter=starter_text,
+        styles=tuple(STARTERS),
         device="cpu",
         engines=FakeEngines(engine),
     )

@@ -1,20 +1,18 @@
-"""A small song, a small model folder and an engine that needs no network: renders in a second."""
+"""A small song and a small model folder, rendered with the fake engine in a second."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hollow_checkpoint import write_hollow_checkpoint
 
-from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
-from riffcomposer.errors import Cancelled
-from riffcomposer.plan.types import ClipJob
+from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.render.engines.fake import FakeEngine, FakeEngines, fake_level
 from riffcomposer.store.store import Store
+
+__all__ = ["FakeEngine", "FakeEngines", "Studio", "fake_level", "make_studio", "write_model"]
 
 SONG = """\
 title: Small Song
@@ -38,89 +36,6 @@ sections:
     transition: {type: crossfade, length: 1 beat}
 output: {formats: [flac]}
 """
-
-
-@dataclass
-class Event:
-    kind: str
-    key: str
-    step: int = 0
-    of: int = 0
-
-
-@dataclass
-class Failure:
-    message: str
-
-
-@dataclass
-class FakeEngine:
-    """Makes levels out of a job's key: chords that decay, alike for equal jobs.
-
-    Attributes:
-        rendered: Keys in the order in which they were made.
-        failures: How often each key still fails.
-        closed: How often it was closed.
-    """
-
-    backend: str = "cpu-float32"
-    rendered: list[str] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
-    closed: int = 0
-
-    def render(
-        self,
-        jobs: Mapping[str, ClipJob],
-        *,
-        on_event: Callable[[Any], None] | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[tuple[str, Any]]:
-        for key, job in jobs.items():
-            if cancelled():
-                raise Cancelled
-            if on_event is not None:
-                on_event(Event("step", key, 1, 2))
-            if self.failures.get(key, 0):
-                self.failures[key] -= 1
-                yield key, Failure("out of luck")
-                continue
-            self.rendered.append(key)
-            yield key, fake_level(key, job.width_frames)
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-@dataclass
-class FakeEngines:
-    """Hands out one engine.
-
-    Attributes:
-        asked, loaded: How often its class of device was asked for, and the engine itself.
-    """
-
-    engine: FakeEngine
-    asked: int = 0
-    loaded: int = 0
-
-    def backend(self, device: str) -> str:
-        self.asked += 1
-        return self.engine.backend
-
-    def load(self, model: LocatedModel, device: str) -> FakeEngine:
-        self.loaded += 1
-        return self.engine
-
-
-def fake_level(key: str, width: int) -> np.ndarray:
-    """A level image `[1, 512, width]`: eight partials that are struck twice."""
-    rng = np.random.default_rng(int(hashlib.sha256(key.encode()).hexdigest()[:8], 16))
-    level = np.full((1, 512, width), 0.05, np.float32)
-    frames = np.arange(width)
-    for band in rng.integers(20, 400, 8):
-        envelope = 0.8 * np.exp(-(frames % (width // 2)) / 20)
-        level[0, band - 1 : band + 2] = np.maximum(level[0, band - 1 : band + 2], envelope)
-    return level
 
 
 def write_model(folder: Path) -> Path:

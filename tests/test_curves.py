@@ -52,3 +52,18 @@ def test_a_shifted_curve_is_the_same_later(bar: float, shift: int, ease: Ease) -
 def test_a_curve_is_printed_as_a_song_writes_it() -> None:
     assert str(Curve.level(0.5)) == "0.5"
     assert str(Curve(POINTS, "ease")) == "{0: 0.3, 3.5: 0.9, 30: 0.1, ease: ease}"
+
+
+def test_a_curve_is_plain_data_as_a_song_writes_it() -> None:
+    assert Curve.level(0.5).plain == 0.5
+    assert Curve(POINTS).plain == {"0": 0.3, "3.5": 0.9, "30": 0.1}
+    assert Curve(POINTS, "ease").plain == {"0": 0.3, "3.5": 0.9, "30": 0.1, "ease": "ease"}
+
+
+def test_a_curve_over_samples_has_the_same_values() -> None:
+    over = Curve(POINTS).mapped(lambda bar: round(1000 * bar))
+    assert [over.at(1000 * bar) for bar in (0, 2, 3.5, 9, 40)] == pytest.approx(
+        [Curve(POINTS).at(bar) for bar in (0, 2, 3.5, 9, 40)]
+    )
+    close = Curve(((Fraction(0), 0.1), (Fraction(1, 3), 0.4)))
+    assert close.mapped(lambda bar: 7).points == ((Fraction(7), 0.4),)

@@ -30,6 +30,7 @@ COMMANDS = (
     "plan",
     "check",
     "new",
+    "score",
     "diff",
     "studio",
     "takes",

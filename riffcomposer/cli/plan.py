@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from riffcomposer.cli.console import print_json, print_line
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.text import GIB, clock, cut, duration, printable, printable_lines, size
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from riffcomposer.plan.score_types import SectionScore
     from riffcomposer.plan.types import ClipJob, JobStatus, Plan, PlannedClip
     from riffcomposer.render.prepare import PreparedSong
-    from riffcomposer.song.resolved import ResolvedSection
+    from riffcomposer.song.resolved import ResolvedLayer, ResolvedSection
 
 WORK_TO_DO = 10
 """Exit code of `plan --exit-code` if clips are to be rendered."""
@@ -65,9 +67,12 @@ def limits(
 
 def bar_range(plan: Plan, start_sample: int, end_sample: int) -> str:
     """Formats a range of bars as `9-10`, counted from 1 with both ends included; a cut bar as `9.5-10`."""
-    first = start_sample / plan.grid.samples_per_bar + 1
-    last = end_sample / plan.grid.samples_per_bar
-    shown = [float(round(value, 2)) for value in (first, last)]
+    return bars_text(start_sample / plan.grid.samples_per_bar, end_sample / plan.grid.samples_per_bar)
+
+
+def bars_text(start: Fraction, end: Fraction) -> str:
+    """Formats bars counted from 0 up to `end` as `9-10`, counted from 1 with both ends included."""
+    shown = [float(round(value, 2)) for value in (start + 1, end)]
     return f"{shown[0]:g}" if shown[0] >= shown[1] else f"{shown[0]:g}-{shown[1]:g}"
 
 
@@ -102,18 +107,41 @@ def described(music: SectionScore) -> str:
     return f"{composition.style} in {composition.key}: {chords} ({music.words.note})"
 
 
+def _measured(plan: Plan, clips: list[PlannedClip]) -> str:
+    """The tempo of a recording that was measured, in words: `take.flac: 96 BPM measured, 93 % sure`."""
+    from riffcomposer.plan.inits import InitClip
+
+    for clip in clips:
+        init = plan.jobs[clip.key].init
+        if clip.kind == "body" and isinstance(init, InitClip) and init.certainty is not None:
+            return f"{init.name}: {float(init.tempo):g} BPM measured, {100 * init.certainty:.0f} % sure"
+    return ""
+
+
 def _prompt(section: ResolvedSection) -> str:
     prompts = {point.prompt for point in section.points}
     return f'"{section.points[0].prompt}"' if len(prompts) == 1 else "a walk"
 
 
-def _mixed(layer: PlannedLayer) -> str:
+def _gain(curve: Curve) -> str:
+    """A gain in words: `-3 dB`, or `{0: -12, 8: 0} dB`."""
+    return f"{curve.values[0]:+g} dB" if curve.is_level else f"{curve} dB"
+
+
+def _pan(curve: Curve) -> str:
+    """A pan in words: `50 % left`, or `pan {0: -0.5, 8: 0.5}`."""
+    if not curve.is_level:
+        return f"pan {curve}"
+    return f"{abs(curve.values[0]):.0%} {'left' if curve.values[0] < 0 else 'right'}"
+
+
+def _mixed(layer: PlannedLayer, stated: ResolvedLayer) -> str:
     """How a layer is mixed, in words: ` (-3 dB, 50 % left)`; nothing for one that is left as it is."""
     said = []
-    if layer.gain_db:
-        said.append(f"{layer.gain_db:+g} dB")
-    if layer.pan:
-        said.append(f"{abs(layer.pan):.0%} {'left' if layer.pan < 0 else 'right'}")
+    if stated.gain_db != ZERO:
+        said.append(_gain(stated.gain_db))
+    if stated.pan != ZERO:
+        said.append(_pan(stated.pan))
     if layer.is_silent:
         said.append("never heard")
     elif layer.gate:
@@ -122,6 +150,8 @@ def _mixed(layer: PlannedLayer) -> str:
 
 
 def _print_table(prepared: PreparedSong) -> None:
+    from riffcomposer.song.resolved import ResolvedLayer
+
     plan, states, song = prepared.plan, prepared.assessment.states, prepared.song.resolved
     rows: list[tuple[str, ...]] = []
     styles: list[str] = []
@@ -130,6 +160,7 @@ def _print_table(prepared: PreparedSong) -> None:
         source = song.sections[section.source]
         bars = bar_range(plan, section.start_sample, section.end_sample)
         prompt = f"{len(source.layers)} layers" if source.layers else _prompt(source)
+        prompt += f" ({_gain(source.gain_db)})" if source.gain_db != ZERO else ""
         rows.append((section.name, bars, "", prompt, "", "", ""))
         styles.append("bold")
         music = plan.scores[index]
@@ -138,14 +169,20 @@ def _print_table(prepared: PreparedSong) -> None:
             rows.append(("", "", "score", described(music), "", "", ""))
             styles.append("cyan")
         for render in source.renders:
-            layer = render.name if source.layers else ""
+            layer = render.name if isinstance(render, ResolvedLayer) else ""
             clips = [clip for clip in plan.clips if (clip.section, clip.layer) == (index, layer)]
-            if layer:
+            if isinstance(render, ResolvedLayer):
                 planned = next(each for each in section.layers if each.name == layer)
                 cost = len({clip.key for clip in clips if states[clip.key].status != "cached"})
                 count = f"{cost} of {len(clips)} clips to render"
-                rows.append((f"  {layer}", bars, "layer", _prompt(render) + _mixed(planned), "", "", count))
+                rows.append(
+                    (f"  {layer}", bars, "layer", _prompt(render) + _mixed(planned, render), "", "", count)
+                )
                 styles.append("bold")
+            measured = _measured(plan, clips)
+            if measured:
+                rows.append(("", "", "init", measured, "", "", ""))
+                styles.append("cyan")
             for clip in clips:
                 state = states[clip.key]
                 strength, steps = _steps_text(plan.jobs[clip.key])
@@ -198,7 +235,7 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
     from riffcomposer.strength import effective_steps
 
     plan, states, budget = prepared.plan, prepared.assessment.states, prepared.assessment.budget
-    grid = plan.grid
+    grid, song = plan.grid, prepared.song.resolved
     return {
         "song": str(plan.song_path),
         "title": plan.title,
@@ -222,16 +259,19 @@ def plan_as_json(prepared: PreparedSong) -> dict[str, Any]:
                 "end_sample": section.end_sample,
                 "transition": section.transition.type,
                 "transition_samples": section.transition.length_samples,
+                "gain_db": song.sections[section.source].gain_db.plain,
                 "layers": [
                     {
                         "name": layer.name,
-                        "gain_db": layer.gain_db,
-                        "pan": layer.pan,
+                        "gain_db": stated.gain_db.plain,
+                        "pan": stated.pan.plain,
                         "fade_in_samples": layer.fade_in_samples,
                         "fade_out_samples": layer.fade_out_samples,
                         "gate": [{"sample": sample, "gain": gain} for sample, gain in layer.gate],
                     }
-                    for layer in section.layers
+                    for layer, stated in zip(
+                        section.layers, song.sections[section.source].layers, strict=True
+                    )
                 ],
                 "clips": [
                     {

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from riffcomposer.cli.console import json_text, plain, stderr
+from riffcomposer.cli.console import json_text, plain, print_warning, stderr
 from riffcomposer.render.events import Observer, RenderEvent
 from riffcomposer.text import clock
 
@@ -56,6 +56,8 @@ class _PlainLines:
         self._finished = False
 
     def __call__(self, event: RenderEvent) -> None:
+        if event.notice:
+            print_warning(event.notice)
         now = time.monotonic()
         new_stage = event.stage != self._stage
         finished = bool(event.total) and event.done >= event.total and not self._finished
@@ -101,6 +103,8 @@ def progress(style: str) -> Iterator[Observer]:
             task = bars.add_task("", total=None, verb="", line="")
 
             def show(event: RenderEvent) -> None:
+                if event.notice:
+                    print_warning(event.notice)
                 _, _, line = describe(event).partition(", ")
                 bars.update(
                     task,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riffcomposer.cli.console import plain, print_error, print_json, print_warning, stdout
+from riffcomposer.cli.engine_options import Engine, Workers, engine_source
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
 from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
 from riffcomposer.media.kinds import AUDIO_FORMATS
@@ -164,6 +165,8 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--offline", help="Use no network; a render never fetches models in any case.")
         ] = False,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+        engine: Engine = "inproc",
+        workers: Workers = "auto",
         force: Annotated[
             bool, typer.Option("--force", help="Render everything again, even what the store has.")
         ] = False,
@@ -210,6 +213,7 @@ def register(app: typer.Typer) -> None:
                 limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
                 allowed_folders=tuple(allow or ()),
                 stop=stop,
+                engines=engine_source(engine, workers),
             ) as session,
         ):
             for path in songs:

@@ -35,25 +35,27 @@ def check_installed() -> None:
         )
 
 
-def _starter(title: str, style: str, folder: Path) -> str:
-    from riffcomposer.cli.new import STYLES, _schema_line, starter_song
+def starter_text(title: str, style: str, folder: Path) -> str:
+    """The text of a new song in a folder."""
+    from riffcomposer.cli.new import schema_line
+    from riffcomposer.cli.starter_songs import starter_song
     from riffcomposer.loops.catalogue import catalogue
 
-    return starter_song(title, STYLES[style], _schema_line(folder)[0], catalogue())
+    return starter_song(title, style, schema_line(folder)[0], catalogue())
 
 
 def settings_of(device: str, budget: tuple[float | None, ...], allow: list[Path] | None) -> StudioSettings:
     """The studio's settings from the command's options."""
-    from riffcomposer.cli.new import STYLES
     from riffcomposer.cli.song_versions import GitVersions
+    from riffcomposer.cli.starter_songs import STARTERS
     from riffcomposer.store.store import Store, default_root
     from riffcomposer.studio.service import StudioSettings
 
     return StudioSettings(
         store=Store(default_root(), warn=print_warning),
         history=GitVersions(),
-        starter=_starter,
-        styles=tuple(STYLES),
+        starter=starter_text,
+        styles=tuple(STARTERS),
         device=device,
         limits=limits(*budget),  # type: ignore[arg-type]
         allowed_folders=tuple(allow or ()),

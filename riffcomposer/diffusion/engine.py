@@ -225,11 +225,16 @@ class Engine:
         prompts = (job.place.a.prompt, job.place.b.prompt, job.negative_prompt)
         return _Group(job.width_frames, settings, self._prompts.chunks_needed(prompts), job.loras)
 
+    @property
+    def frames_per_batch(self) -> int:
+        """Number of frames that the clips of a batch may have together, by the size of their latents."""
+        profile = self.located.profile
+        pixels = BATCH_LATENT_PIXELS[self.checkpoint.device.type] * profile.latent_scale**2
+        return pixels // profile.spectrogram.num_frequencies
+
     def _batch_size(self, group: _Group) -> int:
         """Number of clips to try at once: what fitted into memory before, else by the size of a latent."""
-        scale = self.located.profile.latent_scale
-        area = group.width_frames // scale * (self.located.profile.spectrogram.num_frequencies // scale)
-        fitting = max(1, min(LARGEST_BATCH, BATCH_LATENT_PIXELS[self.checkpoint.device.type] // area))
+        fitting = max(1, min(LARGEST_BATCH, self.frames_per_batch // group.width_frames))
         return min(fitting, self._batch_limit.get(group.width_frames, fitting))
 
     def _batch(

@@ -15,12 +15,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffcomposer.composer.piece import Part
 from riffcomposer.composer.score import parse_key
-from riffcomposer.composer.section import Composition
+from riffcomposer.composer.section import LEAD_IN, Composition
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import MidiError
 from riffcomposer.files import write_bytes
@@ -70,9 +71,14 @@ class _Player:
 
 
 def write_midi(
-    path: Path, sections: Sequence[tuple[str, Composition]], *, tempo: Fraction, title: str = ""
+    path: Path,
+    sections: Sequence[tuple[str, Composition]],
+    *,
+    tempo: Fraction,
+    title: str = "",
+    starts: Sequence[Fraction] | None = None,
 ) -> None:
-    """Writes sections, one after another, as a MIDI file. A file that is there is replaced.
+    """Writes sections as a MIDI file. A file that is there is replaced.
 
     A pick-up before the first section moves everything back by one bar.
 
@@ -81,38 +87,46 @@ def write_midi(
         sections: Names and compositions, at least one.
         tempo: BPM of them all.
         title: Name of the first track.
+        starts: Where each section starts, in quarter notes, rising; one after another if None.
 
     Raises:
         MidiError: There is nothing to write.
         StoreError: The file cannot be written.
     """
-    write_bytes(path, midi_bytes(sections, tempo=tempo, title=title))
+    write_bytes(path, midi_bytes(sections, tempo=tempo, title=title, starts=starts))
 
 
-def midi_bytes(sections: Sequence[tuple[str, Composition]], *, tempo: Fraction, title: str = "") -> bytes:
+def midi_bytes(
+    sections: Sequence[tuple[str, Composition]],
+    *,
+    tempo: Fraction,
+    title: str = "",
+    starts: Sequence[Fraction] | None = None,
+) -> bytes:
     """The content of the file that `write_midi` writes."""
     if not sections:
         raise MidiError("there is no section to write as MIDI")
     from mido import MidiFile
 
-    starts = _starts([composition for _, composition in sections])
+    places = _starts([composition for _, composition in sections], starts)
     midi = MidiFile(type=1, ticks_per_beat=TICKS, charset="utf-8")
-    midi.tracks.append(_conductor(sections, starts, tempo, title))
-    for player in _players([composition for _, composition in sections], starts):
+    midi.tracks.append(_conductor(sections, places, tempo, title))
+    for player in _players([composition for _, composition in sections], places):
         midi.tracks.append(_track(player, tempo))
     content = io.BytesIO()
     midi.save(file=content)
     return content.getvalue()
 
 
-def _starts(compositions: Sequence[Composition]) -> list[Fraction]:
+def _starts(compositions: Sequence[Composition], stated: Sequence[Fraction] | None) -> list[Fraction]:
     """Where each section starts, and where the last one ends, in quarter notes."""
     first = compositions[0]
     has_pick_up = any(note.start < 0 for part in first.parts for note in part.notes)
-    starts = [first.score.measure.beats if has_pick_up else Fraction(0)]
-    for composition in compositions:
-        starts.append(starts[-1] + composition.score.beats)
-    return starts
+    if stated is None:
+        stated = list(accumulate((each.score.beats for each in compositions[:-1]), initial=Fraction(0)))
+    moved = first.score.measure.beats if has_pick_up and stated[0] < LEAD_IN else Fraction(0)
+    starts = [start + moved for start in stated]
+    return [*starts, starts[-1] + compositions[-1].score.beats]
 
 
 def _conductor(

@@ -21,9 +21,11 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from riffcomposer.curves import Curve
+from riffcomposer.mix.automation import gains, over
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, read_padded
 from riffcomposer.mix.chain import Chain, EffectLike
-from riffcomposer.mix.fades import Fade, db_to_gain, section_fades, under
+from riffcomposer.mix.fades import Fade, section_fades, under
 from riffcomposer.mix.loudness import LoudnessMeter
 
 
@@ -33,7 +35,8 @@ class MixLayer:
 
     Attributes:
         audio: As that of a passage.
-        pan: From -1 (left) to 1 (right).
+        gain_db: A number, or a curve over absolute samples.
+        pan: From -1 (left) to 1 (right); a number, or a curve over absolute samples.
         fade_in_samples, fade_out_samples: Lengths of its fades at the section's ends.
         gate: Points of sample and gain, in order, with smooth fades between; without any it is always heard.
         chain: Effects in order.
@@ -42,8 +45,8 @@ class MixLayer:
 
     name: str
     audio: Audio | AudioReader
-    gain_db: float = 0.0
-    pan: float = 0.0
+    gain_db: float | Curve = 0.0
+    pan: float | Curve = 0.0
     fade_in_samples: int = 0
     fade_out_samples: int = 0
     gate: tuple[tuple[int, float], ...] = ()
@@ -51,15 +54,15 @@ class MixLayer:
     meter: LoudnessMeter | None = None
 
 
-def pan_gains(pan: float) -> NDArray[np.float32]:
-    """The gains of the left and the right channel, `[2, 1]`; their squares add up to 2.
+def pan_gains(pan: NDArray[np.float64] | float) -> NDArray[np.float32]:
+    """The gains of the left and the right channel, `[2, samples]`; their squares add up to 2.
 
     Args:
-        pan: From -1 (left) to 1 (right).
+        pan: From -1 (left) to 1 (right); one, or one for each sample.
     """
-    angle = (pan + 1) * np.pi / 4
-    gains = np.sqrt(2) * np.array([[np.cos(angle)], [np.sin(angle)]])
-    return np.ones((2, 1), np.float32) if pan == 0 else np.maximum(gains, 0).round(7).astype(np.float32)
+    angle = (np.atleast_1d(pan) + 1) * np.pi / 4
+    both = np.sqrt(2) * np.stack([np.cos(angle), np.sin(angle)])
+    return np.maximum(both, 0).round(7).astype(np.float32)
 
 
 def gate_gain(gate: Sequence[tuple[int, float]], positions: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -89,19 +92,20 @@ class LayerSource:
     def play(self, stop: int, sample_rate: int) -> Iterator[Audio]:
         """The layer's share of its section in blocks: from the start to `stop`, then what rings on."""
         layer, position = self.layer, self.start
-        gains = pan_gains(layer.pan) * np.float32(db_to_gain(layer.gain_db))
         fades = section_fades(self.start, self.end, layer.fade_in_samples, layer.fade_out_samples)
         for block in self._through_chain(stop, sample_rate):
-            audio = under(block, fades, position) * gains
+            samples = block.shape[1]
+            audio = under(block, fades, position) * pan_gains(over(layer.pan, position, samples, sample_rate))
+            audio *= gains(layer.gain_db, position, samples, sample_rate)
             if layer.gate:
-                audio *= gate_gain(layer.gate, np.arange(position, position + block.shape[1]))
+                audio *= gate_gain(layer.gate, np.arange(position, position + samples))
             if layer.meter is not None:
                 layer.meter.push(audio)
-            position += block.shape[1]
+            position += samples
             yield audio
 
     def _through_chain(self, stop: int, sample_rate: int) -> Iterator[Audio]:
-        chain = Chain(self.layer.chain, sample_rate)
+        chain = Chain(self.layer.chain, sample_rate, start=self.start)
         for first in range(self.start, stop, BLOCK_SAMPLES):
             last = min(first + BLOCK_SAMPLES, stop)
             audio = read_padded(self.reader, first - self.passage_start, last - self.passage_start)

@@ -99,7 +99,8 @@ class Mastering:
         self.folder, self._progress = folder, progress
         self._source: AudioReader = mix
         if settings.chain:
-            chain = Chain(settings.chain, sample_rate)
+            start = -round(LOOP_WARM_UP_SECONDS * sample_rate) if loop else 0
+            chain = Chain(settings.chain, sample_rate, start=start, loop=(0, mix.samples) if loop else None)
             scratch = ScratchAudio(folder / "chained.f32", mix.channels, mix.samples)
             meter = LoudnessMeter(mix.channels, sample_rate)
             self._write(scratch, meter, self._stream(mix, chain.push))

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
+from riffcomposer.curves import Curve
 from riffcomposer.errors import AudioError
+from riffcomposer.mix.automation import gains
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, ScratchAudio, as_reader, read_padded
 from riffcomposer.mix.chain import Chain, EffectLike
-from riffcomposer.mix.fades import Fade, db_to_gain, section_fades, under
+from riffcomposer.mix.fades import Fade, section_fades, under
 from riffcomposer.mix.layers import LayerSource, MixLayer, sum_of_layers
 from riffcomposer.mix.stereo import WideReader
 from riffcomposer.units import cut_samples
@@ -43,14 +43,16 @@ class MixSection:
     Attributes:
         entry_samples: Length of its entry, from `start_sample` on: the fade of a cut or a
             crossfade, or the length of the bridge, over which gain and chain change.
-        chain: Effects in order; anything with `name` and `parameters`.
+        gain_db: A number, or a curve over absolute samples.
+        chain: Effects in order; anything with `name` and `parameters`. Curves among them are over absolute
+            samples.
     """
 
     name: str
     start_sample: int
     end_sample: int
     entry_samples: int = 0
-    gain_db: float = 0.0
+    gain_db: float | Curve = 0.0
     fade_in_samples: int = 0
     fade_out_samples: int = 0
     chain: tuple[EffectLike, ...] = ()
@@ -243,7 +245,12 @@ def _glide(section: MixSection, sample_rate: int) -> int:
 
 def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
     """Yields one section's sound: absolute positions (also after the track's end) and audio."""
-    section, chain = channel.section, Chain(channel.section.chain, sample_rate)
+    section = channel.section
+    # A loop of one section: the chain hears the end before the start, and needs no tail.
+    warm_up = round(LOOP_WARM_UP_SECONDS * sample_rate) if channel.circular and section.chain else 0
+    first = section.start_sample - warm_up
+    loop = (section.start_sample, section.end_sample) if channel.circular else None
+    chain = Chain(section.chain, sample_rate, start=first, loop=loop)
     fades = section_fades(
         section.start_sample, section.end_sample, section.fade_in_samples, section.fade_out_samples
     )
@@ -261,14 +268,15 @@ def _play(channel: _Channel, sample_rate: int) -> Iterator[tuple[int, Audio]]:
         if not channel.circular:
             yield from chain.tail()
 
-    # A loop of one section: the chain hears the end before the start, and needs no tail.
-    warm_up = round(LOOP_WARM_UP_SECONDS * sample_rate) if channel.circular and section.chain else 0
-    position = first = section.start_sample - warm_up
+    position = first
     for block in through_chain():
         audible = block[:, max(0, section.start_sample - position) :]
         position += block.shape[1]
         start = position - audible.shape[1]
-        yield start, under(audible, fades, start) * np.float32(db_to_gain(section.gain_db))
+        yield (
+            start,
+            under(audible, fades, start) * gains(section.gain_db, start, audible.shape[1], sample_rate),
+        )
 
 
 def _place(position: int, block: Audio, total_samples: int, loop: bool) -> Iterator[tuple[int, Audio]]:

@@ -45,12 +45,25 @@ PALETTE = (
 
 
 @dataclass(frozen=True)
+class TimelineLayer:
+    """A layer of a section: a thin line under the section's band.
+
+    Attributes:
+        gate: Where it is heard, as points of absolute sample and gain; empty if it always is.
+    """
+
+    name: str
+    gate: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class TimelineSection:
     """A band of the picture.
 
     Attributes:
         note: A second line under the name, for instance its loudness.
         group: Sections of one group (a section and its repeats) share a colour.
+        layers: From top to bottom.
     """
 
     name: str
@@ -58,6 +71,7 @@ class TimelineSection:
     end_sample: int
     note: str = ""
     group: str = ""
+    layers: tuple[TimelineLayer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,12 +148,13 @@ def write_timeline(
     seconds = audio.samples / sample_rate
     figure = Figure(figsize=(16, 7.2), dpi=110, facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
-    bands, wave, mel, ticks = figure.subplots(
-        4,
+    rows = max((len(section.layers) for section in sections), default=0)
+    bands, lines, wave, mel, ticks = figure.subplots(
+        5,
         1,
         sharex=True,
         gridspec_kw={
-            "height_ratios": [0.9, 3, 4.2, 0.3],
+            "height_ratios": [0.9, max(0.01, min(1.6, 0.24 * rows)), 3, 4.2, 0.3],
             "hspace": 0.05,
             "left": 0.055,
             "right": 0.985,
@@ -150,13 +165,14 @@ def write_timeline(
     figure.text(0.055, 0.945, _short(title, 90), color=INK, size=19, weight="bold", parse_math=False)
     details = "   ".join(filter(None, [subtitle, clock(seconds), "loop" if loop else ""]))
     figure.text(0.055, 0.908, details, color=FAINT, size=11.5, parse_math=False)
-    for axes in (bands, wave, mel, ticks):
+    for axes in (bands, lines, wave, mel, ticks):
         axes.set_facecolor(BACKGROUND)
         axes.tick_params(colors=FAINT, labelsize=9, length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
     colours = _colours(sections)
     _draw_sections(bands, sections, colours, sample_rate, seconds)
+    _draw_layers(lines, sections, colours, sample_rate, seconds)
     _draw_wave(wave, columns, sections, colours, sample_rate, seconds)
     _draw_mel(mel, columns, sections, sample_rate, seconds)
     _draw_joins(ticks, joins, sample_rate, seconds)
@@ -216,6 +232,29 @@ def _draw_sections(
         axes.text(middle, 0.63 if both else 0.5, name, size=size, weight="bold", **line)
         if both:
             axes.text(middle, 0.3, section.note, size=8.5, **line)
+
+
+def _draw_layers(
+    axes: Any, sections: Sequence[TimelineSection], colours: Sequence[str], rate: int, seconds: float
+) -> None:
+    """Draws a line for each layer, thin where it is not heard."""
+    rows = max((len(section.layers) for section in sections), default=0)
+    axes.set_ylim(max(1, rows), 0)
+    axes.set_yticks([rows / 2] if rows else [], ["layers"] if rows else [])
+    for section, colour in zip(sections, colours, strict=True):
+        start, end = section.start_sample / rate, section.end_sample / rate
+        letters = int((end - start) / seconds * 175) - 1
+        for row, layer in enumerate(section.layers):
+            samples, gains = zip(*(layer.gate or ((section.start_sample, 1.0),)), strict=True)
+            times = np.unique(np.clip([start, *np.divide(samples, rate), end], start, end))
+            half = 0.04 + 0.36 * np.interp(times, np.divide(samples, rate), gains)
+            axes.fill_between(
+                times, row + 0.5 - half, row + 0.5 + half, color=colour, alpha=0.55, linewidth=0
+            )
+            if letters >= 3:
+                name = _short(layer.name, letters)
+                where = {"ha": "left", "va": "center", "clip_on": True, "parse_math": False}
+                axes.text(start + 0.003 * seconds, row + 0.52, name, size=7.5, color=INK, **where)
 
 
 def _draw_wave(

@@ -100,6 +100,8 @@ def _of_image(init: InitClip, params: SpectrogramParameters) -> Iterator[Diagnos
 def _ends_early(init: InitClip, there: float) -> Iterator[Diagnostic]:
     """Reports a file that ends before its loop does.
 
+    A recording that is read up to its end may die away within its last bar.
+
     Args:
         there: Seconds from the loop's start to the file's end.
     """
@@ -107,7 +109,7 @@ def _ends_early(init: InitClip, there: float) -> Iterator[Diagnostic]:
     if there <= 0:
         message = f"ends before its loop starts, at {start:g} s"
         yield Diagnostic("error", "init-after-end", message, hint="choose an earlier start")
-    elif there < loop - _SLACK_SECONDS:
+    elif there < loop - (loop / 8 if init.is_to_end else _SLACK_SECONDS):
         message = f"holds {there:.2f} s of its loop of {loop:.2f} s, and silence follows"
         hint = "state the file's own tempo or bars, or choose an earlier start"
         yield Diagnostic("warning", "init-short", message, hint=hint)

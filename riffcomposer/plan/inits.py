@@ -31,6 +31,8 @@ class InitClip:
         loop_quarters: Length of the loop in quarter notes.
         start_seconds: Where in the file the loop starts.
         at_quarters: Where in the loop the clip starts, from 0 to below `loop_quarters`.
+        is_to_end: Whether the file ends within the loop's last bar; not in the key.
+        certainty: How sure a measured tempo is, 0 to 1; None for one that is stated; not in the key.
     """
 
     kind: Literal["catalogue", "audio", "image"]
@@ -41,6 +43,8 @@ class InitClip:
     loop_quarters: Fraction
     start_seconds: Fraction = Fraction(0)
     at_quarters: Fraction = Fraction(0)
+    is_to_end: bool = False
+    certainty: float | None = None
 
     def at(self, quarters: Fraction) -> InitClip:
         """The loop for a clip that starts so many quarter notes after the section; the loop turns round."""

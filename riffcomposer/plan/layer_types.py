@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from riffcomposer.curves import ZERO, Curve
+
 
 @dataclass(frozen=True)
 class PlannedLayer:
@@ -11,15 +13,16 @@ class PlannedLayer:
 
     Attributes:
         name: Its name, unique in the section.
-        pan: From -1 (left) to 1 (right).
+        gain_db: By absolute sample.
+        pan: From -1 (left) to 1 (right), by absolute sample.
         fade_in_samples, fade_out_samples: Lengths of its fades at the section's ends; 0 for none.
         gate: Where it is heard, as points of absolute sample and gain (0 or 1) with smooth fades between;
             empty if it always is.
     """
 
     name: str
-    gain_db: float = 0.0
-    pan: float = 0.0
+    gain_db: Curve = ZERO
+    pan: Curve = ZERO
     fade_in_samples: int = 0
     fade_out_samples: int = 0
     gate: tuple[tuple[int, float], ...] = ()

@@ -50,22 +50,21 @@ def planned_layers(
 ) -> tuple[PlannedLayer, ...]:
     """Returns how the layers of a section are mixed at one of its places on the track."""
     start, end = (sample_at(grid, bar) for bar in (placement.bar, placement.end_bar))
+
+    def sample(bar: Fraction) -> int:
+        return sample_at(grid, placement.body_bar + bar)
+
     energy = score.words.energy if score is not None else section.score.energy or Curve.level(USUAL_ENERGY)
     return tuple(
         PlannedLayer(
             name=layer.name,
-            gain_db=layer.gain_db,
-            pan=layer.pan,
+            gain_db=layer.gain_db.mapped(sample),
+            pan=layer.pan.mapped(sample),
             fade_in_samples=time.fade(layer.fade_in, end - start),
             fade_out_samples=time.fade(layer.fade_out, end - start),
             gate=()
             if layer.from_energy is None
-            else energy_gate(
-                energy,
-                layer.from_energy,
-                placement.body_bars,
-                lambda bar: sample_at(grid, placement.bar + bar),
-            ),
+            else energy_gate(energy, layer.from_energy, placement.body_bars, sample),
         )
         for layer in section.layers
     )

@@ -35,6 +35,11 @@ class Placement:
     is_entered: bool
 
     @property
+    def body_bar(self) -> Fraction:
+        """The bar at which its bridge ends and its own bars begin."""
+        return self.bar + self.bridge_bars
+
+    @property
     def end_bar(self) -> Fraction:
         return self.bar + self.bridge_bars + self.body_bars
 

@@ -195,12 +195,13 @@ class _Planner:
             name=placement.name,
             source=placement.source,
             start_sample=start,
-            body_start_sample=sample_at(self.grid, placement.bar + placement.bridge_bars),
+            body_start_sample=sample_at(self.grid, placement.body_bar),
             end_sample=end,
             bar=placement.bar,
             bars=placement.end_bar - placement.bar,
+            body_bar=placement.body_bar,
             transition=self._transition(index, end - start, wraps),
-            gain_db=section.gain_db,
+            gain_db=section.gain_db.mapped(lambda bar: sample_at(self.grid, placement.body_bar + bar)),
             fade_in_samples=self.time.fade(section.fade_in, end - start),
             fade_out_samples=self.time.fade(section.fade_out, end - start),
             layers=planned_layers(section, placement, self.scores[index], self.grid, self.time),
@@ -235,7 +236,7 @@ class _Planner:
     def _clips(self, index: int, render: SectionRender) -> list[PlannedClip]:
         """Returns the clips of a section's or a layer's bridge and body on the grid."""
         placement = self.placements[index]
-        body_bar = placement.bar + placement.bridge_bars
+        body_bar = placement.body_bar
         clips: list[PlannedClip] = []
         if placement.bridge_bars:
             places = bridge(self._exit(index - 1), self._entry(index), self._bridge_clips(index))
@@ -244,8 +245,9 @@ class _Planner:
                 settings = self._bridge_settings(index, k, place.alpha)
                 clips.append(self._clip(index, k, "bridge", span, settings, place))
         for j, span in enumerate(self._spans(body_bar, placement.end_bar)):
-            settings = self._settings_at(index, render, Fraction(j * self.grid.clip_bars))
-            place = render.place(j, placement.round)
+            bar = Fraction(j * self.grid.clip_bars)
+            settings = self._settings_at(index, render, bar)
+            place = render.place(j, placement.round, bar)
             clips.append(self._clip(index, len(clips), "body", span, settings, place))
         return [replace(clip, layer=render.layer) for clip in clips]
 
@@ -309,10 +311,10 @@ class _Planner:
         clips: list[PlannedClip] = []
         while covered < wanted:
             (span,) = self._spans(bar, bar + self.grid.clip_bars)
-            number, place = last.index + 1 + len(clips), render.place(done + len(clips), placement.round)
-            settings = self._settings_at(
-                index, render, placement.body_bars + len(clips) * self.grid.clip_bars
-            )
+            own_bar = placement.body_bars + len(clips) * self.grid.clip_bars
+            number = last.index + 1 + len(clips)
+            place = render.place(done + len(clips), placement.round, own_bar)
+            settings = self._settings_at(index, render, own_bar)
             clips.append(
                 replace(self._clip(index, number, "tail", span, settings, place), layer=render.layer)
             )
@@ -333,12 +335,13 @@ class _Planner:
         return PlannedClip(section, index, kind, start, end - start, self._key(settings, place), place.label)
 
     def _entry(self, index: int) -> Point:
-        return self._renders(index)[0].place(0, self.placements[index].round).nearest()
+        return self._renders(index)[0].place(0, self.placements[index].round, Fraction(0)).nearest()
 
     def _exit(self, index: int) -> Point:
         placement = self.placements[index]
         last = max(0, slots(placement.body_bars, self.grid) - 1)
-        return self._renders(index)[0].place(last, placement.round).nearest()
+        bar = Fraction(last * self.grid.clip_bars)
+        return self._renders(index)[0].place(last, placement.round, bar).nearest()
 
     # Jobs ---------------------------------------------------------------------------------
 

@@ -45,8 +45,13 @@ class Measured(Protocol):
     def seconds(self) -> Fraction:
         """Its length in seconds."""
 
-    def tempo(self, beats_per_bar: int) -> MeasuredTempo:
-        """Its tempo."""
+    def tempo(self, meter: Meter, near: Fraction) -> MeasuredTempo:
+        """Its tempo in quarter notes per minute.
+
+        Args:
+            meter: Its time signature.
+            near: A tempo; it decides which note value a pulse is, where the meter leaves a choice.
+        """
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ class SectionSettingsMaker:
         loras = [(lora, self.files(lora.path, "lora", section.where("lora"))) for lora in section.loras]
         return SectionSettings(
             negative_prompt=section.negative_prompt,
-            num_inference_steps=draft_steps(steps, walk) if self.draft else steps,
+            num_inference_steps=draft_steps(steps, walk, section) if self.draft else steps,
             scheduler=section.scheduler or self.profile.scheduler,
             init=self._init(section),
             mask=self._mask(section),
@@ -152,14 +157,14 @@ class SectionSettingsMaker:
         medium = found.medium or medium_of(found.path)
         if medium == "midi":
             return self._midi(section, spec, found)
-        tempo, start = self._own_tempo(section, spec, found)
+        tempo, start, certainty = self._own_tempo(section, spec, found)
         own_time = replace(timebase(self.song, self.profile), tempo=tempo)
         if spec.start is not None:
             start = own_time.seconds(spec.start)
-        bars = spec.bars
+        bars, is_to_end = spec.bars, False
         if bars is None:
             length = None if found.measured is None else found.measured.seconds()
-            bars = self._bars_to_the_end(length, start, own_time.seconds_per_bar)
+            bars, is_to_end = self._bars_to_the_end(length, start, own_time.seconds_per_bar)
         return InitClip(
             kind=medium,
             name=spec.name,
@@ -168,6 +173,8 @@ class SectionSettingsMaker:
             tempo=tempo,
             loop_quarters=bars * self.song.meter.quarters_per_bar,
             start_seconds=start,
+            is_to_end=is_to_end,
+            certainty=certainty,
         )
 
     def _midi(self, section: ResolvedSection, spec: InitSpec, found: InputFile) -> MidiInit:
@@ -198,31 +205,34 @@ class SectionSettingsMaker:
         quarters = spec.bars * bar if spec.bars is not None else Fraction(round_up((end - start) / bar)) * bar
         return MidiInit(spec.name, found.path, found.sha256, spec.tracks, start, quarters, self.sound)
 
-    def _bars_to_the_end(self, length: Fraction | None, start: Fraction, bar: Fraction) -> Fraction:
-        """All bars up to a file's end; the last counts if an eighth of it is there.
+    def _bars_to_the_end(
+        self, length: Fraction | None, start: Fraction, bar: Fraction
+    ) -> tuple[Fraction, bool]:
+        """All bars up to a file's end, and whether the file ends there; the last bar counts if an eighth
+        of it is there.
 
         One clip's bars where the length is not known, or the file is shorter than a bar.
         """
-        if length is None:
-            return Fraction(self.grid.clip_bars)
-        whole, rest = divmod(length - start, bar)
-        return Fraction(whole + (rest >= bar / 8) if whole >= 1 else self.grid.clip_bars)
+        whole, rest = (0, 0) if length is None else divmod(length - start, bar)
+        if whole < 1:
+            return Fraction(self.grid.clip_bars), False
+        return Fraction(whole + (rest >= bar / 8)), True
 
     def _own_tempo(
         self, section: ResolvedSection, spec: InitSpec, found: InputFile
-    ) -> tuple[Fraction, Fraction]:
-        """The tempo of a file, and where its first beat is if it had to be measured.
+    ) -> tuple[Fraction, Fraction, float | None]:
+        """The tempo of a file; where its first beat is and how sure that is, if it had to be measured.
 
         Raises:
             SongError: The tempo cannot be measured with certainty.
         """
         if spec.tempo != "auto":
-            return spec.tempo or self.song.tempo, Fraction(0)
+            return spec.tempo or self.song.tempo, Fraction(0), None
         where = (*section.where("init"), "tempo")
         if found.measured is None or found.medium == "image":
             message = f"the tempo of {shorten(spec.name)} cannot be measured: it is not a sound"
             raise SongError.fault("no-tempo", message, where, "write its tempo in BPM")
-        tempo = found.measured.tempo(self.song.meter.numerator)
+        tempo = found.measured.tempo(self.song.meter, self.song.tempo)
         if not tempo.is_certain:
             message = (
                 f"the tempo of {shorten(spec.name)} is uncertain: about {float(tempo.bpm):.1f} BPM, "
@@ -231,7 +241,7 @@ class SectionSettingsMaker:
             about = f"{float(tempo.bpm):.1f}"
             hint = f"listen, and write what it is: {about}, half of it, twice as much, or another"
             raise SongError.fault("no-tempo", message, where, hint)
-        return tempo.bpm, tempo.first_beat
+        return tempo.bpm, tempo.first_beat, tempo.certainty
 
     def _mask(self, section: ResolvedSection) -> MaskImage | None:
         name, where = section.mask, section.where("mask")
@@ -250,10 +260,13 @@ def between(leaving: SectionSettings, entering: SectionSettings, alpha: float) -
     return near if near.init is not None or far.init is None else replace(near, init=far.init)
 
 
-def draft_steps(steps: int, walk: Walk) -> int:
+def draft_steps(steps: int, walk: Walk, section: ResolvedSection) -> int:
     """Returns about half the steps, so that every point that runs any step still runs at least two."""
     fewer = (steps + 1) // 2
     strengths = [rounded(point.strength) for point in walk.points]
+    if section.init is not None:
+        curves = [point.strength for point in section.points if point.strength is not None]
+        strengths += [rounded(value) for curve in curves for value in curve.values]
     while fewer < steps and any(
         effective_steps(fewer, strength) < min(2, effective_steps(steps, strength)) for strength in strengths
     ):

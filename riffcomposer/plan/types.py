@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.plan.inits import Init, InitClip, MidiInit
 from riffcomposer.plan.layer_types import PlannedLayer
 from riffcomposer.plan.score_types import ScoreInit, SectionScore
@@ -216,6 +217,8 @@ class PlannedSection:
         end_sample: Absolute sample at which the next section begins, or the track ends.
         bar: First bar of the section, counted from 0.
         bars: Length in bars, bridge included.
+        body_bar: Bar of the track at which its own bars begin.
+        gain_db: By absolute sample.
         fade_in_samples, fade_out_samples: Lengths of the fades; 0 for none.
         layers: How its layers are mixed; empty for a section without layers.
     """
@@ -227,8 +230,9 @@ class PlannedSection:
     end_sample: int
     bar: Fraction
     bars: Fraction
+    body_bar: Fraction
     transition: Transition
-    gain_db: float = 0.0
+    gain_db: Curve = ZERO
     fade_in_samples: int = 0
     fade_out_samples: int = 0
     layers: tuple[PlannedLayer, ...] = ()

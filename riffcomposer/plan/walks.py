@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Literal
 
 from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.curves import Curve
 from riffcomposer.plan.types import Place, Point
 from riffcomposer.song.resolved import ResolvedSection
 from riffcomposer.strength import strength_of
@@ -76,20 +77,38 @@ def natural_clips(section: ResolvedSection) -> int:
     return (len(section.points) - 1) * section.interpolation_steps + 1
 
 
+def is_moving(section: ResolvedSection) -> bool:
+    """Whether strength or guidance moves over the section's bars."""
+    curves = [curve for point in section.points for curve in (point.strength, point.guidance_scale)]
+    return any(curve is not None and not curve.is_level for curve in curves)
+
+
 def is_spread(section: ResolvedSection) -> bool:
     """Whether an explicit walk is stretched over a stated length."""
     stated = {"bars", "clips", "duration"} & section.origins.keys()
     return not section.is_seed_walk and bool(stated) and "interpolation_steps" not in section.origins
 
 
-def make_walk(section: ResolvedSection, clips: int, profile: ModelProfile) -> Walk:
-    """Makes the walk of a section of `clips` clips, with the model's defaults filled in."""
+def make_walk(
+    section: ResolvedSection, clips: int, profile: ModelProfile, bar: Fraction = Fraction(0)
+) -> Walk:
+    """Makes the walk of a section of `clips` clips, with the model's defaults filled in.
+
+    Args:
+        bar: Bar of the section at which strength and guidance are read, where they move.
+    """
+
+    def at(curve: Curve | None) -> float | None:
+        return None if curve is None else curve.at(bar)
+
     points = tuple(
         Point(
             prompt=point.prompt,
             seed=point.seed,
-            strength=strength_of(point.strength, profile.strength, has_init=section.init is not None),
-            guidance_scale=(profile.guidance_scale if point.guidance_scale is None else point.guidance_scale),
+            strength=strength_of(at(point.strength), profile.strength, has_init=section.init is not None),
+            guidance_scale=(
+                profile.guidance_scale if point.guidance_scale is None else point.guidance_scale.at(bar)
+            ),
         )
         for point in section.points
     )

@@ -28,6 +28,7 @@ class RenderEvent:
         realtime_factor: Seconds of sound made per second of work so far, None if unknown.
         detail: The clip, passage or file at hand, in words.
         clip: Key of the clip at hand; empty in other stages.
+        notice: A sentence that a person should see at once: a worker was lost, for instance.
     """
 
     stage: Stage
@@ -38,6 +39,7 @@ class RenderEvent:
     eta_s: float | None = None
     realtime_factor: float | None = None
     detail: str = ""
+    notice: str = ""
     clip: str = ""
 
 
@@ -82,7 +84,7 @@ class StageClock:
         """Seconds since the stage began."""
         return time.monotonic() - self._began
 
-    def tell(self, done: float, detail: str = "", clip: str = "") -> None:
+    def tell(self, done: float, detail: str = "", notice: str = "", clip: str = "") -> None:
         """Sends an event: `done` units are finished."""
         elapsed = self.elapsed_s
         moving = done > 0 and elapsed > 0
@@ -98,6 +100,7 @@ class StageClock:
                 if moving and self._seconds_each
                 else None,
                 detail=detail,
+                notice=notice,
                 clip=clip,
             )
         )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from riffcomposer.errors import StoreError
 from riffcomposer.plan.section_settings import MeasuredTempo
 from riffcomposer.store.store import Store
+from riffcomposer.units import Meter
 from riffcomposer.versions import AUDIO_READER_VERSION
 
 TEMPO_VERSION = 1
@@ -51,12 +52,29 @@ class MeasuredSound:
         counted = self._fact(f"length {AUDIO_READER_VERSION}", lambda: str(counted_seconds(self.path)))
         return Fraction(counted)
 
-    def tempo(self, beats_per_bar: int) -> MeasuredTempo:
-        """Its tempo in the first five minutes.
+    def tempo(self, meter: Meter, near: Fraction) -> MeasuredTempo:
+        """Its tempo in the first five minutes, in quarter notes per minute.
+
+        What is measured are pulses. In 6/8 they are dotted quarters or eighths, in 7/8 eighths or quarters,
+        in 2/2 halves or quarters: whichever comes nearer to a tempo.
+
+        Args:
+            meter: Its time signature.
+            near: The tempo to be near to.
 
         Raises:
             AudioError: It cannot be decoded.
         """
+        found, quarters = None, Fraction(1)
+        for each in pulses(meter):
+            candidate = self._pulse(max(1, round(meter.quarters_per_bar / each)))
+            if found is None or _distance(candidate.bpm * each, near) < _distance(found.bpm * quarters, near):
+                found, quarters = candidate, each
+        assert found is not None
+        return replace(found, bpm=found.bpm * quarters)
+
+    def _pulse(self, beats_per_bar: int) -> MeasuredTempo:
+        """Its pulses per minute, and the first pulse that opens a bar of so many."""
 
         def measured() -> str:
             from riffcomposer.media.sound import read_part
@@ -79,3 +97,14 @@ class MeasuredSound:
             with suppress(StoreError):  # a read-only store goes without
                 self.store.notes.remember("sounds", basis, known)
         return known
+
+
+def pulses(meter: Meter) -> list[Fraction]:
+    """The note values that may be felt as a meter's pulse, in quarter notes, the usual one first."""
+    if meter.is_compound:
+        return [3 * meter.quarters_per_beat, meter.quarters_per_beat]
+    return list(dict.fromkeys([meter.quarters_per_beat, Fraction(1)]))
+
+
+def _distance(tempo: Fraction, near: Fraction) -> Fraction:
+    return max(tempo / near, near / tempo)

@@ -153,7 +153,7 @@ def write_quality_report(
     """
     from riffcomposer.mix.blocks import Buffered
     from riffcomposer.mix.encoding import SoundFileReader
-    from riffcomposer.mix.timeline_image import TimelineSection, write_timeline
+    from riffcomposer.mix.timeline_image import TimelineLayer, TimelineSection, write_timeline
 
     report = {"song": files.song, **measure_track(plan, passages, track)}
     # 1. The figures. Silence has no loudness in decibels: what is not finite becomes null.
@@ -173,6 +173,7 @@ def write_quality_report(
             section.end_sample,
             note=_loudness(loudness.integrated_lufs),
             group=str(section.source),
+            layers=tuple(TimelineLayer(layer.name, layer.gate) for layer in section.layers),
         )
         for section, loudness in zip(plan.sections, track.sections, strict=True)
     ]

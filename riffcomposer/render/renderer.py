@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +16,23 @@ from typing import Any
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.files import file_sha256
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.types import ClipJob, Plan, PlannedSection
-from riffcomposer.render.clip_engine import ClipEngine
+from riffcomposer.plan.types import Plan, PlannedSection
 from riffcomposer.render.clip_stage import missing_clips, render_missing
+from riffcomposer.render.engines.interface import Notice, Step
+from riffcomposer.render.engines.lease import EngineLease
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import TrackFiles
-from riffcomposer.render.passage_stage import DecodeSettings, decode_passages, passage_keys
+from riffcomposer.render.passage_stage import (
+    decode_by_workers,
+    decode_passages,
+    missing_passages,
+    passage_keys,
+)
+from riffcomposer.render.passage_work import DecodeSettings
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
+from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 from riffcomposer.versions import DECODER_VERSION, MIX_VERSION, REPORT_VERSION
@@ -124,7 +130,7 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
                     "body": section.body_start_sample,
                     "end": section.end_sample,
                     "transition": [section.transition.type, section.transition.length_samples],
-                    "gain_db": section.gain_db,
+                    "gain_db": section.gain_db.plain,
                     "fades": [section.fade_in_samples, section.fade_out_samples],
                     "chain": _chain(song.sections[section.source].chain),
                 }
@@ -146,8 +152,8 @@ def _layers(section: PlannedSection, song: ResolvedSong) -> dict[str, Any]:
     layers = [
         {
             "name": layer.name,
-            "gain_db": layer.gain_db,
-            "pan": layer.pan,
+            "gain_db": layer.gain_db.plain,
+            "pan": layer.pan.plain,
             "fades": [layer.fade_in_samples, layer.fade_out_samples],
             "gate": [list(point) for point in layer.gate],
             "chain": _chain(song.sections[section.source].render(layer.name).chain),
@@ -157,8 +163,8 @@ def _layers(section: PlannedSection, song: ResolvedSong) -> dict[str, Any]:
     return {"layers": layers} if layers else {}
 
 
-def _chain(chain: tuple[Any, ...]) -> list[Any]:
-    return [[effect.name, [list(pair) for pair in effect.parameters]] for effect in chain]
+def _chain(chain: tuple[Effect, ...]) -> list[Any]:
+    return [effect.plain for effect in chain]
 
 
 @dataclass(frozen=True)
@@ -218,7 +224,7 @@ def run(
     job: RenderJob,
     store: Store,
     *,
-    load: Callable[[], ClipEngine],
+    lease: EngineLease,
     watch: Stopwatch,
     observer: Observer = ignore,
     stop: StopFlag | None = None,
@@ -228,7 +234,7 @@ def run(
     Args:
         job: The render.
         store: The store for clips and passages.
-        load: Makes the engine; called only if there are clips to render.
+        lease: Lends the engine; it is started only if there is work for it.
         watch: The stopwatch that the caller started.
         observer: Called with each event of progress.
         stop: Checked between steps.
@@ -240,18 +246,76 @@ def run(
         ModelError: The checkpoint cannot be loaded.
     """
     stop = stop or StopFlag()
+    missing = missing_clips(job.plan, store, job.force)
+    watch.lap("plan")
+    rendered: tuple[str, ...] = ()
+    if missing:
+        try:
+            load_model(job.model, lease, observer)
+            watch.lap("load")
+            rendered = render_missing(job.plan, store, missing, lease.engine, observer, stop).rendered
+        finally:
+            lease.free_for_decoding()
+        watch.lap("clips")
+    return finish(job, store, rendered, lease=lease, watch=watch, observer=observer, stop=stop)
+
+
+def load_model(model: LocatedModel, lease: EngineLease, observer: Observer) -> None:
+    """Starts the engine, if it does not run, and has it load a checkpoint.
+
+    Raises:
+        ModelError: The checkpoint cannot be loaded.
+        UsageError: The device or the cluster is not there.
+    """
+    clock = StageClock(observer, "load", 0, "files")
+
+    def tell(event: Step | Notice) -> None:
+        if isinstance(event, Notice):
+            clock.tell(0, notice=event.message)
+
+    lease.started()
+    lease.engine.load(model, tell)
+    clock.tell(0, f"in {clock.elapsed_s:.1f} s")
+
+
+def finish(
+    job: RenderJob,
+    store: Store,
+    rendered: tuple[str, ...],
+    *,
+    lease: EngineLease | None = None,
+    watch: Stopwatch,
+    observer: Observer = ignore,
+    stop: StopFlag | None = None,
+) -> RenderResult:
+    """Makes a track whose clips the store has: decodes, mixes, masters, writes, reports.
+
+    Args:
+        job: The render.
+        store: The store, which has all clips.
+        rendered: Keys of the clips that were rendered for it, for the result.
+        lease: Lends an engine whose workers decode, if it has some; None to decode in this process.
+        watch: The stopwatch that the caller started.
+        observer: Called with each event of progress.
+        stop: Checked between steps.
+
+    Raises:
+        Cancelled, RenderError, StoreError: As in `run`.
+    """
+    stop = stop or StopFlag()
     plan = job.plan
     keys = _keys(job)
-    # 1. Clips.
-    missing = missing_clips(plan, store, job.force)
-    watch.lap("plan")
-    rendered = _render_clips(plan, store, missing, load, observer, stop, watch) if missing else ()
     cached = tuple(name for name in plan.jobs if name not in set(rendered))
-    # 2. Passages.
+    # 1. Passages.
     parameters = job.model.profile.spectrogram
-    decoded = decode_passages(plan, keys.passages, store, parameters, keys.decode, observer, stop, job.force)
+    undecoded = missing_passages(plan, keys.passages, store, parameters, job.force)
+    decoder = lease.decoder() if undecoded and lease is not None else None
+    if decoder is not None:
+        decode_by_workers(undecoded, keys.decode, store, decoder, observer, stop)
+    else:
+        decode_passages(undecoded, keys.decode, store, observer, stop)
     watch.lap("decode")
-    # 3. The track and what goes with it.
+    # 2. The track and what goes with it.
     from riffcomposer.mix.tags import Tags
     from riffcomposer.mix.timeline_image import import_matplotlib
     from riffcomposer.render.quality import measure_passages, write_quality_report
@@ -288,32 +352,13 @@ def run(
         report=report,
         rendered=rendered,
         cached=cached,
-        decoded=(len(decoded), len(keys.passages)),
+        decoded=(len(undecoded), len(keys.passages)),
         mastered=True,
         seconds=plan.total_samples / plan.grid.sample_rate,
         passage_keys=keys.passages,
         track_key=keys.track,
         stage_seconds=watch.seconds,
     )
-
-
-def _render_clips(
-    plan: Plan,
-    store: Store,
-    missing: Mapping[str, ClipJob],
-    load: Callable[[], ClipEngine],
-    observer: Observer,
-    stop: StopFlag,
-    watch: Stopwatch,
-) -> tuple[str, ...]:
-    """Loads the engine, renders the clips, and frees the engine: decoding needs its memory."""
-    clock = StageClock(observer, "load", 0, "files")
-    with closing(load()) as engine:
-        clock.tell(0, f"in {clock.elapsed_s:.1f} s")
-        watch.lap("load")
-        rendered = render_missing(plan, store, missing, engine, observer, stop).rendered
-    watch.lap("clips")
-    return rendered
 
 
 def _note(store: Store, key: str, paths: list[Path], outputs: int) -> None:

@@ -28,8 +28,8 @@ from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.store import Store, default_root
 
 if TYPE_CHECKING:
-    from riffcomposer.render.clip_engine import EngineSource
-    from riffcomposer.render.passage_stage import DecodeSettings
+    from riffcomposer.render.engines.interface import EngineSource
+    from riffcomposer.render.passage_work import DecodeSettings
     from riffcomposer.render.renderer import RenderJob, RenderResult
     from riffcomposer.render.track import Track
 
@@ -174,10 +174,11 @@ class Session:
 
     def _made(self, prepared: PreparedSong, settings: RenderSettings) -> tuple[PreparedSong, RenderResult]:
         """Renders a song; returns its plan and the finished files."""
-        from riffcomposer.render.clip_engine import DiffusionEngines
+        from riffcomposer.render.engines.in_process import InProcessEngines
+        from riffcomposer.render.engines.lease import EngineLease
         from riffcomposer.render.renderer import Stopwatch, finished, run
 
-        engines = self._engines or DiffusionEngines()
+        engines = self._engines or InProcessEngines()
         # torch makes this folder as soon as its compiler is imported; its default is in the system's folder
         # for temporary files.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.store.root / "torch"))
@@ -213,14 +214,10 @@ class Session:
         if prepared.assessment.budget.clips_to_render:
             check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
         # 5. The render.
-        return prepared, run(
-            job,
-            self.store,
-            load=lambda: engines.load(prepared.model, self.device),
-            watch=watch,
-            observer=self.observer,
-            stop=self.stop,
-        )
+        with EngineLease(engines, self.device, self.stop) as lease:
+            return prepared, run(
+                job, self.store, lease=lease, watch=watch, observer=self.observer, stop=self.stop
+            )
 
     def _record(self, prepared: PreparedSong, result: RenderResult) -> list[str]:
         """Writes the lock and notes it in the store. Returns a warning if the lock cannot be written."""

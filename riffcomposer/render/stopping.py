@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,11 +17,27 @@ class StopFlag:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._exit_code = 130
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
     def raise_flag(self, exit_code: int = 130) -> None:
         """Asks the render to stop at the next step."""
         self._exit_code = exit_code
         self._event.set()
+        for listener in self._listeners:
+            listener()
+
+    def on_raise(self, listener: Callable[[], None]) -> None:
+        """Has `listener` called once the flag is raised, at once if it is already.
+
+        It is called by whoever raises the flag, maybe in a signal handler: it must not block.
+        """
+        self._listeners = (*self._listeners, listener)
+        if self():
+            listener()
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Takes back `on_raise`."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
 
     def __call__(self) -> bool:
         """Whether the flag is raised."""

@@ -6,16 +6,19 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.files import scratch_folder
+from riffcomposer.plan.grid import sample_at
 from riffcomposer.plan.types import Passage, Plan
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.output_names import LAYER_BYTES, TrackFiles, slug
 from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.stopping import StopFlag
+from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 
@@ -86,7 +89,7 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
                 gain_db=section.gain_db,
                 fade_in_samples=section.fade_in_samples,
                 fade_out_samples=section.fade_out_samples,
-                chain=song.sections[section.source].chain,
+                chain=_mapped(song.sections[section.source].chain, plan, section.body_bar),
             )
             for section in plan.sections[slice(*passage.sections)]
         )
@@ -101,6 +104,11 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
             )
         )
     return passages
+
+
+def _mapped(chain: Sequence[Effect], plan: Plan, bar: Fraction) -> tuple[Effect, ...]:
+    """A chain whose curves are over samples; they start at a bar of the track."""
+    return tuple(effect.mapped(lambda own: sample_at(plan.grid, bar + own)) for effect in chain)
 
 
 def _layer(plan: Plan, song: ResolvedSong, passage: Passage, audio: PlanarReader) -> MixLayer:
@@ -118,7 +126,7 @@ def _layer(plan: Plan, song: ResolvedSong, passage: Passage, audio: PlanarReader
         fade_in_samples=planned.fade_in_samples,
         fade_out_samples=planned.fade_out_samples,
         gate=planned.gate,
-        chain=song.sections[section.source].render(planned.name).chain,
+        chain=_mapped(song.sections[section.source].render(planned.name).chain, plan, section.body_bar),
         meter=LoudnessMeter(2, plan.grid.sample_rate, true_peak=False),
     )
 
@@ -183,7 +191,11 @@ def finish_track(
         # 2. One gain and one ceiling for the whole track.
         mastering = Mastering(
             mix,
-            MasterSettings(song.master.chain, song.master.integrated_lufs, song.master.true_peak_dbtp),
+            MasterSettings(
+                _mapped(song.master.chain, plan, Fraction(0)),
+                song.master.integrated_lufs,
+                song.master.true_peak_dbtp,
+            ),
             sample_rate=rate,
             loop=plan.loop,
             folder=scratch,

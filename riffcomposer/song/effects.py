@@ -1,16 +1,22 @@
 """The effects a song may put into a chain: an explicit map from name to parameters.
 
+A number among them may move: a song writes points by bar in its place.
+
 Parameter names, meanings and defaults are pedalboard's, so its documentation applies here too. A
 song can name nothing outside this map: there is no look-up by attribute and no plugin path.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
+from riffcomposer.curves import Curve
+from riffcomposer.song.curve_fields import curve_schema, read_curve
 from riffcomposer.song.fields import StrictModel
 
 
@@ -20,20 +26,62 @@ class Effect:
 
     Attributes:
         name: A key of `EFFECTS`.
-        parameters: Pairs of pedalboard's parameter name and value, in the order of the model.
+        parameters: Pairs of pedalboard's parameter name and value, in the order of the model; a curve where
+            the value moves.
     """
 
     name: str
-    parameters: tuple[tuple[str, float | str], ...]
+    parameters: tuple[tuple[str, float | str | Curve], ...]
 
-    def as_dict(self) -> dict[str, float | str]:
-        """Returns the parameters by name, as pedalboard's constructors take them."""
-        return dict(self.parameters)
+    def mapped(self, position: Callable[[Fraction], int]) -> Effect:
+        """The same effect with its curves over samples; `position` returns the sample of a bar."""
+        return Effect(
+            self.name,
+            tuple(
+                (name, value.mapped(position) if isinstance(value, Curve) else value)
+                for name, value in self.parameters
+            ),
+        )
+
+    @property
+    def plain(self) -> list[Any]:
+        """Name and parameters as plain data."""
+        return [
+            self.name,
+            [[name, value.plain if isinstance(value, Curve) else value] for name, value in self.parameters],
+        ]
+
+
+class Parameters(StrictModel):
+    """The parameters of an effect; a number may be points by bar, within the same bounds."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _moving(cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        if not isinstance(value, Mapping) or info.field_name is None:
+            return handler(value)
+        bounds = cls.model_fields[info.field_name].metadata
+        low = next((each.ge for each in bounds if hasattr(each, "ge")), None)
+        high = next((each.le for each in bounds if hasattr(each, "le")), None)
+        if low is None or high is None:
+            return handler(value)
+        curve = read_curve(value, low, high)
+        return curve.values[0] if curve.is_level else curve
 
 
 def _number(default: float, low: float, high: float, description: str, example: float) -> Any:
+    def moving(schema: dict[str, Any]) -> None:
+        for key in ("type", "minimum", "maximum"):
+            schema.pop(key)
+        schema.update(curve_schema(low, high))
+
     return Field(
-        default, ge=low, le=high, description=f"{description} {low:g} to {high:g}.", examples=[example]
+        default,
+        ge=low,
+        le=high,
+        description=f"{description} {low:g} to {high:g}.",
+        examples=[example],
+        json_schema_extra=moving,
     )
 
 
@@ -55,19 +103,19 @@ def _mix(default: float = 0.5) -> Any:
     )
 
 
-class Highpass(StrictModel):
+class Highpass(Parameters):
     """Attenuates what is below the corner frequency, by 6 dB per octave."""
 
     cutoff_frequency_hz: float = _cutoff(50, 30)
 
 
-class Lowpass(StrictModel):
+class Lowpass(Parameters):
     """Attenuates what is above the corner frequency, by 6 dB per octave."""
 
     cutoff_frequency_hz: float = _cutoff(50, 6000)
 
 
-class Peak(StrictModel):
+class Peak(Parameters):
     """Raises or lowers a band around a frequency."""
 
     cutoff_frequency_hz: float = _cutoff(440, 300)
@@ -75,7 +123,7 @@ class Peak(StrictModel):
     q: float = _q()
 
 
-class LowShelf(StrictModel):
+class LowShelf(Parameters):
     """Raises or lowers everything below a frequency."""
 
     cutoff_frequency_hz: float = _cutoff(440, 120)
@@ -83,7 +131,7 @@ class LowShelf(StrictModel):
     q: float = _q()
 
 
-class HighShelf(StrictModel):
+class HighShelf(Parameters):
     """Raises or lowers everything above a frequency."""
 
     cutoff_frequency_hz: float = _cutoff(440, 5000)
@@ -91,7 +139,7 @@ class HighShelf(StrictModel):
     q: float = _q()
 
 
-class Compressor(StrictModel):
+class Compressor(Parameters):
     """Turns the sound down where it is louder than the threshold."""
 
     threshold_db: float = _number(0, -80, 0, "Level above which the sound is turned down, in dBFS.", -18)
@@ -102,7 +150,7 @@ class Compressor(StrictModel):
     )
 
 
-class NoiseGate(StrictModel):
+class NoiseGate(Parameters):
     """Turns the sound down where it is softer than the threshold."""
 
     threshold_db: float = _number(-100, -120, 0, "Level below which the sound is turned down, in dBFS.", -60)
@@ -111,13 +159,13 @@ class NoiseGate(StrictModel):
     release_ms: float = _number(100, 0.1, 10000, "Time until the gate closes, in milliseconds.", 200)
 
 
-class Gain(StrictModel):
+class Gain(Parameters):
     """Makes the sound louder or softer."""
 
     gain_db: float = _number(1, -60, 36, "Gain in dB.", -2)
 
 
-class Reverb(StrictModel):
+class Reverb(Parameters):
     """Adds the reverberation of a room."""
 
     room_size: float = _number(0.5, 0, 1, "Size of the room.", 0.2)
@@ -128,7 +176,7 @@ class Reverb(StrictModel):
     freeze_mode: float = _number(0, 0, 1, "From 0.5 up, the reverberation never decays.", 0)
 
 
-class Chorus(StrictModel):
+class Chorus(Parameters):
     """Adds slightly detuned copies of the sound."""
 
     rate_hz: float = _number(1, 0, 99, "Speed of the modulation in Hz.", 0.6)
@@ -138,7 +186,7 @@ class Chorus(StrictModel):
     mix: float = _mix()
 
 
-class Phaser(StrictModel):
+class Phaser(Parameters):
     """Sweeps notches through the spectrum."""
 
     rate_hz: float = _number(1, 0, 99, "Speed of the sweep in Hz.", 0.2)
@@ -148,7 +196,7 @@ class Phaser(StrictModel):
     mix: float = _mix()
 
 
-class Delay(StrictModel):
+class Delay(Parameters):
     """Adds an echo."""
 
     delay_seconds: float = _number(0.5, 0, 10, "Time to the first echo in seconds.", 0.48)
@@ -156,25 +204,25 @@ class Delay(StrictModel):
     mix: float = _mix()
 
 
-class Distortion(StrictModel):
+class Distortion(Parameters):
     """Distorts the sound by a tanh curve."""
 
     drive_db: float = _number(25, 0, 60, "Gain before the curve in dB.", 6)
 
 
-class Clipping(StrictModel):
+class Clipping(Parameters):
     """Clips the sound hard at a level."""
 
     threshold_db: float = _number(-6, -60, 0, "Level at which the sound is clipped, in dBFS.", -3)
 
 
-class Bitcrush(StrictModel):
+class Bitcrush(Parameters):
     """Reduces the bits per sample."""
 
     bit_depth: float = _number(8, 1, 32, "Bits per sample that remain.", 12)
 
 
-class LadderFilter(StrictModel):
+class LadderFilter(Parameters):
     """Filters like an analogue ladder filter, with resonance and drive."""
 
     mode: Literal["LPF12", "HPF12", "BPF12", "LPF24", "HPF24", "BPF24"] = Field(
@@ -228,11 +276,11 @@ class ChainEntry(StrictModel):
     def effect(self) -> Effect:
         """Returns the one effect that is stated, with its defaults filled in."""
         (name,) = self.model_fields_set
-        model: StrictModel = getattr(self, name)
-        return Effect(name, tuple(model.model_dump().items()))
+        model: Parameters = getattr(self, name)
+        return Effect(name, tuple((key, getattr(model, key)) for key in type(model).model_fields))
 
 
-EFFECTS: dict[str, type[StrictModel]] = {
+EFFECTS: dict[str, type[Parameters]] = {
     name: get_args(field.annotation)[0] for name, field in ChainEntry.model_fields.items()
 }
 """Every effect by the name a song calls it."""

@@ -106,6 +106,7 @@ _BOUNDS = {
 }
 _KINDS = {
     "float_type": "a number",
+    "curve_type": "a number, or points such as {0: 0.2, 8: 0.7}",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing_size": "a smaller number",
@@ -126,7 +127,7 @@ _SIZES = {
 
 
 def _type_hint(kind: str, value: object, path: NodePath) -> str:
-    if kind in ("float_type", "int_type") and isinstance(value, str):
+    if kind in ("float_type", "int_type", "curve_type") and isinstance(value, str):
         try:
             float(value)
         except ValueError:

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from riffcomposer.media.kinds import AudioFormat
+from riffcomposer.song.curve_fields import GainDb, Pan
 from riffcomposer.song.effects import ChainEntry
 from riffcomposer.song.fields import LengthText, MeterText, PositiveLengthText, StrictModel
 from riffcomposer.song.score_language import Score
@@ -59,19 +60,16 @@ class Layer(Sound):
     seed: Seed | None = Field(
         None, description="Decides the noise, 0 to 2^63 - 1. Default: the section's.", examples=[7]
     )
-    gain_db: float | None = Field(
+    gain_db: GainDb | None = Field(
         None,
-        ge=-60,
-        le=24,
-        description="Gain of the layer in dB, -60 (silent) to 24. Default: 0.",
-        examples=[-2],
+        description="Gain of the layer in dB, -60 (silent) to 24, or points by bar. Default: 0.",
+        examples=[-2, {"0": -20, "8": 0}],
     )
-    pan: float | None = Field(
+    pan: Pan | None = Field(
         None,
-        ge=-1,
-        le=1,
-        description="Where the layer is between left (-1) and right (1), with equal power. Default: 0.",
-        examples=[-0.3],
+        description="Where the layer is between left (-1) and right (1), with equal power; or points by bar. "
+        "Default: 0.",
+        examples=[-0.3, {"0": -0.5, "4": 0.5}],
     )
     from_energy: float | None = Field(
         None,
@@ -148,12 +146,10 @@ class Section(Settings):
     fade_out: LengthText | None = Field(
         None, description="Fade out over this length at the end. Default: none.", examples=["4 bars"]
     )
-    gain_db: float | None = Field(
+    gain_db: GainDb | None = Field(
         None,
-        ge=-60,
-        le=24,
-        description="Gain of the section in dB, -60 (silent) to 24. Default: 0.",
-        examples=[-2],
+        description="Gain of the section in dB, -60 (silent) to 24, or points by bar. Default: 0.",
+        examples=[-2, {"0": -12, "8": 0, "ease": "ease"}],
     )
     chain: list[ChainEntry] | None = Field(
         None,

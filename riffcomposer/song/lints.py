@@ -22,7 +22,7 @@ from riffcomposer.song.paths import check_name, is_path, song_file
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
 from riffcomposer.song.resolved import ResolvedLayer, ResolvedSection
-from riffcomposer.strength import effective_steps, strength_of
+from riffcomposer.strength import effective_steps
 from riffcomposer.text import did_you_mean, shorten
 from riffcomposer.units import Timebase, exact
 
@@ -66,29 +66,30 @@ def _steps(song: LoadedSong, section: ResolvedSection, profile: ModelProfile) ->
         return
     steps = section.num_inference_steps or profile.num_inference_steps
     for index, point in enumerate(section.points):
-        strength = strength_of(point.strength, profile.strength, has_init=True)
         path = _written(song, section, index, "strength")
         if path == section.path:
             path = section.where("num_inference_steps")
-        effective = effective_steps(steps, strength)
-        if strength > 0 and effective == 0:
-            message = f"strength {strength:g} of {steps} steps leaves no step to run"
-            least = -(-1 // exact(strength))
-            more = f"write num_inference_steps: {least}, " if least <= MAX_STEPS else "write "
+        stated = point.strength.values if point.strength is not None else (profile.strength,)
+        least, most = min(stated), max(stated)
+        effective = effective_steps(steps, least)
+        if least > 0 and effective == 0:
+            message = f"strength {least:g} of {steps} steps leaves no step to run"
+            enough = -(-1 // exact(least))
+            more = f"write num_inference_steps: {enough}, " if enough <= MAX_STEPS else "write "
             hint = f"{more}a higher strength, or strength: 0 for the loop"
             yield song.diagnostic("error", "no-steps", message, path, hint)
         elif effective == 1 and (section.num_inference_steps is not None or steps >= FEW_STEPS):
-            message = f"strength {strength:g} of {steps} steps runs a single step"
+            message = f"strength {least:g} of {steps} steps runs a single step"
             yield song.diagnostic(
                 "warning", "one-step", message, path, "raise num_inference_steps or strength"
             )
-        if strength > profile.beat_keeping_strength:
+        if most > profile.beat_keeping_strength:
             message = (
-                f"strength {strength:g} may leave the beat of the loop "
+                f"strength {most:g} may leave the beat of the loop "
                 f"({profile.name} keeps it up to {profile.beat_keeping_strength:g})"
             )
             yield song.diagnostic("warning", "off-beat", message, path)
-    if all(point.strength == 0 for point in section.points):
+    if all(point.is_init_alone for point in section.points):
         for key in ("prompt", "mask"):
             if section.where(key) == (*section.path, key):
                 message = f"{key} has no effect at strength 0, which plays the loop itself"
@@ -130,9 +131,9 @@ def _settings(song: LoadedSong, section: ResolvedSection, profile: ModelProfile)
 
 
 def _gain(song: LoadedSong, section: ResolvedSection) -> _Lint:
-    if section.gain_db <= SILENT_DB:
+    if max(section.gain_db.values) <= SILENT_DB:
         what = "layer" if isinstance(section, ResolvedLayer) else "section"
-        message = f"at {section.gain_db:g} dB this {what} is silent"
+        message = f"at {max(section.gain_db.values):g} dB this {what} is silent"
         yield song.diagnostic("warning", "silent-section", message, section.where("gain_db"))
 
 

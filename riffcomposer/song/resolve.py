@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.song.fields import StrictModel
 from riffcomposer.song.language import Section, Song
@@ -106,12 +107,16 @@ def _points(merged: Merged, song_seed: int) -> tuple[KeyPoint, ...]:
         stated = getattr(point, key)
         return otherwise if stated is None else stated
 
+    def curve(point: Point, key: str, otherwise: Curve | None) -> Curve | None:
+        stated = getattr(point, key)
+        return otherwise if stated is None else Curve.level(stated)
+
     return tuple(
         KeyPoint(
             prompt=pick(point, "prompt", values.get("prompt", "")),
             seed=pick(point, "seed", values.get("seed", song_seed)),
-            strength=pick(point, "strength", merged.strength),
-            guidance_scale=pick(point, "guidance_scale", values.get("guidance_scale")),
+            strength=curve(point, "strength", merged.strength),
+            guidance_scale=curve(point, "guidance_scale", values.get("guidance_scale")),
         )
         for point in points
     )
@@ -146,7 +151,7 @@ def _layer(layer: MergedLayer, section: Mapping[str, Any], song: Song) -> Resolv
     shared = {key: section[key] for key in ("bars", "clips", "duration", "overlap", "transition")}
     return ResolvedLayer(
         **(fields | shared),
-        pan=float(values.get("pan", 0.0)),
+        pan=values.get("pan", ZERO),
         from_energy=values.get("from_energy"),
     )
 
@@ -182,7 +187,7 @@ def _fields(name: str, path: NodePath, merged: Merged, song: Song) -> dict[str, 
         "transition": _transition(values.get("transition")),
         "fade_in": values.get("fade_in"),
         "fade_out": values.get("fade_out"),
-        "gain_db": float(values.get("gain_db", 0.0)),
+        "gain_db": values.get("gain_db", ZERO),
         "chain": tuple(entry.effect() for entry in values.get("chain", [])),
         "path": path,
         "origins": merged.origins,

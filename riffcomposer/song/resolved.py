@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from riffcomposer.curves import Curve
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.media.kinds import AudioFormat
 from riffcomposer.song.effects import Effect
@@ -26,13 +26,19 @@ class KeyPoint:
 
     Attributes:
         prompt: The words to play; empty only in a section with strength 0.
-        strength, guidance_scale: The point's value, else the section's, else None for the model's default.
+        strength, guidance_scale: The point's value, else the section's by its bars, else None for the
+            model's default.
     """
 
     prompt: str
     seed: int
-    strength: float | None
-    guidance_scale: float | None
+    strength: Curve | None
+    guidance_scale: Curve | None
+
+    @property
+    def is_init_alone(self) -> bool:
+        """Whether strength 0 is stated, which plays the init itself."""
+        return self.strength is not None and not any(self.strength.values)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ class ResolvedSection:
     transition: TransitionSpec
     fade_in: Length | None
     fade_out: Length | None
-    gain_db: float
+    gain_db: Curve
     chain: tuple[Effect, ...]
     path: NodePath
     origins: Mapping[str, NodePath] = field(default_factory=dict, compare=False, repr=False)
@@ -188,11 +194,11 @@ class ResolvedLayer(ResolvedSection):
     Length, overlap and transition are the section's. Gain, fades and chain are the layer's own.
 
     Attributes:
-        pan: From -1 (left) to 1 (right).
+        pan: From -1 (left) to 1 (right), by bar.
         from_energy: Least energy of a bar in which the layer is heard; None if it always is.
     """
 
-    pan: float = 0.0
+    pan: Curve = ZERO
     from_energy: float | None = None
 
 

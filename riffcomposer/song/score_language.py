@@ -1,4 +1,4 @@
-"""The part of the song language that says what is composed: `score:` and curves over bars.
+"""The part of the song language that says what is composed: `score:`.
 
 The composer's own names (styles, instruments, patterns, chords) are checked here, each at its place, so that
 `check` reports them as it reports every other value.
@@ -7,86 +7,17 @@ The composer's own names (styles, instruments, patterns, chords) are checked her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from riffcomposer.curves import EASES, Curve
+from riffcomposer.song.curve_fields import Energy
 from riffcomposer.song.fields import StrictModel
-from riffcomposer.units import exact
 
 MAX_SEED = 2**63 - 1
-MAX_POINTS = 64
-"""Most points of a curve."""
-
 Role = Literal["drums", "bass", "comp", "second", "pad", "lead", "texture"]
 ROLES: tuple[str, ...] = get_args(Role)
 """Who may play in a score, as in `riffcomposer.composer.score.ROLES`."""
-
-_BAR_KEY = r"^[0-9]+(\.[0-9]+)?$"
-
-
-def _number(value: object, low: float, high: float, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"must be {low:g} to {high:g}{what} (got {value})")
-    return float(value)
-
-
-def _bar(text: object) -> Fraction:
-    try:
-        bar = exact(text) if isinstance(text, str) else Fraction(-1)
-    except ValueError:
-        bar = Fraction(-1)
-    if not 0 <= bar <= 100_000:
-        raise ValueError(f"must have bars as its keys, such as {{0: 0.2, 8: 0.7}} (got {text})")
-    return bar
-
-
-def read_curve(value: object, low: float, high: float) -> Curve:
-    """Reads a number, or a mapping of bars to numbers with an `ease`.
-
-    Raises:
-        ValueError: It is neither, or a number is outside `low` to `high`.
-    """
-    if isinstance(value, Curve):
-        return value
-    if not isinstance(value, Mapping):
-        return Curve.level(_number(value, low, high, ", or points such as {0: 0.2, 8: 0.7}"))
-    ease = value.get("ease", "linear")
-    if ease not in EASES:
-        raise ValueError(f"must have an ease of {', '.join(EASES)} (got {ease})")
-    points = [
-        (_bar(bar), _number(number, low, high, f" at bar {bar}"))
-        for bar, number in value.items()
-        if bar != "ease"
-    ]
-    if len(points) > MAX_POINTS:
-        raise ValueError(f"must have at most {MAX_POINTS} points (got {len(points)})")
-    bars = [bar for bar, _ in points]
-    if len(set(bars)) < len(bars):
-        raise ValueError("must name each bar once")
-    return Curve(tuple(sorted(points)), ease)
-
-
-def curve_schema(low: float, high: float) -> dict[str, Any]:
-    """The JSON Schema of a number from `low` to `high`, or points of such numbers by bar."""
-    number = {"type": "number", "minimum": low, "maximum": high}
-    points = {
-        "type": "object",
-        "patternProperties": {_BAR_KEY: number},
-        "properties": {"ease": {"enum": list(EASES), "default": "linear"}},
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": MAX_POINTS + 1,
-    }
-    return {"anyOf": [number, points]}
-
-
-Energy = Annotated[
-    Curve, PlainValidator(lambda value: read_curve(value, 0, 1)), WithJsonSchema(curve_schema(0, 1))
-]
-"""A number from 0 to 1, or points by bar."""
 
 
 def _style(text: str) -> str:

@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema, WrapValidator
 
+from riffcomposer.song.curve_fields import GuidanceScale, Strength
 from riffcomposer.song.fields import LengthText, PositiveLengthText, StrictModel, short_form
 from riffcomposer.song.score_language import MAX_SEED, Score
 
 Prompt = Annotated[str, Field(min_length=1, max_length=2000)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Strength = Annotated[float, Field(ge=0, le=1)]
-GuidanceScale = Annotated[float, Field(ge=0, le=50)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 PathText = Annotated[str, Field(min_length=1, max_length=500)]
 Tempo = Annotated[float, Field(ge=20, le=400)]
@@ -57,9 +56,12 @@ PROMPT_TEXT = (
 )
 _STRENGTH = (
     "How far the render moves away from the loop (denoising strength): 0 is the loop itself, "
-    "1 keeps nothing of it; up to about 0.75 its beat remains. 0 to 1. Default: the model's own."
+    "1 keeps nothing of it; up to about 0.75 its beat remains. 0 to 1{}. Default: {}."
 )
-_GUIDANCE = "How strictly the prompt is followed. 0 to 50. Default: the model's own."
+_GUIDANCE = "How strictly the prompt is followed. 0 to 50{}. Default: {}."
+_BY_BAR = ", or points by bar of the section"
+_MODELS = "the model's own"
+_SECTIONS = "the section's"
 _INIT_EXAMPLES = [
     "lofi-keys",
     "clips/guitar.wav",
@@ -160,13 +162,17 @@ class Sound(StrictModel):
         "those of `defaults` one by one.",
         examples=[{"style": "jazz", "key": "A minor", "energy": 0.5}],
     )
-    strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.55])
+    strength: Strength | None = Field(
+        None, description=_STRENGTH.format(_BY_BAR, _MODELS), examples=[0.55, {"0": 0.3, "16": 0.6}]
+    )
     denoising: Strength | None = Field(
         None,
-        description="Riffusion's name for `strength`; a song uses one of the two. 0 to 1.",
+        description="Riffusion's name for `strength`; a song uses one of the two. 0 to 1, or points by bar.",
         examples=[0.55],
     )
-    guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[6])
+    guidance_scale: GuidanceScale | None = Field(
+        None, description=_GUIDANCE.format(_BY_BAR, _MODELS), examples=[6, {"0": 3, "8": 7}]
+    )
     num_inference_steps: int | None = Field(
         None,
         ge=1,
@@ -243,5 +249,9 @@ class Point(StrictModel):
     seed: Seed | None = Field(
         None, description="Decides the noise, 0 to 2^63 - 1. Default: the section's seed.", examples=[3]
     )
-    strength: Strength | None = Field(None, description=_STRENGTH, examples=[0.6])
-    guidance_scale: GuidanceScale | None = Field(None, description=_GUIDANCE, examples=[7])
+    strength: float | None = Field(
+        None, ge=0, le=1, description=_STRENGTH.format("", _SECTIONS), examples=[0.6]
+    )
+    guidance_scale: float | None = Field(
+        None, ge=0, le=50, description=_GUIDANCE.format("", _SECTIONS), examples=[7]
+    )

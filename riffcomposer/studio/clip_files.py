@@ -11,7 +11,7 @@ import torch
 from riffcomposer.checkpoints.locate import locate_model
 from riffcomposer.mix.blocks import Audio
 from riffcomposer.render.clip_stage import load_level
-from riffcomposer.render.passage_stage import DecodeSettings, passage_decoder
+from riffcomposer.render.passage_work import DecodeSettings, decoder_for
 from riffcomposer.render.renderer import PHASE_SEED
 from riffcomposer.spectrogram.image import image_from_level
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
@@ -25,7 +25,7 @@ PEAK = 0.84
 
 def clip_audio(level: np.ndarray, parameters: SpectrogramParameters) -> Audio:
     """Decodes one clip by itself, at a peak of -1.5 dBFS: `[channels, samples]`."""
-    decoder = passage_decoder(parameters, DecodeSettings("default", DECODER_VERSION, PHASE_SEED), 2)
+    decoder = decoder_for(parameters, DecodeSettings("default", DECODER_VERSION, PHASE_SEED), 2)
     exponent = np.float32(1 / parameters.power_for_image)
     mel = np.float32(parameters.max_volume) * np.clip(level, 0, 1).astype(np.float32) ** exponent
     audio: Audio = decoder.decode(torch.from_numpy(mel)).cpu().numpy()

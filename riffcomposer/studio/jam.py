@@ -17,19 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
+from riffcomposer.errors import Cancelled, RiffcomposerError
 from riffcomposer.mix.blocks import Audio
 from riffcomposer.mix.fades import db_to_gain
 from riffcomposer.mix.loudness import LoudnessMeter
 from riffcomposer.mix.mel_timeline import MelClip, MelTimeline
 from riffcomposer.plan.types import ClipJob, Grid
-from riffcomposer.render.clip_stage import CLIP_KIND, load_level, pack_level
-from riffcomposer.render.passage_stage import DecodeSettings, passage_decoder
+from riffcomposer.render.clip_stage import load_level
+from riffcomposer.render.engines.levels import CLIP_KIND
+from riffcomposer.render.passage_work import DecodeSettings, decoder_for
 from riffcomposer.render.renderer import PHASE_SEED
 from riffcomposer.render.session import Session
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.reader import parse_song
-from riffcomposer.studio.engines import KeptEngines
+from riffcomposer.studio.engines import KeptEngines, level_of
 from riffcomposer.studio.jam_walk import JamWalk
 from riffcomposer.studio.live_sound import wav_bytes
 from riffcomposer.versions import DECODER_VERSION
@@ -165,7 +166,7 @@ class Jam:
     def _blocks(self) -> Iterator[Audio]:
         parameters = self._model.profile.spectrogram
         settings = DecodeSettings("default", DECODER_VERSION, PHASE_SEED)
-        decoder = passage_decoder(parameters, settings, 2)
+        decoder = decoder_for(parameters, settings, 2)
         clips = [
             MelClip(self.border(clip), self.border(clip + 1) - self.border(clip), self._loader(clip), clip)
             for clip in range(MOST_CLIPS)
@@ -226,13 +227,10 @@ class Jam:
         if self._store.has(CLIP_KIND, key) or job is None:
             return load_level(self._store, key)
         began = time.monotonic()
-        engine = self._engines.load(self._model, self._session.device)
-        for _, result in engine.render({key: job}, cancelled=self._stop):
-            if not isinstance(result, np.ndarray):
-                raise RenderError(f"a clip of the jam failed: {result.message}")
-            self._store.put(CLIP_KIND, key, pack_level(result))
+        engine = self._engines.open(self._session.device)
+        level = level_of(key, job, self._model, engine, self._store, self._stop)
         self.render_seconds.append(time.monotonic() - began)
-        return load_level(self._store, key)
+        return level
 
     def _key(self, clip: int) -> str:
         """The key of a clip, by planning the song that the walk is now."""

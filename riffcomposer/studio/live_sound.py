@@ -21,24 +21,21 @@ from itertools import groupby
 import numpy as np
 
 from riffcomposer.errors import Cancelled, RiffcomposerError
+from riffcomposer.mix.automation import gains, over
 from riffcomposer.mix.blocks import Audio, npy_reader, read_padded
 from riffcomposer.mix.fades import Fade, db_to_gain, section_fades, under
 from riffcomposer.mix.layers import gate_gain, pan_gains
 from riffcomposer.mix.loudness import LoudnessMeter
-from riffcomposer.plan.types import Passage
-from riffcomposer.render.clip_stage import CLIP_KIND, load_level
+from riffcomposer.plan.types import Passage, PlannedSection
+from riffcomposer.render.clip_stage import load_level
+from riffcomposer.render.engines.levels import CLIP_KIND
 from riffcomposer.render.events import RenderEvent
-from riffcomposer.render.passage_stage import (
-    PASSAGE_KIND,
-    DecodeSettings,
-    decode_passage,
-    passage_decoder,
-    passage_name,
-    passage_timeline,
-)
+from riffcomposer.render.passage_stage import PASSAGE_KIND, PassageFile, decode_passage
+from riffcomposer.render.passage_work import DecodeSettings, PassageWork, decoder_for
 from riffcomposer.render.prepare import PreparedSong
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
+from riffcomposer.units import cut_samples
 
 LEAST_MEASURED_S = 3.0
 """Seconds of sound from which its gain is decided; it does not change after that."""
@@ -152,10 +149,9 @@ class LiveSound:
             self.problem = str(error)
 
     def _decode_one(self, sound: _Sound) -> None:
-        passage = sound.passage
-        timeline = passage_timeline(self.plan, passage, self._store, self._parameters, self._level)
-        threads = 1 if self._clips_come else 2
-        decoder = passage_decoder(self._parameters, self._decode, threads)
+        work = PassageWork.of(self.plan, sound.passage, self._parameters)
+        timeline = work.timeline(self._level)
+        decoder = decoder_for(self._parameters, self._decode, 1 if self._clips_come else 2)
         sound.audio = np.zeros((timeline.channels, timeline.samples), np.float32)
 
         def report(block: np.ndarray) -> None:
@@ -165,8 +161,7 @@ class LiveSound:
             sound.filled += block.shape[1]
             self._tell()
 
-        name = passage_name(self.plan, passage)
-        decode_passage(decoder, timeline, self._store, sound.key, name, report)
+        decode_passage(decoder, timeline, PassageFile(self._store, sound.key, work), report)
         sound.stored, sound.audio = True, None
 
     def _level(self, key: str) -> np.ndarray:
@@ -243,42 +238,48 @@ class LiveSound:
         return mix
 
     def _passage(self, sound: _Sound, first: int, last: int) -> Audio:
-        passage, sections = sound.passage, self.plan.sections
+        passage, rate = sound.passage, self.rate
         audio = self._samples(sound, first - passage.start_sample, last - passage.start_sample)
         if audio.shape[0] == 1:
             audio = np.repeat(audio, 2, axis=0)
-        own = sections[slice(*passage.sections)]
-        positions = np.arange(first, last)
-        # 1. Equal-power joins with the passages before and after.
-        fades: list[Fade] = []
-        if passage.start_sample and not passage.wraps:
-            fades.append(Fade("equal_power", own[0].start_sample, own[0].entry_samples, False))
-        if passage.sections[1] < len(sections) and passage.tail_samples:
-            following = sections[passage.sections[1]]
-            fades.append(Fade("equal_power", following.start_sample, following.entry_samples, True))
-        audio = under(audio, fades, first)
-        # 2. Gains and fades of its sections; over a bridge one gain turns into the next.
-        points = [
-            (section.start_sample + section.entry_samples, db_to_gain(section.gain_db)) for section in own
-        ]
-        knees = [points[0]]
-        for section, point in zip(own[1:], points[1:], strict=True):
-            knees += [(section.start_sample, knees[-1][1]), point]
-        places, gains = zip(*knees, strict=True)
-        audio = audio * np.interp(positions, places, gains).astype(np.float32)
-        for section in own:
-            ends = (section.fade_in_samples, section.fade_out_samples)
-            shaped = section_fades(section.start_sample, section.end_sample, *ends)
-            inside = slice(max(0, section.start_sample - first), max(0, section.end_sample - first))
-            if shaped and audio[:, inside].shape[1]:
-                audio[:, inside] = under(audio[:, inside], shaped, first + inside.start)
-        # 3. What makes a layer of it.
+        own = self.plan.sections[slice(*passage.sections)]
         layer = next((each for each in own[0].layers if each.name == passage.layer), None)
         if layer is not None:
-            audio = audio * pan_gains(layer.pan) * np.float32(db_to_gain(layer.gain_db))
+            audio = audio * pan_gains(over(layer.pan, first, last - first, rate))
+            audio = audio * gains(layer.gain_db, first, last - first, rate)
             if layer.gate:
-                audio = audio * gate_gain(layer.gate, positions)
-        return audio
+                audio = audio * gate_gain(layer.gate, np.arange(first, last))
+        mix = np.zeros_like(audio)
+        for index, section in enumerate(own):
+            fades = self._windows(passage, index)
+            fades += section_fades(
+                section.start_sample, section.end_sample, section.fade_in_samples, section.fade_out_samples
+            )
+            ends = [fade.start + fade.length for fade in fades if fade.falls]
+            begin, end = max(first, section.start_sample), min(last, max([section.end_sample, *ends]))
+            if begin < end:
+                inside = slice(begin - first, end - first)
+                moving = gains(section.gain_db, begin, end - begin, rate)
+                mix[:, inside] += under(audio[:, inside], fades, begin) * moving
+        return mix
+
+    def _windows(self, passage: Passage, index: int) -> list[Fade]:
+        """How a section comes in and goes out, as the mix decides it."""
+        sections, number = self.plan.sections, passage.sections[0] + index
+        section = sections[number]
+        fades = []
+        if index > 0:
+            fades.append(Fade("linear", section.start_sample, self._glide(section), False))
+        elif passage.start_sample:
+            fades.append(Fade("equal_power", section.start_sample, section.entry_samples, False))
+        if number + 1 < passage.sections[1]:
+            fades.append(Fade("linear", section.end_sample, self._glide(sections[number + 1]), True))
+        elif number + 1 < len(sections):
+            fades.append(Fade("equal_power", section.end_sample, sections[number + 1].entry_samples, True))
+        return fades
+
+    def _glide(self, section: PlannedSection) -> int:
+        return max(section.entry_samples, cut_samples(self.rate))
 
     def _samples(self, sound: _Sound, start: int, stop: int) -> Audio:
         buffered = sound.audio

@@ -48,7 +48,7 @@ class NewSong(Body):
     """A song to start from."""
 
     name: str = SongPath
-    style: str = Field("lofi", max_length=40)
+    style: str = Field("lo-fi hip hop", max_length=40)
 
 
 class RenderRequest(Body):

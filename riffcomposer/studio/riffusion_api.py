@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from riffcomposer.errors import RenderError, UsageError
+from riffcomposer.errors import UsageError
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.mix.blocks import ArrayReader
 from riffcomposer.mix.encoding import encode
 from riffcomposer.plan.keys import job_key
 from riffcomposer.plan.types import Place, Point
-from riffcomposer.render.clip_stage import CLIP_KIND, load_level, pack_level
 from riffcomposer.song.reader import parse_song
 from riffcomposer.spectrogram.image import image_from_level
 from riffcomposer.studio.clip_files import clip_audio
+from riffcomposer.studio.engines import level_of
 from riffcomposer.studio.jam_walk import JamPoint, JamStart, JamWalk
 from riffcomposer.studio.service import Studio
 
@@ -108,13 +108,8 @@ def run_inference(studio: Studio, wanted: InferenceInput) -> InferenceOutput:
     # Exactly as wide as Riffusion's: its clients join clips end to end.
     job = replace(template, place=place, width_frames=prepared.model.profile.image_width)
     key = job_key(job)
-    if not studio.store.has(CLIP_KIND, key):
-        engine = studio.engines.load(prepared.model, studio.settings.device)
-        for _, result in engine.render({key: job}):
-            if not isinstance(result, np.ndarray):
-                raise RenderError(f"the clip failed: {result.message}")
-            studio.store.put(CLIP_KIND, key, pack_level(result))
-    level = load_level(studio.store, key)
+    engine = studio.engines.open(studio.settings.device)
+    level = level_of(key, job, prepared.model, engine, studio.store)
     parameters = prepared.model.profile.spectrogram
     audio = clip_audio(level, parameters)
     return InferenceOutput(

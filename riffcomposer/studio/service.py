@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from riffcomposer.diagnostics import to_json
 from riffcomposer.errors import SongError, UsageError
 from riffcomposer.plan.budget import Limits
-from riffcomposer.render.clip_engine import EngineSource
+from riffcomposer.render.engines.interface import EngineSource
 from riffcomposer.render.events import RenderEvent
 from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings

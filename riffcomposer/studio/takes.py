@@ -111,9 +111,11 @@ def _seeds(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Ed
 
 
 def _strengths(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Edit, ...]]]:
-    now = section.points[0].strength
-    if now is None or any(point.strength != now for point in section.points):
+    stated = {point.strength for point in section.points}
+    level = stated.pop()
+    if stated or level is None or not level.is_level:
         raise UsageError(f"section {section.name} has no single strength to vary; state one first")
+    now = level.values[0]
     yield f"strength {now:g}, as it is", ()
     steps = [sign * step for step in range(1, count + 1) for sign in (1, -1)]
     values = [round(now + step * STRENGTH_STEP, 3) for step in steps]

@@ -13,7 +13,8 @@ import yaml
 
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.cli.main import main
-from riffcomposer.cli.new import STYLES, starter_song
+from riffcomposer.cli.starter_songs import NAMES, STARTERS, starter_song
+from riffcomposer.composer.styles import STYLES
 from riffcomposer.loops import catalogue as seeds
 from riffcomposer.loops.catalogue import Catalogue, Loop
 from riffcomposer.render.session import Session
@@ -56,7 +57,7 @@ def test_a_starter_song(run: Run, tmp_path: Path) -> None:
     text = (tmp_path / "my-first_song.yaml").read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=schemas/song.schema.json\n")
     schema = json.loads((tmp_path / "schemas" / "song.schema.json").read_text(encoding="utf-8"))
-    jsonschema.validate(yaml.safe_load(text), schema)
+    jsonschema.validate(json.loads(json.dumps(yaml.safe_load(text))), schema)
     song = load_song(tmp_path / "my-first_song.yaml")
     assert song.resolved.title == "My First Song"
     assert {section.init.name for section in song.resolved.sections if section.init} == {"score"}
@@ -75,11 +76,36 @@ def test_every_style_passes_check(
     monkeypatch.setattr("riffcomposer.render.prepare.locate_model", lambda *_, **__: model)
     monkeypatch.setattr("riffcomposer.render.prepare.verify_model", lambda *_, **__: None)
     path = tmp_path / "song.yaml"
-    path.write_text(starter_song("It's: 'new' #1", STYLES[style], "x.json", catalogue), encoding="utf-8")
+    path.write_text(starter_song("It's: 'new' #1", style, "x.json", catalogue), encoding="utf-8")
     assert Session().check(path) == []
     song = load_song(path).resolved
     assert song.title == "It's: 'new' #1"
-    assert song.sections[0].score.style == STYLES[style].score
+    assert {section.score.style for section in song.sections} == {style}
+
+
+def test_there_is_a_song_for_each_style_and_each_has_its_own_music() -> None:
+    assert set(STARTERS) == set(STYLES)
+    assert set(NAMES.values()) <= set(STARTERS)
+    assert len({starter.main for starter in STARTERS.values()}) == len(STARTERS)
+    for name, starter in STARTERS.items():
+        low, high = STYLES[name].tempo
+        assert low <= starter.tempo <= high, name
+        assert float(Fraction(starter.meter)) * 4 in STYLES[name].meters, name
+
+
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [("lofi", "lo-fi hip hop"), ("dnb", "drum and bass"), ("DNB", "drum and bass"), ("Jazz", "jazz")],
+)
+def test_short_names_of_styles(run: Run, tmp_path: Path, name: str, style: str) -> None:
+    assert run("new", "a.yaml", "--style", name)[0] == 0
+    assert load_song(tmp_path / "a.yaml").resolved.sections[0].score.style == style
+
+
+def test_all_styles_are_listed(run: Run) -> None:
+    code, out, _ = run("new", "--list-styles")
+    assert code == 0
+    assert [line[:14].strip() for line in out.splitlines()] == sorted(STYLES)
 
 
 def test_it_fits_the_style(run: Run, tmp_path: Path) -> None:

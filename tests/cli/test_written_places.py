@@ -22,9 +22,9 @@ from riffcomposer.api import render_song
 from small_song import FakeEngine, FakeEngines, Studio
 
 class Engines(FakeEngines):
-    def load(self, model, device):
+    def open(self, device):
         import torch._dynamo  # as diffusers does
-        return super().load(model, device)
+        return super().open(device)
 
 studio = Studio(Path(sys.argv[1]))
 render_song(studio.song, out=studio.folder / "out", store=studio.store, engines=Engines(FakeEngine()))

@@ -10,7 +10,14 @@ from mix_signals import SAMPLE_RATE, strokes, tones
 from PIL import Image
 
 from riffcomposer.mix.blocks import ArrayReader
-from riffcomposer.mix.timeline_image import BANDS, TimelineSection, _band_of, overview, write_timeline
+from riffcomposer.mix.timeline_image import (
+    BANDS,
+    TimelineLayer,
+    TimelineSection,
+    _band_of,
+    overview,
+    write_timeline,
+)
 
 
 def test_reduction_keeps_extremes_and_pitch() -> None:
@@ -60,3 +67,24 @@ def test_silence_can_be_drawn(tmp_path: Path) -> None:
         tmp_path / "a.png", ArrayReader(audio), SAMPLE_RATE, [TimelineSection("s", 0, 4000)], title="s"
     )
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_layers_are_lines_that_are_thin_where_they_wait(tmp_path: Path) -> None:
+    audio = strokes(2)
+    gate = ((30_000, 0.0), (40_000, 1.0))
+
+    def picture(name: str, *layers: TimelineLayer) -> np.ndarray:
+        section = TimelineSection("s", 0, audio.shape[1], layers=layers)
+        write_timeline(tmp_path / name, ArrayReader(audio), SAMPLE_RATE, [section], title="s")
+        with Image.open(tmp_path / name) as image:
+            return np.asarray(image.convert("L"), np.int16)
+
+    both = picture("a.png", TimelineLayer("drums"), TimelineLayer("keys"))
+    waiting = picture("b.png", TimelineLayer("drums"), TimelineLayer("keys", gate))
+    differs = np.flatnonzero((np.abs(both - waiting) > 20).sum(axis=0) > 4)
+    left, right = 0.055 * both.shape[1], 0.985 * both.shape[1]
+    heard = left + (right - left) * 40_000 / audio.shape[1]
+    # Edges are drawn a little differently, by two pixels at most.
+    assert left - 2 <= differs.min()
+    assert differs.max() <= heard + 2
+    assert len(differs) > 0.8 * (heard - left)

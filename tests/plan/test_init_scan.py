@@ -90,6 +90,12 @@ def test_a_loop_that_starts_after_the_end_is_an_error(tmp_path: Path) -> None:
     assert found(tmp_path, "{path: loop.wav, start: 2.56s, bars: 1}") == {}
 
 
+def test_a_recording_may_die_away_within_its_last_bar(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "take.wav", tone(8.5 * LOOP / RATE / 2), RATE)
+    assert found(tmp_path, "take.wav") == {}
+    assert found(tmp_path, "{path: take.wav, bars: 9}") == {"init-short": "warning"}
+
+
 def test_a_wrong_name_is_a_warning(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "loop.wav", tone(), RATE)
     (tmp_path / "loop.wav").rename(tmp_path / "loop.mp3")

@@ -44,7 +44,7 @@ def states(studio: Studio) -> set[str]:
 def test_the_right_device_is_in_the_plan_before_the_model_is_loaded(studio: Studio) -> None:
     engines = metal()
     result = studio.render(engines).result
-    assert (engines.asked, engines.loaded) == (1, 1)
+    assert (engines.asked, engines.opened) == (1, 1)
     assert len(result.rendered) == 8
 
 
@@ -62,7 +62,7 @@ def test_an_unchanged_song_loads_no_model_though_the_guess_is_wrong(studio: Stud
     forget(studio)
     again = metal()
     assert not studio.render(again).result.mastered
-    assert again.loaded == 0
+    assert again.opened == 0
 
 
 def test_locked_compares_for_the_device_that_there_is(studio: Studio) -> None:
@@ -126,7 +126,7 @@ def test_allow_opens_a_folder_to_check_plan_and_render(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RIFFCOMPOSER_STORE", str(studio.folder / "store"))
-    monkeypatch.setattr("riffcomposer.render.clip_engine.DiffusionEngines", metal)
+    monkeypatch.setattr("riffcomposer.render.engines.in_process.InProcessEngines", metal)
     folder = outside(studio)
     render = ("render", studio.song, "--out", studio.folder / "out", "--progress", "none")
     for command in (("check", studio.song), ("plan", studio.song), render):

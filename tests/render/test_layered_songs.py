@@ -172,3 +172,37 @@ def test_a_loop_of_layers_meets_its_start(layered: Studio) -> None:
     track = layered.render()
     assert len(track.report["transitions"]) == 2
     assert all(border["click"] < 20 for border in track.report["transitions"])
+
+
+MOVING = """\
+title: Moving
+tempo: 400
+seed: 5
+model: ./model
+sections:
+  - name: swell
+    prompt: a band
+    clips: 8
+    gain_db: {0: -24, 40: 0}
+    chain: [{gain: {gain_db: {0: 0, 40: -6}}}]
+master: {integrated_lufs: -30}
+output: {formats: [wav], stereo_width: 0}
+"""
+
+
+def test_a_section_swells_as_its_curves_say(tmp_path: Path) -> None:
+    moving = make_studio(tmp_path, MOVING)
+    swollen, rate = moving.render().audio()
+    still = MOVING.replace("{0: -24, 40: 0}", "0").replace("{0: 0, 40: -6}", "0")
+    moving.song.write_text(still)
+    track = moving.render()
+    assert made(track) == (0, 0, True)
+    plain, _ = track.audio()
+    step = round(rate * 0.6)  # a bar
+    ratio = [
+        20 * np.log10(np.abs(swollen[:, at : at + step]).mean() / np.abs(plain[:, at : at + step]).mean())
+        for at in range(step, plain.shape[1] - step, step)
+    ]
+    # 24 dB less 6 dB over forty bars, whatever the gain of the master.
+    rises = np.diff(ratio[:38])
+    assert np.allclose(rises, (24 - 6) / 40, atol=0.12)

@@ -36,7 +36,7 @@ def test_an_unchanged_song_is_not_touched(rendered: Studio) -> None:
     engines = FakeEngines(FakeEngine())
     again = rendered.render(engines)
     assert made(again) == (0, 0, False)
-    assert (engines.asked, engines.loaded) == (0, 0)
+    assert (engines.asked, engines.opened) == (0, 0)
     assert rendered.outputs() == before
     assert again.report == json.loads(before["song.report.json"])
 

@@ -16,6 +16,7 @@ from small_song import FakeEngine, FakeEngines, Studio
 
 from riffcomposer.errors import RenderError
 from riffcomposer.render import clip_stage, passage_stage
+from riffcomposer.render.engines.interface import Done, Failed
 from riffcomposer.render.events import ignore
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store import sealed_file
@@ -32,7 +33,7 @@ class FreshEngines(FakeEngines):
         super().__init__(FakeEngine())
         self.made: list[weakref.ref[FakeEngine]] = []
 
-    def load(self, model: Any, device: str) -> FakeEngine:
+    def open(self, device: str) -> FakeEngine:
         engine = FakeEngine()
         self.made.append(weakref.ref(engine))
         return engine
@@ -113,7 +114,7 @@ def test_after_a_passage_failed_no_other_one_is_begun_and_those_at_work_stop(
 
     monkeypatch.setattr(ThreadPoolExecutor, "shutdown", watched)
     decoder = BrokenDecoder(lambda: failed.wait(0.2))
-    monkeypatch.setattr(passage_stage, "passage_decoder", lambda *arguments: decoder)
+    monkeypatch.setattr(passage_stage, "decoder_for", lambda *arguments: decoder)
     monkeypatch.setattr("riffcomposer.spectrogram.threads.available_cores", lambda: 2)
     with pytest.raises(RenderError, match="the first one broke"):
         studio.render()
@@ -126,8 +127,8 @@ def test_clips_that_the_engine_never_returns_are_counted(studio: Studio, lost: i
     from riffcomposer.api import plan_song
 
     class Forgetful(FakeEngine):
-        def render(self, jobs: Any, **options: Any) -> Iterator[tuple[str, Any]]:
-            return super().render(dict(list(jobs.items())[lost:]), **options)
+        def render(self, jobs: Any, *options: Any) -> Iterator[Done | Failed]:
+            return super().render(dict(list(jobs.items())[lost:]), *options)
 
     studio.edit("name: first", "name: a")
     made = plan_song(studio.song, store=studio.store).plan

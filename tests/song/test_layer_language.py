@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from planned_songs import read
 
+from riffcomposer.curves import ZERO, Curve
 from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.song.resolved import ResolvedSection
 from riffcomposer.units import Length
@@ -121,10 +122,10 @@ def test_a_layer_takes_from_its_section_what_is_rendered_and_not_how_it_is_mixed
         "      - {name: b, prompt: bells, denoising: 0.2, init: rain, fade_out: 2 bars}\n"
     )
     a, b = found["a"], found["b"]
-    assert (a.points[0].prompt, a.points[0].seed, a.points[0].strength) == ("jazz", 9, 0.5)
-    assert (a.gain_db, a.fade_in, a.chain) == (0.0, None, ())
+    assert (a.points[0].prompt, a.points[0].seed, a.points[0].strength) == ("jazz", 9, Curve.level(0.5))
+    assert (a.gain_db, a.fade_in, a.chain) == (ZERO, None, ())
     assert (a.bars, a.overlap) == (8, Length.parse("1 beat"))
-    assert (b.points[0].prompt, b.points[0].seed, b.points[0].strength) == ("bells", 9, 0.2)
+    assert (b.points[0].prompt, b.points[0].seed, b.points[0].strength) == ("bells", 9, Curve.level(0.2))
     assert b.init is not None
     assert (b.init.name, b.fade_out, b.bars) == ("rain", Length.parse("2 bars"), 8)
     assert b.where("denoising") == ("sections", 0, "layers", 1, "denoising")
@@ -151,7 +152,8 @@ def test_use_changes_layers_by_name_and_adds_others() -> None:
     found = layers(text, 1)
     assert list(found) == ["drums", "keys", "pad"]
     drums = found["drums"]
-    assert (drums.points[0].prompt, drums.points[0].strength, drums.gain_db) == ("brushes", 0.9, -2)
+    assert (drums.points[0].prompt, drums.points[0].strength) == ("brushes", Curve.level(0.9))
+    assert drums.gain_db == Curve.level(-2)
     assert {layer.points[0].seed for layer in found.values()} == {5}
     assert drums.where("prompt") == ("sections", 0, "layers", 0, "prompt")
     assert drums.where("strength") == ("sections", 1, "layers", 0, "strength")

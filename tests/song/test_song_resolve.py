@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+from riffcomposer.curves import Curve
 from riffcomposer.song.reader import LoadedSong
 from riffcomposer.song.resolved import InitSpec, KeyPoint, LoraSpec, ResolvedSection, TransitionSpec
 from riffcomposer.units import Length, Meter
@@ -42,6 +43,10 @@ def sections(load: Load) -> tuple[ResolvedSection, ...]:
     return load(SONG).resolved.sections
 
 
+def _point(prompt: str, seed: int, strength: float, guidance_scale: float) -> KeyPoint:
+    return KeyPoint(prompt, seed, Curve.level(strength), Curve.level(guidance_scale))
+
+
 def test_the_song(load: Load) -> None:
     song = load(SONG).resolved
     assert (song.title, song.tempo, song.meter, song.seed) == ("T", Fraction(973, 10), Meter(6, 8), 5)
@@ -52,7 +57,7 @@ def test_the_song(load: Load) -> None:
 
 def test_defaults(sections: tuple[ResolvedSection, ...]) -> None:
     verse = sections[0]
-    assert verse.points == (KeyPoint("jazz", 5, 0.5, 6.0),)
+    assert verse.points == (_point("jazz", 5, 0.5, 6.0),)
     assert verse.is_seed_walk
     assert verse.init == InitSpec("catalogue", "lofi-keys")
     assert verse.transition == TransitionSpec("bridge", clips=4)
@@ -63,20 +68,20 @@ def test_defaults(sections: tuple[ResolvedSection, ...]) -> None:
 
 def test_use_and_overrides(sections: tuple[ResolvedSection, ...]) -> None:
     again = sections[1]
-    assert again.points == (KeyPoint("jazz", 21, 0.25, 6.0),)
-    assert (again.bars, again.clips, again.gain_db) == (None, 3, -2.0)
+    assert again.points == (_point("jazz", 21, 0.25, 6.0),)
+    assert (again.bars, again.clips, again.gain_db) == (None, 3, Curve.level(-2.0))
     assert again.init == InitSpec("file", "a.wav", Length.parse("1.5s"), Fraction(120), Fraction(2))
 
 
 def test_walk(sections: tuple[ResolvedSection, ...]) -> None:
     solo = sections[2]
-    assert solo.points == (KeyPoint("bells", 3, 0.1, 6.0), KeyPoint("jazz", 5, 0.5, 6.0))
+    assert solo.points == (_point("bells", 3, 0.1, 6.0), _point("jazz", 5, 0.5, 6.0))
     assert not solo.is_seed_walk
     assert (solo.clips, solo.bars) == (7, None)
     assert solo.transition == TransitionSpec("cut")
     assert solo.chain[0].name == "reverb"
-    assert solo.chain[0].as_dict()["room_size"] == 0.2
-    assert solo.chain[0].as_dict()["dry_level"] == 0.4
+    assert dict(solo.chain[0].parameters)["room_size"] == 0.2
+    assert dict(solo.chain[0].parameters)["dry_level"] == 0.4
 
 
 def test_without_init(sections: tuple[ResolvedSection, ...]) -> None:

@@ -126,8 +126,8 @@ CASES = {
     "sections:\n  - {prompt: jazz, bars: 8, score: {energy: 1.5}}\n": (
         2,
         "1.5",
-        "bad-value",
-        "must be 0 to 1",
+        "out-of-range",
+        "energy must be at most 1",
     ),
     "sections:\n  - {prompt: jazz, bars: 8, score: {energy: {x: 1}}}\n": (
         2,

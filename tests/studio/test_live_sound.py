@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from small_song import FakeEngine, FakeEngines, Studio, make_studio
 
-from riffcomposer.render.clip_stage import CLIP_KIND
+from riffcomposer.render.engines.interface import ignore_events
+from riffcomposer.render.engines.levels import CLIP_KIND
 from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings
@@ -52,8 +53,8 @@ def test_the_first_passage_is_decoded_before_the_last_clip_is_rendered(studio: S
     heard = threading.Event()
 
     class Waiting(FakeEngine):
-        def render(self, jobs: Any, **options: Any) -> Any:
-            for number, result in enumerate(super().render(jobs, **options)):
+        def render(self, jobs: Any, on_event: Any = ignore_events) -> Any:
+            for number, result in enumerate(super().render(jobs, on_event)):
                 if number + 1 == len(jobs):
                     assert heard.wait(30), "no sound before the last clip"
                 yield result

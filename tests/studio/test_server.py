@@ -14,7 +14,6 @@ import pytest
 import soundfile
 from PIL import Image
 from served_studio import TOKEN, Served
-from small_song import FakeEngine
 
 SONG = "song.yaml"
 
@@ -133,13 +132,7 @@ def test_a_page_that_comes_back_reads_on(served: Served) -> None:
 
 
 def test_a_render_is_cancelled(served: Served) -> None:
-    class Slow(FakeEngine):
-        def render(self, jobs: Any, **options: Any) -> Any:
-            for result in super().render(jobs, **options):
-                time.sleep(0.3)
-                yield result
-
-    served.service.engines._engines.engine = Slow()
+    served.engine.seconds_per_clip = 0.3
     job = served.ask("POST", "/api/v1/renders", {"path": SONG}).json["id"]
     time.sleep(0.5)
     served.ask("DELETE", f"/api/v1/jobs/{job}")
