@@ -159,6 +159,7 @@ def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> 
             "loop": plan.loop,
             "master": [_chain(song.master.chain), song.master.integrated_lufs, song.master.true_peak_dbtp],
             "stereo_width": song.output.stereo_width,
+            **({"bandwidth": song.output.bandwidth} if song.output.bandwidth != "image" else {}),
             "files": [job.files.name, list(job.files.formats), job.files.stems, job.files.song],
             "recipe": recipe,
         }
