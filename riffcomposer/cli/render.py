@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riffcomposer.cli.console import plain, print_error, print_json, print_line, print_warning, stdout
-from riffcomposer.cli.engine_options import Engine, Workers, engine_source
+from riffcomposer.cli.engine_options import (
+    Address,
+    Backend,
+    CpusPerWorker,
+    Engine,
+    EngineOptions,
+    Workers,
+    engine_source,
+)
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
 from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
 from riffcomposer.media.kinds import AUDIO_FORMATS
@@ -170,6 +178,9 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
         engine: Engine = "inproc",
         workers: Workers = "auto",
+        address: Address = None,
+        backend: Backend = None,
+        cpus_per_worker: CpusPerWorker = None,
         force: Annotated[
             bool, typer.Option("--force", help="Render everything again, even what the store has.")
         ] = False,
@@ -205,6 +216,7 @@ def register(app: typer.Typer) -> None:
             locked=locked,
             force=force,
         )
+        source = engine_source(EngineOptions(engine, workers, address, backend, cpus_per_worker))
         if offline:
             os.environ["HF_HUB_OFFLINE"] = "1"
         if len(songs) > 1:
@@ -217,7 +229,7 @@ def register(app: typer.Typer) -> None:
                 limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
                 allowed_folders=tuple(allow or ()),
                 stop=stop,
-                engines=engine_source(engine, workers),
+                engines=source,
             ) as session,
         ):
             if len(songs) == 1:

@@ -195,13 +195,18 @@ class _Keys:
     track: str
 
 
-def _keys(job: RenderJob) -> _Keys:
-    decode = DecodeSettings(
+def decode_settings(job: RenderJob) -> DecodeSettings:
+    """Returns how the passages of a render are decoded."""
+    return DecodeSettings(
         preset="fast" if job.draft else job.song.output.decoder,
         version=DECODER_VERSION,
         phase_seed=PHASE_SEED,
         device=job.decode_device,
     )
+
+
+def _keys(job: RenderJob) -> _Keys:
+    decode = decode_settings(job)
     passages = passage_keys(job.plan, decode)
     recipe = make_recipe(job.plan, job.song_content, job.model, draft=job.draft)
     return _Keys(decode, passages, recipe, track_key(job, passages, recipe))
