@@ -71,7 +71,7 @@ def default_profile(setting: Setting, *, distilled: bool, figures: dict[str, flo
         text_length=TEXT_LENGTH,
         schedulers=("euler", "dpmpp_2m", "lcm"),
         scheduler="euler",
-        num_inference_steps=DISTILLED_STEPS if distilled else 10,
+        num_inference_steps=DISTILLED_STEPS if distilled else 8,
         guidance_scale=5.0,
         strength=0.55,
         strength_map=STRENGTH_MAP,
