@@ -96,6 +96,7 @@ class Page {
       this.editor.show(diagnostics);
       this.problems(diagnostics);
       if (typed) this.facts.checks.push(performance.now() - typed);
+      this.typed = 0;
     });
     const planned = ask("POST", "plan", song).then((view) => {
       if (asked !== this.asked) return;
