@@ -11,7 +11,7 @@ SAMPLER_VERSION = 1
 DECODER_VERSION = 4
 """Version of the decoding code; raising it decodes every passage again."""
 
-MIX_VERSION = 2
+MIX_VERSION = 3
 """Version of the mixing and mastering code; raising it masters every track again."""
 
 REPORT_VERSION = 2

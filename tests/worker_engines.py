@@ -18,6 +18,9 @@ from riffcomposer.render.engines.interface import Done, EventObserver, Failed, V
 POISON = "RIFFCOMPOSER_TEST_POISON"
 """Environment variable with the key of a clip that ends the worker that makes it."""
 
+POISONED = "f" * 64
+"""Key of a clip that does so too."""
+
 
 def quick(device: str) -> FakeEngine:
     """An engine that makes clips at once."""
@@ -36,7 +39,7 @@ class Deadly(FakeEngine):
         self, jobs: Mapping[str, ClipJob], on_event: EventObserver = ignore_events
     ) -> Iterator[Done | Failed]:
         for key, job in jobs.items():
-            if key == os.environ.get(POISON):
+            if key in (os.environ.get(POISON), POISONED):
                 os.kill(os.getpid(), signal.SIGKILL)
             yield from super().render({key: job}, on_event)
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from riffcomposer.cli.console import json_text, plain, print_warning, stderr
 from riffcomposer.render.events import Observer, RenderEvent
@@ -33,7 +33,7 @@ def _amount(event: RenderEvent) -> str:
 
 def describe(event: RenderEvent) -> str:
     """Formats an event as one plain line."""
-    parts = [_VERBS[event.stage]]
+    parts = [f"{event.song}: {_VERBS[event.stage]}" if event.song else _VERBS[event.stage]]
     if event.total:
         parts.append(_amount(event))
     if event.realtime_factor:
@@ -45,28 +45,38 @@ def describe(event: RenderEvent) -> str:
     return ", ".join(parts)
 
 
+@dataclass
+class _Shown:
+    """What was printed last of one song, or of the work at hand."""
+
+    stage: str = ""
+    next_s: float = 0.0
+    clips: int = 0
+    finished: bool = False
+
+
 class _PlainLines:
     """Prints a line at each change of stage, for each clip, and otherwise every few seconds."""
 
     def __init__(self) -> None:
         self._console = stderr()
-        self._stage = ""
-        self._next = 0.0
-        self._clips = 0
-        self._finished = False
+        self._shown: dict[str, _Shown] = {}
 
     def __call__(self, event: RenderEvent) -> None:
         if event.notice:
             print_warning(event.notice)
-        now = time.monotonic()
-        new_stage = event.stage != self._stage
-        finished = bool(event.total) and event.done >= event.total and not self._finished
-        another_clip = event.unit == "clips" and int(event.done) > self._clips
-        if not (new_stage or finished or another_clip or now >= self._next):
+        now, shown = time.monotonic(), self._shown.setdefault(event.song, _Shown())
+        new_stage = event.stage != shown.stage
+        finished = bool(event.total) and event.done >= event.total and not shown.finished
+        another_clip = event.unit == "clips" and int(event.done) > shown.clips
+        if not (new_stage or finished or another_clip or now >= shown.next_s):
             return
-        self._finished = finished or (self._finished and not new_stage)
-        self._stage, self._next = event.stage, now + _PLAIN_EVERY_S
-        self._clips = int(event.done) if event.unit == "clips" else 0
+        self._shown[event.song] = _Shown(
+            event.stage,
+            now + _PLAIN_EVERY_S,
+            int(event.done) if event.unit == "clips" else 0,
+            finished or (shown.finished and not new_stage),
+        )
         self._console.print(plain(describe(event)))
 
 
@@ -100,18 +110,21 @@ def progress(style: str) -> Iterator[Observer]:
             console=stderr(),
             transient=True,
         ) as bars:
-            task = bars.add_task("", total=None, verb="", line="")
+            # One bar for the work at hand, and one for a song that is finished beside it.
+            tasks = {beside: bars.add_task("", total=None, verb="", line="") for beside in (False, True)}
+            bars.update(tasks[True], visible=False)
 
             def show(event: RenderEvent) -> None:
                 if event.notice:
                     print_warning(event.notice)
                 _, _, line = describe(event).partition(", ")
                 bars.update(
-                    task,
+                    tasks[bool(event.song)],
                     total=event.total or None,
                     completed=event.done,
                     verb=_VERBS[event.stage],
-                    line=plain(line),
+                    line=plain(", ".join(filter(None, [event.song, line]))),
+                    visible=True,
                 )
 
             yield show

@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from riffcomposer.cli.console import plain, print_error, print_json, print_warning, stdout
-from riffcomposer.cli.engine_options import Engine, Workers, engine_source
+from riffcomposer.cli.console import plain, print_error, print_json, print_line, print_warning, stdout
+from riffcomposer.cli.engine_options import (
+    Address,
+    Backend,
+    CpusPerWorker,
+    Engine,
+    EngineOptions,
+    Workers,
+    engine_source,
+)
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
 from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
 from riffcomposer.media.kinds import AUDIO_FORMATS
 from riffcomposer.text import clock
 
 if TYPE_CHECKING:
+    from riffcomposer.render.album import AlbumEntry
+    from riffcomposer.render.prepare import PreparedSong
+    from riffcomposer.render.session import Session
     from riffcomposer.render.settings import RenderSettings
     from riffcomposer.render.track import Track
 
@@ -167,6 +178,9 @@ def register(app: typer.Typer) -> None:
         device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
         engine: Engine = "inproc",
         workers: Workers = "auto",
+        address: Address = None,
+        backend: Backend = None,
+        cpus_per_worker: CpusPerWorker = None,
         force: Annotated[
             bool, typer.Option("--force", help="Render everything again, even what the store has.")
         ] = False,
@@ -181,7 +195,10 @@ def register(app: typer.Typer) -> None:
         ] = "auto",
         as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
     ) -> None:
-        """Render songs into finished tracks; what is already rendered is used again."""
+        """Render songs into finished tracks; what is already rendered is used again.
+
+        Of several songs, the clips of all are rendered first, those that they share once.
+        """
         from riffcomposer.cli.progress import STYLES, progress
         from riffcomposer.render.session import Session
         from riffcomposer.render.settings import RenderSettings
@@ -199,12 +216,11 @@ def register(app: typer.Typer) -> None:
             locked=locked,
             force=force,
         )
+        source = engine_source(EngineOptions(engine, workers, address, backend, cpus_per_worker))
         if offline:
             os.environ["HF_HUB_OFFLINE"] = "1"
         if len(songs) > 1:
             _check_names(songs, settings)
-        results: list[dict[str, Any]] = []
-        failed: list[RiffcomposerError] = []
         with (
             stop_on_signals(StopFlag()) as stop,
             Session(
@@ -213,35 +229,77 @@ def register(app: typer.Typer) -> None:
                 limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
                 allowed_folders=tuple(allow or ()),
                 stop=stop,
-                engines=engine_source(engine, workers),
+                engines=source,
             ) as session,
         ):
-            for path in songs:
-                try:
-                    prepared = session.plan(path, settings)
-                    for warning in prepared.warnings:
-                        _print_diagnostic(warning)
-                    with progress(progress_style) as session.observer:
-                        track = session.render(prepared, settings)
-                except Cancelled:
-                    raise
-                except RiffcomposerError as error:
-                    if len(songs) == 1:
-                        raise
-                    print_error(error)
-                    failed.append(error)
-                    continue
-                for sentence in (*track.warnings, *_misses(track.report)):
-                    print_warning(sentence)
+            if len(songs) == 1:
+                prepared = _planned(session, songs[0], settings)
+                with progress(progress_style) as session.observer:
+                    track = session.render(prepared, settings)
+                _show([track], as_json=as_json)
                 if as_json:
-                    results.append(_as_json(track))
-                else:
-                    for line in _summary_lines(track):
-                        stdout().print(plain(line))
-        if as_json:
-            print_json(results[0] if len(songs) == 1 else results)
+                    print_json(_as_json(track))
+                return
+            failed = _render_album(session, songs, settings, progress_style, as_json=as_json)
         if failed:
             raise typer.Exit(max(error.exit_code for error in failed))
+
+
+def _planned(session: Session, path: Path, settings: RenderSettings) -> PreparedSong:
+    """Plans a song and prints its warnings."""
+    prepared = session.plan(path, settings)
+    for warning in prepared.warnings:
+        _print_diagnostic(warning)
+    return prepared
+
+
+def _render_album(
+    session: Session, songs: list[Path], settings: RenderSettings, progress_style: str, *, as_json: bool
+) -> list[RiffcomposerError]:
+    """Renders several songs and prints what became of them. Returns the errors of those that failed."""
+    from riffcomposer.cli.progress import progress
+
+    failed: list[RiffcomposerError] = []
+
+    def refuse(error: RiffcomposerError) -> None:
+        print_error(error)
+        failed.append(error)
+
+    def finished(entry: AlbumEntry) -> None:
+        if entry.error is not None:
+            refuse(entry.error)
+
+    prepared: list[PreparedSong] = []
+    for path in songs:
+        try:
+            prepared.append(_planned(session, path, settings))
+        except Cancelled:
+            raise
+        except RiffcomposerError as error:
+            refuse(error)
+    with progress(progress_style) as session.observer:
+        entries = session.render_album(prepared, settings, finished)
+    tracks = [entry.track for entry in entries if entry.track is not None]
+    _show(tracks, as_json=as_json)
+    if as_json:
+        print_json([_as_json(track) for track in tracks])
+    else:
+        rendered = sum(len(track.result.rendered) for track in tracks)
+        print_line(
+            f"{len(tracks)} of {len(songs)} songs finished, {rendered} clips rendered"
+            + (f"; {len(failed)} failed" if failed else "")
+        )
+    return failed
+
+
+def _show(tracks: list[Track], *, as_json: bool) -> None:
+    """Prints warnings about tracks, and their summaries unless the result is printed as JSON."""
+    for track in tracks:
+        for sentence in (*track.warnings, *_misses(track.report)):
+            print_warning(sentence)
+        if not as_json:
+            for line in _summary_lines(track):
+                stdout().print(plain(line))
 
 
 def _print_diagnostic(diagnostic: Any) -> None:

@@ -29,6 +29,7 @@ class RenderEvent:
         detail: The clip, passage or file at hand, in words.
         clip: Key of the clip at hand; empty in other stages.
         notice: A sentence that a person should see at once: a worker was lost, for instance.
+        song: Title of the song that is finished beside others; empty for the work at hand.
     """
 
     stage: Stage
@@ -40,6 +41,7 @@ class RenderEvent:
     realtime_factor: float | None = None
     detail: str = ""
     notice: str = ""
+    song: str = ""
     clip: str = ""
 
 

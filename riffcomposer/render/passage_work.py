@@ -39,7 +39,7 @@ class PassageWork:
     """A passage to decode.
 
     Attributes:
-        name: Name of its first section, for messages.
+        name: Name of its first section, and of its layer if it has one; for messages.
         clips: Of each clip: absolute start in samples, length of its slot in samples, key.
         start_sample, body_samples, tail_samples, wraps: As in `riffcomposer.plan.types.Passage`.
         join_samples: Shortest crossfade with the next clip.

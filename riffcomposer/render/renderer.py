@@ -29,6 +29,7 @@ from riffcomposer.render.passage_stage import (
     passage_keys,
 )
 from riffcomposer.render.passage_work import DecodeSettings
+from riffcomposer.render.prepare import PreparedSong
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
@@ -114,6 +115,23 @@ class Stopwatch:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
         self.seconds["total"] = now - self._began
         self._last = now
+
+
+@dataclass(frozen=True)
+class BegunSong:
+    """A song whose render has begun.
+
+    Attributes:
+        prepared: The song, planned for the device that there is.
+        job: Its render.
+        watch: The stopwatch that was started at its beginning.
+        result: The result, if there is nothing to do.
+    """
+
+    prepared: PreparedSong
+    job: RenderJob
+    watch: Stopwatch
+    result: RenderResult | None
 
 
 def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> str:
@@ -259,7 +277,9 @@ def run(
         finally:
             lease.free_for_decoding()
         watch.lap("clips")
-    return finish(job, store, rendered, lease=lease, watch=watch, observer=observer, stop=stop)
+    decoded = decode(job, store, lease, observer, stop)
+    watch.lap("decode")
+    return finish(job, store, rendered, decoded, watch=watch, observer=observer, stop=stop)
 
 
 def load_model(model: LocatedModel, lease: EngineLease, observer: Observer) -> None:
@@ -280,23 +300,55 @@ def load_model(model: LocatedModel, lease: EngineLease, observer: Observer) -> N
     clock.tell(0, f"in {clock.elapsed_s:.1f} s")
 
 
-def finish(
+def decode(
     job: RenderJob,
     store: Store,
-    rendered: tuple[str, ...],
-    *,
-    lease: EngineLease | None = None,
-    watch: Stopwatch,
+    lease: EngineLease | None,
     observer: Observer = ignore,
     stop: StopFlag | None = None,
-) -> RenderResult:
-    """Makes a track whose clips the store has: decodes, mixes, masters, writes, reports.
+) -> int:
+    """Decodes the passages of a track that the store lacks, by the engine's workers if it has some.
 
     Args:
         job: The render.
         store: The store, which has all clips.
+        lease: Lends the engine; None to decode in this process in any case.
+        observer: Called with each event of progress.
+        stop: Checked between blocks.
+
+    Returns:
+        How many passages were decoded.
+
+    Raises:
+        Cancelled, RenderError, StoreError: As in `run`.
+    """
+    stop, keys = stop or StopFlag(), _keys(job)
+    undecoded = missing_passages(job.plan, keys.passages, store, job.model.profile.spectrogram, job.force)
+    engine = lease.decoder() if undecoded and lease is not None else None
+    if engine is not None:
+        decode_by_workers(undecoded, keys.decode, store, engine, observer, stop)
+    else:
+        decode_passages(undecoded, keys.decode, store, observer, stop)
+    return len(undecoded)
+
+
+def finish(
+    job: RenderJob,
+    store: Store,
+    rendered: tuple[str, ...],
+    decoded: int,
+    *,
+    watch: Stopwatch,
+    observer: Observer = ignore,
+    stop: StopFlag | None = None,
+) -> RenderResult:
+    """Makes a track whose passages the store has: mixes, masters, writes, reports.
+
+    Args:
+        job: The render.
+        store: The store, which has all clips and passages.
         rendered: Keys of the clips that were rendered for it, for the result.
-        lease: Lends an engine whose workers decode, if it has some; None to decode in this process.
+        decoded: How many passages were decoded for it, for the result.
         watch: The stopwatch that the caller started.
         observer: Called with each event of progress.
         stop: Checked between steps.
@@ -307,17 +359,8 @@ def finish(
     stop = stop or StopFlag()
     plan = job.plan
     keys = _keys(job)
-    cached = tuple(name for name in plan.jobs if name not in set(rendered))
-    # 1. Passages.
     parameters = job.model.profile.spectrogram
-    undecoded = missing_passages(plan, keys.passages, store, parameters, job.force)
-    decoder = lease.decoder() if undecoded and lease is not None else None
-    if decoder is not None:
-        decode_by_workers(undecoded, keys.decode, store, decoder, observer, stop)
-    else:
-        decode_passages(undecoded, keys.decode, store, observer, stop)
-    watch.lap("decode")
-    # 2. The track and what goes with it.
+    cached = tuple(name for name in plan.jobs if name not in set(rendered))
     from riffcomposer.mix.tags import Tags
     from riffcomposer.mix.timeline_image import import_matplotlib
     from riffcomposer.render.quality import measure_passages, write_quality_report
@@ -358,7 +401,7 @@ def finish(
         report=report,
         rendered=rendered,
         cached=cached,
-        decoded=(len(undecoded), len(keys.passages)),
+        decoded=(decoded, len(keys.passages)),
         mastered=True,
         seconds=plan.total_samples / plan.grid.sample_rate,
         passage_keys=keys.passages,

@@ -6,14 +6,16 @@ The command line, the library's functions and everything that renders elsewhere 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from riffcomposer.device import guess_basis, named_device
 from riffcomposer.diagnostics import Diagnostic
-from riffcomposer.errors import SongError, StoreError
+from riffcomposer.errors import Cancelled, RiffcomposerError, SongError, StoreError
 from riffcomposer.files import is_read_only, sweep_stale
 from riffcomposer.lock.kept_keys import named_by_locks
 from riffcomposer.lock.lock_file import changes, lock_path, write_lock
@@ -28,9 +30,11 @@ from riffcomposer.song.reader import LoadedSong, load_song
 from riffcomposer.store.store import Store, default_root
 
 if TYPE_CHECKING:
+    from riffcomposer.render.album import AlbumEntry
     from riffcomposer.render.engines.interface import EngineSource
+    from riffcomposer.render.engines.lease import EngineLease
     from riffcomposer.render.passage_work import DecodeSettings
-    from riffcomposer.render.renderer import RenderJob, RenderResult
+    from riffcomposer.render.renderer import BegunSong, RenderJob, RenderResult
     from riffcomposer.render.track import Track
 
 Song = LoadedSong | Path | str
@@ -161,24 +165,102 @@ class Session:
                 is no error if the files go elsewhere: the track then has a warning, and the song no lock.
             Cancelled: The stop flag was raised; finished clips are kept.
         """
-        from riffcomposer.render.track import Track
+        from riffcomposer.render.renderer import run
 
         settings = settings or RenderSettings()
         prepared = song if isinstance(song, PreparedSong) else self.plan(song, settings)
-        prepared, result = self._made(prepared, settings)
-        warnings: list[str] = []
-        if record and not settings.draft and settings.only is None:
-            warnings += self._record(prepared, result)
-        self._has_written |= result.mastered
-        return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
+        begun = self._begin(prepared, settings)
+        result = begun.result
+        if result is None:
+            with self._lease() as lease:
+                result = run(
+                    begun.job,
+                    self.store,
+                    lease=lease,
+                    watch=begun.watch,
+                    observer=self.observer,
+                    stop=self.stop,
+                )
+        return self._track(begun.prepared, settings, result, record=record)
 
-    def _made(self, prepared: PreparedSong, settings: RenderSettings) -> tuple[PreparedSong, RenderResult]:
-        """Renders a song; returns its plan and the finished files."""
-        from riffcomposer.render.engines.in_process import InProcessEngines
+    def render_album(
+        self,
+        songs: Sequence[Song | PreparedSong],
+        settings: RenderSettings | None = None,
+        on_finished: Callable[[AlbumEntry], None] = lambda entry: None,
+    ) -> list[AlbumEntry]:
+        """Renders several songs: the clips of all of them first, those that they share once.
+
+        With an engine that has workers, a song is mastered as soon as its clips are there. One that fails
+        does not stop the others.
+
+        Args:
+            songs: Songs, their files, or what `plan` gave for the same settings.
+            settings: Options of this render, the same for all.
+            on_finished: Called with each song when it is finished or has failed, on this thread.
+
+        Returns:
+            What became of each song, in the order in which they were given.
+
+        Raises:
+            Cancelled: The stop flag was raised; finished clips and tracks are kept.
+        """
+        from riffcomposer.render.album import AlbumEntry, AlbumSong, render_songs
+
+        settings = settings or RenderSettings()
+        entries: dict[int, AlbumEntry] = {}
+        waiting: dict[int, AlbumSong] = {}
+
+        def settle(number: int, begun: BegunSong | None, outcome: RenderResult | RiffcomposerError) -> None:
+            path = begun.prepared.song.path if begun is not None else _path_of(songs[number])
+            try:
+                if isinstance(outcome, RiffcomposerError):
+                    raise outcome
+                assert begun is not None, "what has a result was begun"
+                entry = AlbumEntry(path, self._track(begun.prepared, settings, outcome), None)
+            except Cancelled:
+                raise
+            except RiffcomposerError as error:
+                entry = AlbumEntry(path, None, error)
+            entries[number] = entry
+            on_finished(entry)
+
+        for number, song in enumerate(songs):
+            self.stop.check()
+            try:
+                prepared = song if isinstance(song, PreparedSong) else self.plan(song, settings)
+                begun = self._begin(prepared, settings)
+            except Cancelled:
+                raise
+            except RiffcomposerError as error:
+                settle(number, None, error)
+                continue
+            if begun.result is not None:
+                settle(number, begun, begun.result)
+            else:
+                waiting[number] = AlbumSong(begun.job, begun.watch, partial(settle, number, begun))
+        with self._lease() as lease:
+            render_songs(list(waiting.values()), self.store, lease, self.observer, self.stop)
+        return [entries[number] for number in range(len(songs))]
+
+    def _lease(self) -> EngineLease:
         from riffcomposer.render.engines.lease import EngineLease
-        from riffcomposer.render.renderer import Stopwatch, finished, run
 
-        engines = self._engines or InProcessEngines()
+        return EngineLease(self._source(), self.device, self.stop)
+
+    def _source(self) -> EngineSource:
+        from riffcomposer.render.engines.in_process import InProcessEngines
+
+        return self._engines or InProcessEngines()
+
+    def _begin(self, prepared: PreparedSong, settings: RenderSettings) -> BegunSong:
+        """Looks for a song's finished files, asks for the device, and refuses what cannot be rendered.
+
+        Raises:
+            SongError, UsageError, ModelError, StoreError: As in `render`.
+        """
+        from riffcomposer.render.renderer import BegunSong, Stopwatch, finished
+
         # torch makes this folder as soon as its compiler is imported; its default is in the system's folder
         # for temporary files.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.store.root / "torch"))
@@ -194,7 +276,7 @@ class Session:
             # 3. The plan relies on a guess of the device; torch is asked before any work or refusal.
             if settings.force or any(each.status != "cached" for each in prepared.assessment.states.values()):
                 StageClock(self.observer, "load", 0, "files")
-            backend = engines.backend(self.device)
+            backend = self._source().backend(self.device)
             watch.lap("load")
             if backend != prepared.backend:
                 self._remember_backend(backend)
@@ -207,17 +289,24 @@ class Session:
                 f"{lock_path(prepared.song.path)}: the lock does not match the song ({different[0]}, "
                 f"{len(different)} in all); render without --locked to bring it up to date"
             )
-        if result is not None:
-            return prepared, result
-        check_folder(job.files.folder)
-        check_owner(job.files, prepared.plan.title)
-        if prepared.assessment.budget.clips_to_render:
-            check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
-        # 5. The render.
-        with EngineLease(engines, self.device, self.stop) as lease:
-            return prepared, run(
-                job, self.store, lease=lease, watch=watch, observer=self.observer, stop=self.stop
-            )
+        if result is None:
+            check_folder(job.files.folder)
+            check_owner(job.files, prepared.plan.title)
+            if prepared.assessment.budget.clips_to_render:
+                check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
+        return BegunSong(prepared, job, watch, result)
+
+    def _track(
+        self, prepared: PreparedSong, settings: RenderSettings, result: RenderResult, *, record: bool = True
+    ) -> Track:
+        """Notes a finished track in its lock."""
+        from riffcomposer.render.track import Track
+
+        warnings: list[str] = []
+        if record and not settings.draft and settings.only is None:
+            warnings += self._record(prepared, result)
+        self._has_written |= result.mastered
+        return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
 
     def _record(self, prepared: PreparedSong, result: RenderResult) -> list[str]:
         """Writes the lock and notes it in the store. Returns a warning if the lock cannot be written."""
@@ -265,6 +354,12 @@ def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
         decode_device="cuda" if prepared.backend.startswith("cuda") else "cpu",
         song_text="\n".join(prepared.song.source.lines),
     )
+
+
+def _path_of(song: Song | PreparedSong) -> Path:
+    if isinstance(song, PreparedSong):
+        return song.song.path
+    return song.path if isinstance(song, LoadedSong) else Path(song)
 
 
 def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from small_song import Studio, make_studio
 
-from riffcomposer.cli.engine_options import engine_source
+from riffcomposer.cli.engine_options import EngineOptions, engine_source
 from riffcomposer.cli.main import main
 from riffcomposer.errors import UsageError
 from riffcomposer.render.engines.in_process import InProcessEngines
 from riffcomposer.render.engines.processes import ProcessEngines
+from riffcomposer.render.engines.ray_cluster import RayEngines
 
 
 @pytest.fixture
@@ -20,23 +21,28 @@ def studio(tmp_path: Path) -> Studio:
 
 
 def test_the_engine_is_chosen_by_name() -> None:
-    assert isinstance(engine_source("inproc", "auto"), InProcessEngines)
-    assert isinstance(engine_source("processes", "3"), ProcessEngines)
+    assert isinstance(engine_source(EngineOptions()), InProcessEngines)
+    assert isinstance(engine_source(EngineOptions("processes", "3")), ProcessEngines)
+    assert isinstance(engine_source(EngineOptions("ray", cpus_per_worker=4)), RayEngines)
 
 
 @pytest.mark.parametrize(
-    ("engine", "workers", "words"),
+    ("options", "words"),
     [
-        ("threads", "auto", "--engine threads: give one of inproc, processes"),
-        ("inproc", "2", "add --engine processes"),
-        ("processes", "many", "give a number, or auto"),
-        ("processes", "0", "give 1 to 256"),
-        ("processes", "-1", "give a number, or auto"),
+        (EngineOptions("threads"), "--engine threads: give one of inproc, processes, ray"),
+        (EngineOptions("inproc", "2"), "add --engine processes"),
+        (EngineOptions("ray", "2"), "--cpus-per-worker decides"),
+        (EngineOptions("processes", "many"), "give a number, or auto"),
+        (EngineOptions("processes", "0"), "give 1 to 256"),
+        (EngineOptions("processes", "-1"), "give a number, or auto"),
+        (EngineOptions(address="auto"), "--address: is for --engine ray"),
+        (EngineOptions("processes", cpus_per_worker=1), "--cpus-per-worker: is for --engine ray"),
+        (EngineOptions("ray", backend="cuda"), "give one of cpu-float32, cuda-float16"),
     ],
 )
-def test_wrong_options_say_what_to_do(engine: str, workers: str, words: str) -> None:
+def test_wrong_options_say_what_to_do(options: EngineOptions, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        engine_source(engine, workers)
+        engine_source(options)
 
 
 def test_the_command_refuses_before_it_plans(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
