@@ -14,7 +14,7 @@ DECODER_VERSION = 4
 MIX_VERSION = 3
 """Version of the mixing and mastering code; raising it masters every track again."""
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 """Version of what `report.json` holds; raising it masters every track again, for its report."""
 
 AUDIO_READER_VERSION = 2

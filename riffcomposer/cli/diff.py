@@ -244,6 +244,12 @@ def register(app: typer.Typer) -> None:
             ),
         ],
         as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+        html: Annotated[
+            Path | None,
+            typer.Option(
+                "--html", metavar="FILE", help="Render both versions, and write a page to compare them."
+            ),
+        ] = None,
     ) -> None:
         """Show what changed between two revisions of a song: sections, fields, clips to render again."""
         from riffcomposer.text import printable
@@ -275,6 +281,10 @@ def register(app: typer.Typer) -> None:
                 f"    {', '.join(filter(None, names))}: {count} of {whole}"
                 for names, (count, whole) in again.items()
             ]
+        if html is not None:
+            from riffcomposer.cli.comparison_page import write_comparison
+
+            lines += [f"wrote {path}" for path in write_comparison(found, lines, html)]
         for line in lines:
             print_line(printable(line), {"+": "green", "-": "red", "~": "yellow"}.get(line[:1], ""))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.checkpoints.profile import LocatedModel
-from riffcomposer.files import file_sha256
+from riffcomposer.files import file_sha256, write_text
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.types import Plan, PlannedSection
 from riffcomposer.render.clip_stage import missing_clips, render_missing
@@ -55,6 +55,7 @@ class RenderJob:
         draft: Whether to use the fast decoder; the plan already has fewer steps.
         force: Whether to render everything again.
         decode_device: Device that decodes passages, `cpu` or `cuda`.
+        song_text: The song's text, for the report page.
     """
 
     plan: Plan
@@ -65,6 +66,7 @@ class RenderJob:
     draft: bool = False
     force: bool = False
     decode_device: str = "cpu"
+    song_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -363,6 +365,7 @@ def finish(
     from riffcomposer.mix.tags import Tags
     from riffcomposer.mix.timeline_image import import_matplotlib
     from riffcomposer.render.quality import measure_passages, write_quality_report
+    from riffcomposer.render.report_page import report_page
 
     tags = Tags(title=plan.title, comment="made with riffcomposer", recipe=keys.recipe)
     needless = StopFlag()
@@ -381,11 +384,14 @@ def finish(
         passages = measured.result()
         ready.result()
     extra, report = write_quality_report(plan, passages, job.files, track, job.song.master, cache_folder)
+    page = job.files.beside("report.html")
+    write_text(page, report_page(report, plan.grid.sample_rate, job.song_text, extra[-1]))
     watch.lap("report")
     names = [
         *(output.path for output in track.outputs),
         job.files.beside("labels.txt"),
         *extra,
+        page,
         *track.extra,
     ]
     _note(store, keys.track, names, len(track.outputs))

@@ -352,6 +352,7 @@ def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
         draft=settings.draft,
         force=settings.force,
         decode_device="cuda" if prepared.backend.startswith("cuda") else "cpu",
+        song_text="\n".join(prepared.song.source.lines),
     )
 
 

@@ -35,8 +35,18 @@ SEED_IMAGES = {
     "marim": "world-kalimba",
     "motorway": "synthwave-drive",
     "vibes": "lofi-vibes",
+    "epic": "orchestral-brass",
+    "folksy": "folk-guitar",
+    "funk": "funk-groove",
+    "hustle": "hiphop-808",
+    "latin": "latin-montuno",
+    "lounge": "bossa-piano",
+    "pressure": "techno-drums",
+    "rock": "rock-riff",
+    "stomp": "blues-shuffle",
+    "wild": "dnb-break",
 }
-"""Riffusion's seed images, which do not ship here, and the loops of ours that are nearest to them."""
+"""Seed images of Riffusion's server and web app, which do not ship here, and loops of ours in their place."""
 
 MASKS = {
     "beat_lines_75": "beats-75",

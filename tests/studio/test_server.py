@@ -205,6 +205,15 @@ RIFFUSION_REQUEST = {
 """What Riffusion's public web app sends."""
 
 
+def test_every_seed_image_and_mask_of_riffusion_has_a_counterpart() -> None:
+    pytest.importorskip("fastapi")
+    from riffcomposer.loops.catalogue import catalogue
+    from riffcomposer.studio.riffusion_api import MASKS, SEED_IMAGES
+
+    assert set(SEED_IMAGES.values()) <= set(catalogue().clips)
+    assert set(MASKS.values()) <= set(catalogue().masks)
+
+
 def test_riffusions_web_app_is_answered_in_its_own_form(served: Served) -> None:
     answer = served.raw(
         "POST",

@@ -75,9 +75,8 @@ def test_takes_are_rendered_listed_and_picked(studio: Studio) -> None:
 def test_a_take_is_found_again_when_its_section_moved(studio: Studio) -> None:
     file = takes_file(studio.song, "second")
     file.parent.mkdir(parents=True)
-    file.write_text(
-        '{"section": "second", "takes": [{"number": 2, "edits": [[["sections", 1, "seed"], 77]]}]}'
-    )
+    take = {"number": 2, "edits": [[["sections", 1, "seed"], 77]]}
+    file.write_text(json.dumps({"section": "second", "takes": [take]}))
     studio.edit("sections:\n", "sections:\n  - {name: opening, prompt: hum, clips: 1}\n")
     after = picked(studio.song.read_bytes(), studio.song, "second", 2, file)
     assert b"name: second\n    prompt: bright bells\n    seed: 77\n" in after

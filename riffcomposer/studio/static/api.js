@@ -43,6 +43,12 @@ export const songPath = (path) => path.split("/").map(encodeURIComponent).join("
 export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 export const find = (id) => document.getElementById(id);
 
+// Moves a playhead by whole pixels, so that the page is drawn anew only when something changes.
+export function moveHead(head, width, share) {
+  const wanted = `translateX(${Math.round((width - 2) * Math.min(1, share))}px)`;
+  if (head.style.transform !== wanted) head.style.transform = wanted;
+}
+
 // An element with properties and children; texts become text nodes, so nothing is read as markup.
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);

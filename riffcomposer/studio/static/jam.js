@@ -2,7 +2,7 @@
 
 import { ask, find, make } from "/static/api.js";
 import { audio, decode, RATE, soon } from "/static/player.js";
-import { drawColumns, melColumns } from "/static/mel.js";
+import { melColumns, sheetOf } from "/static/mel.js";
 
 const AHEAD_S = 2.5;
 const COLUMNS_PER_PIECE = 128;
@@ -126,8 +126,8 @@ export class Jam {
     source.start(this.at);
     this.schedule.push({ number: piece.number, when: this.at, samples: piece.buffer.length, again, late });
     if (this.schedule.length > 2000) this.schedule.shift();
-    const columns = melColumns(piece.buffer, COLUMNS_PER_PIECE);
-    this.strips = [...(this.strips || []), { when: this.at, duration: piece.buffer.duration, columns }].slice(-8);
+    piece.sheet ??= sheetOf(melColumns(piece.buffer, COLUMNS_PER_PIECE));
+    this.strips = [...(this.strips || []), { when: this.at, duration: piece.buffer.duration, sheet: piece.sheet }].slice(-8);
     if (!again && piece.number % 4 === 0) this.say(`clip ${piece.number + 1}`);
     // Whole samples add up exactly: no gap and no overlap.
     this.at = (Math.round(this.at * RATE) + piece.buffer.length) / RATE;
@@ -183,7 +183,8 @@ export class Jam {
   draw() {
     const canvas = find("jam-canvas");
     if (!this.strips?.length || canvas.offsetParent === null) return;
-    const width = canvas.width = Math.max(1, canvas.clientWidth), height = canvas.height;
+    const width = Math.max(1, canvas.clientWidth), height = canvas.height;
+    if (canvas.width !== width) canvas.width = width;
     const context = canvas.getContext("2d");
     context.fillStyle = "#0c1113";
     context.fillRect(0, 0, width, height);
@@ -191,7 +192,7 @@ export class Jam {
     const scale = width / SHOWN_S;
     for (const strip of this.strips) {
       const x = (strip.when - now + SHOWN_S * 0.6) * scale;
-      if (x < width && x + strip.duration * scale > 0) drawColumns(context, strip.columns, x, strip.duration * scale + 1, height);
+      if (x < width && x + strip.duration * scale > 0) context.drawImage(strip.sheet, x, 0, strip.duration * scale + 1, height);
     }
     context.fillStyle = "#ff5d6c";
     context.fillRect(width * 0.6, 0, 2, height);

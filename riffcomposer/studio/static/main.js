@@ -1,10 +1,10 @@
 // The page: what is loaded, and how its parts talk to each other.
 
-import { ask, bytes, clock, find, follow, make, Refused, songPath } from "/static/api.js";
+import { ask, bytes, clock, find, follow, make, moveHead, Refused, songPath } from "/static/api.js";
 import { Compare } from "/static/compare.js";
 import { Editor } from "/static/editor.js";
 import { Jam } from "/static/jam.js";
-import { drawColumns, melColumns } from "/static/mel.js";
+import { melColumns, sheetOf } from "/static/mel.js";
 import { audio, decode, levels, Player, RATE } from "/static/player.js";
 import { showDiff, showReport } from "/static/report.js";
 import { Takes } from "/static/takes.js";
@@ -12,6 +12,8 @@ import { Timeline } from "/static/timeline.js";
 
 const CHECK_DELAY_MS = 80;
 const LIVE_PIECE_S = 6;
+const METER_MS = 100;
+const IDLE_MS = 250;
 const VIEWS = ["song", "takes", "compare", "jam"];
 
 class Page {
@@ -56,7 +58,6 @@ class Page {
     this.digest = song.digest;
     this.saved = song.text;
     this.player.load([], 0);
-    this.drawn = null;
     this.editor.text = song.text;
     find("song").value = path;
     find("editor-title").textContent = path;
@@ -96,6 +97,7 @@ class Page {
       this.editor.show(diagnostics);
       this.problems(diagnostics);
       if (typed) this.facts.checks.push(performance.now() - typed);
+      this.typed = 0;
     });
     const planned = ask("POST", "plan", song).then((view) => {
       if (asked !== this.asked) return;
@@ -228,7 +230,6 @@ class Page {
 
   listen(pieces, seconds, play = true) {
     this.player.load(pieces, seconds);
-    this.drawn = null;
     this.picture();
     if (play) { this.player.seek(0); if (!this.player.playing) this.player.play(); }
   }
@@ -256,34 +257,42 @@ class Page {
     context.fillRect(0, 0, width, canvas.height);
     for (const piece of this.player.pieces) {
       const x = (width * piece.start) / RATE / this.player.seconds, wide = (width * piece.buffer.duration) / this.player.seconds;
-      piece.columns ??= melColumns(piece.buffer, Math.max(2, Math.round(wide)));
-      drawColumns(context, piece.columns, x, wide + 1, canvas.height);
+      piece.sheet ??= sheetOf(melColumns(piece.buffer, Math.max(2, Math.round(wide))));
+      context.drawImage(piece.sheet, x, 0, wide + 1, canvas.height);
     }
-    this.drawn = context.getImageData(0, 0, width, canvas.height);
   }
 
+  get sounds() { return this.player.playing || this.jam.id !== null || Boolean(this.compare.pair); }
+
+  // While something sounds, the playheads move with the screen; else a look four times per second is enough.
   tick() {
     const at = this.player.position, seconds = this.player.seconds || this.timeline.seconds;
-    find("time").value = `${clock(at)} / ${clock(seconds)}`;
+    const set = (element, name, value) => { if (element[name] !== value) element[name] = value; };
+    set(find("time"), "value", `${clock(at)} / ${clock(seconds)}`);
     const seek = find("seek");
-    seek.max = seconds || 1;
-    if (document.activeElement !== seek || this.player.playing) seek.value = at;
-    find("play").textContent = this.player.playing || this.player.waiting ? "Pause" : "Play";
-    this.timeline.move(at);
-    const canvas = find("spectrogram");
-    if (this.drawn && canvas.offsetParent !== null) {
-      const context = canvas.getContext("2d");
-      context.putImageData(this.drawn, 0, 0);
-      context.fillStyle = "#ff5d6c";
-      context.fillRect((canvas.width * at) / Math.max(0.01, seconds), 0, 2, canvas.height);
+    set(seek, "max", String(seconds || 1));
+    if (document.activeElement !== seek || this.player.playing) set(seek, "value", at.toFixed(2));
+    set(find("play"), "textContent", this.player.playing || this.player.waiting ? "Pause" : "Play");
+    if (!find("view-song").hidden) {
+      this.timeline.move(at);
+      moveHead(find("playhead"), find("spectrogram").clientWidth, at / Math.max(0.01, seconds));
     }
-    const { lufs, peak } = levels();
+    const now = performance.now();
+    if (now - (this.metered || 0) > METER_MS) {
+      this.metered = now;
+      this.meter();
+    }
+    if (this.sounds) this.jam.draw();
+    if (this.sounds) requestAnimationFrame(() => requestAnimationFrame(() => this.tick()));
+    else setTimeout(() => this.tick(), IDLE_MS);
+  }
+
+  meter() {
+    const { lufs, peak } = this.sounds ? levels() : { lufs: -Infinity, peak: -Infinity };
     const share = (db) => Math.max(0, Math.min(1, (db + 60) / 60));
     find("meter").querySelector("i").style.width = `${100 * share(lufs)}%`;
     find("meter").querySelector("b").style.left = `${100 * share(peak)}%`;
-    find("levels").value = Number.isFinite(lufs) && lufs > -90 ? `${lufs.toFixed(1)} LUFS, peak ${peak.toFixed(1)} dB` : "– LUFS, peak – dB";
-    this.jam.draw();
-    requestAnimationFrame(() => this.tick());
+    find("levels").value = lufs > -90 ? `${lufs.toFixed(1)} LUFS, peak ${peak.toFixed(1)} dB` : "– LUFS, peak – dB";
   }
 
   async diff() {

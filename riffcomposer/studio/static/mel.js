@@ -64,8 +64,8 @@ const palette = Array.from({ length: 256 }, (_, k) => {
   return [255 * Math.min(1, 0.05 + 1.35 * x * x), 255 * Math.min(1, 0.07 + 0.95 * x), 255 * (0.12 + 0.5 * Math.sin(Math.PI * Math.min(1, x * 0.95)) + 0.3 * x * x)];
 });
 
-export function drawColumns(context, columns, x, width, height) {
-  if (!columns.length) return;
+// Columns as a picture, drawn once and copied as often as it is shown.
+export function sheetOf(columns) {
   const image = new ImageData(columns.length, BANDS);
   columns.forEach((column, at) => {
     for (let band = 0; band < BANDS; band++) {
@@ -76,6 +76,5 @@ export function drawColumns(context, columns, x, width, height) {
   });
   const sheet = new OffscreenCanvas(columns.length, BANDS);
   sheet.getContext("2d").putImageData(image, 0, 0);
-  context.imageSmoothingEnabled = true;
-  context.drawImage(sheet, x, 0, width, height);
+  return sheet;
 }

@@ -16,7 +16,7 @@ export function showReport(element, report, rate, seek) {
   const transitions = report.transitions.map((each) => place(each.start_sample, figure(each.level_step_db, "dB")));
   element.replaceChildren(
     make("p", {}, `${figure(first.integrated_lufs, "LUFS")}, true peak ${figure(first.true_peak_dbtp, "dBTP")}, ${report.repetition.distinct} different clips. ${report.movement.verdict}.`),
-    make("div", { className: "scroll" }, make("table", {}, make("tbody", {}, ...rows))),
+    make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Loudness of the sections" }, make("table", {}, make("tbody", {}, ...rows))),
     make("h3", {}, `Joins (${joins.length}): the step of level in each`), make("div", { className: "row" }, ...joins),
     make("h3", {}, "Cuts and crossfades"), make("div", { className: "row" }, ...(transitions.length ? transitions : ["none"])),
   );

@@ -1,6 +1,6 @@
 // The plan as a picture: sections, clips and their states, chords, energy, joins and the playhead.
 
-import { make } from "/static/api.js";
+import { make, moveHead } from "/static/api.js";
 
 export class Timeline {
   constructor(element, { seek, choose }) {
@@ -98,6 +98,6 @@ export class Timeline {
   }
 
   move(seconds) {
-    if (this.view) this.head.style.left = `${(100 * seconds) / Math.max(0.01, this.seconds)}%`;
+    if (this.view) moveHead(this.head, this.element.clientWidth, seconds / Math.max(0.01, this.seconds));
   }
 }
