@@ -19,13 +19,15 @@ test *arguments:
 docs:
     python -m sphinx -W --keep-going -q docs docs/_build/html
 
-# writes schemas/song.schema.json anew
+# writes schemas/song.schema.json and the README's table of keys anew
 schema:
     python -m riffcomposer.song.schema
+    python -m riffcomposer.song.key_table
 
-# writes the golden digests anew; raise the version in riffcomposer/versions.py first
+# adds new cases to the golden digests; writes changed ones anew if their version was raised
 golden:
     python tests/golden.py
+    python tests/golden_notes.py
 
 # makes the tested versions anew
 lock:

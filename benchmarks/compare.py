@@ -30,6 +30,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from plan_speed import write_song
+
 ROOT = Path(__file__).resolve().parent.parent
 MASTER_SONG = """\
 title: Benchmark
@@ -126,9 +128,6 @@ def run(tree: Path, command: list[str], folder: Path) -> tuple[float, float]:
 
 def commands(folder: Path) -> dict[str, list[str]]:
     """The commands that are timed by default, by name."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    from plan import write_song
-
     python = sys.executable
     song, track = write_song(folder, 40, 8), folder / "track.yaml"
     track.write_text(MASTER_SONG)

@@ -88,9 +88,9 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def _width(text: str) -> int:
-    """Returns how many terminal columns `text` takes."""
+    """Returns how many terminal columns `text` takes: two for wide characters, none for marks on others."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
+    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me") for character in text)
 
 
 def _excerpt(diagnostic: Diagnostic) -> list[str]:

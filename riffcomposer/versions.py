@@ -11,10 +11,10 @@ SAMPLER_VERSION = 1
 DECODER_VERSION = 4
 """Version of the decoding code; raising it decodes every passage again."""
 
-MIX_VERSION = 2
+MIX_VERSION = 3
 """Version of the mixing and mastering code; raising it masters every track again."""
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 """Version of what `report.json` holds; raising it masters every track again, for its report."""
 
 AUDIO_READER_VERSION = 2

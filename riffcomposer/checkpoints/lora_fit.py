@@ -191,6 +191,12 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
             f"was made for a model of other sizes: {wrong_sizes[0]}; a LoRA fits its own model only"
         )
     if not fitting:
+        for (_, layer), tensors in roles.items():
+            if len(halves := tensors.keys() & {"down", "up"}) == 1:
+                other = "up" if halves == {"down"} else "down"
+                raise ModelError(
+                    f"has only one factor of each layer: {layer[:120]} lacks its {other}; fetch it again"
+                )
         named = next((layer for _, layer in roles), next(iter(found)))
         raise ModelError(
             f"has nothing that fits the model: it changes {named[:120]}, which is not there; "

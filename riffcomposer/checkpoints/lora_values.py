@@ -1,7 +1,8 @@
-"""Checks the numbers in a LoRA file: NaN, infinity, and files that change nothing."""
+"""Checks the numbers in a LoRA file: NaN, infinity, absurd sizes, and files that change nothing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,17 +22,33 @@ _FORMATS = {
 """Unsigned integers of a number format's width, and its exponent bits: all set for NaN and infinity."""
 
 
-def check_values(path: Path, fit: LoraFit) -> bool:
-    """Checks every number that acts, block by block, without converting it.
+LARGEST = 100.0
+"""A factor beyond this is no result of training: the weights that it is added to are below 10."""
 
-    Returns:
-        Whether the file changes anything: a LoRA before its first training step has zeros throughout.
+
+@dataclass(frozen=True)
+class LoraValues:
+    """What the numbers of a LoRA say.
+
+    Attributes:
+        acts: Whether it changes anything: before its first training step, a LoRA has zeros throughout.
+        largest: Largest magnitude in its factors.
+        where: The tensor that holds it.
+    """
+
+    acts: bool
+    largest: float = 0.0
+    where: str = ""
+
+
+def check_values(path: Path, fit: LoraFit) -> LoraValues:
+    """Checks every number that acts, block by block, without converting it.
 
     Raises:
         ModelError: A tensor has NaN or infinity; the message names it, but not the file.
     """
     header = read_header(path)
-    acts = False
+    acts, largest, where = False, 0.0, ""
     with open(path, "rb") as handle:
         start = 8 + int.from_bytes(handle.read(8), "little")
         for layer in fit.layers:
@@ -39,22 +56,27 @@ def check_values(path: Path, fit: LoraFit) -> bool:
             for name in filter(None, (layer.down, layer.up, layer.alpha)):
                 entry = header[name]
                 begin, end = (start + offset for offset in entry["data_offsets"])
-                is_filled, strange = _look(handle, begin, end, entry["dtype"])
+                magnitude, strange = _look(handle, begin, end, entry["dtype"])
                 if strange:
                     raise ModelError(
                         f"has {strange} in {name}: its training went wrong; use an earlier save of it"
                     )
-                filled.append(is_filled)
+                filled.append(magnitude > 0)
+                if name != layer.alpha and magnitude > largest:
+                    largest, where = magnitude, name
             acts = acts or all(filled)
-    return acts
+    return LoraValues(acts, largest, where)
 
 
-def _look(handle: BinaryIO, begin: int, end: int, dtype: str) -> tuple[bool, str]:
-    """Returns whether a tensor has anything but zeros, and `NaN` or `infinity` if it has one of those."""
+def _look(handle: BinaryIO, begin: int, end: int, dtype: str) -> tuple[float, str]:
+    """Returns a tensor's largest magnitude, and `NaN` or `infinity` if it has one of those.
+
+    Without their signs, floating-point numbers have the order of their bits (IEEE 754).
+    """
     number, exponent = _FORMATS.get(dtype, ("u1", 0))
     width = np.dtype(number).itemsize * 8
     without_sign, mantissa = (1 << width - 1) - 1, (exponent & -exponent) - 1
-    is_filled = False
+    most = 0
     handle.seek(begin)
     for at in range(begin, end, _BLOCK):
         content = handle.read(min(_BLOCK, end - at))
@@ -63,6 +85,17 @@ def _look(handle: BinaryIO, begin: int, end: int, dtype: str) -> tuple[bool, str
         bits = np.frombuffer(content, number)
         strange = bits[(bits & exponent) == exponent] if exponent else bits[:0]
         if strange.size:
-            return True, "NaN" if (strange & mantissa).any() else "infinity"
-        is_filled = is_filled or bool((bits & without_sign).any())
-    return is_filled, ""
+            return np.inf, "NaN" if (strange & mantissa).any() else "infinity"
+        most = max(most, int((bits & without_sign).max(initial=0)))
+    return _number(most, dtype), ""
+
+
+def _number(bits: int, dtype: str) -> float:
+    """Returns the number that the bits of a positive one mean."""
+    if dtype == "BF16":  # the upper half of an F32
+        bits, dtype = bits << 16, "F32"
+    formats = {"F64": ("<u8", "<f8"), "F32": ("<u4", "<f4"), "F16": ("<u2", "<f2")}
+    if dtype not in formats:
+        return float(bits > 0)
+    whole, floating = formats[dtype]
+    return float(np.array(bits, whole).view(floating))

@@ -37,7 +37,7 @@ _KINDS = (
     (r"emb_params$|string_to_param|clip_[lg]$|<.*>$|t5xxl$", "a textual inversion (embedding)"),
     (r"(down_blocks|up_blocks|mid_block|conv_in|time_embedding)\.", "the UNet of a checkpoint alone"),
     (
-        r"first_stage_model\.|(encoder|decoder)\.(conv_in|mid|down|up|mid_block)\.",
+        r"first_stage_model\.|(encoder|decoder)\.(conv_in|mid|down|up|mid_block)\.|decoder\.layers\.",
         "an autoencoder (VAE) alone",
     ),
     (r"text_model\.|transformer\.text_model\.|encoder\.layers?\.", "a text encoder alone"),

@@ -156,6 +156,59 @@ def clips_to_render(old: Plan, new: Plan) -> dict[tuple[str, str], list[int]]:
     return counts
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions of a song, and what differs.
+
+    Attributes:
+        counts: See `clips_to_render`; None where one of the songs cannot be planned.
+        why_not: The reason for that.
+        to_render: Clips that the new version has and the old one lacks, and all clips of the new version.
+    """
+
+    song: str
+    old: _Version
+    new: _Version
+    changes: SongDiff
+    counts: dict[tuple[str, str], list[int]] | None
+    why_not: str
+    to_render: tuple[int, int]
+
+
+def compare(song_text: str, given: Sequence[str]) -> Comparison:
+    """Compares two revisions of a song, or a revision with its file.
+
+    Args:
+        song_text: The song's path as the user gave it.
+        given: One or two revisions, or a range.
+
+    Raises:
+        UsageError: The song has no such revision.
+        SongError: One of the versions has faults.
+    """
+    from riffcomposer.plan.song_diff import diff_songs
+
+    old_revision, new_revision, parted = _revisions(given)
+    history = SongHistory.of(Path(song_text))
+    repository = history.repository
+    new_commit = None if new_revision is None else repository.commit(new_revision)
+    old_commit = repository.merge_base(old_revision, new_revision) if parted and new_revision else None
+    old_commit = old_commit or repository.commit(old_revision)
+    old = _version_at(history, old_revision, old_commit, new_commit)
+    if new_revision is None or new_commit is None:
+        new = _version_here(history, old_revision)
+    else:
+        new = _version_at(history, new_revision, new_commit, old_commit)
+    changes = diff_songs(old.song.resolved, new.song.resolved)
+    try:
+        old_plan, new_plan = _plan(old.song, old.files), _plan(new.song, new.files)
+    except (SongError, ModelError) as error:
+        return Comparison(song_text, old, new, changes, None, str(error).splitlines()[0], (0, 0))
+    rendered = len(new_plan.jobs.keys() - old_plan.jobs.keys())
+    counts = clips_to_render(old_plan, new_plan)
+    return Comparison(song_text, old, new, changes, counts, "", (rendered, len(new_plan.jobs)))
+
+
 def _change_lines(changes: tuple[FieldChange, ...], indent: str) -> list[str]:
     return [f"{indent}{change.field}: {change.old} -> {change.new}" for change in changes]
 
@@ -191,9 +244,14 @@ def register(app: typer.Typer) -> None:
             ),
         ],
         as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+        html: Annotated[
+            Path | None,
+            typer.Option(
+                "--html", metavar="FILE", help="Render both versions, and write a page to compare them."
+            ),
+        ] = None,
     ) -> None:
         """Show what changed between two revisions of a song: sections, fields, clips to render again."""
-        from riffcomposer.plan.song_diff import diff_songs
         from riffcomposer.text import printable
 
         if len(arguments) not in (2, 3):
@@ -207,62 +265,43 @@ def register(app: typer.Typer) -> None:
             raise UsageError(
                 f"the song comes last: riffcompose diff {' '.join([*given[1:], song_text, given[0]])}"
             )
-        old_revision, new_revision, parted = _revisions(given)
-        history = SongHistory.of(Path(song_text))
-        repository = history.repository
-        new_commit = None if new_revision is None else repository.commit(new_revision)
-        old_commit = repository.merge_base(old_revision, new_revision) if parted and new_revision else None
-        old_commit = old_commit or repository.commit(old_revision)
-        old = _version_at(history, old_revision, old_commit, new_commit)
-        if new_revision is None or new_commit is None:
-            new = _version_here(history, old_revision)
-        else:
-            new = _version_at(history, new_revision, new_commit, old_commit)
-        changes = diff_songs(old.song.resolved, new.song.resolved)
-        counts: dict[tuple[str, str], list[int]] | None = None
-        why_not = ""
-        try:
-            old_plan, new_plan = _plan(old.song, old.files), _plan(new.song, new.files)
-            counts = clips_to_render(old_plan, new_plan)
-        except (SongError, ModelError) as error:
-            why_not = str(error).splitlines()[0]
+        found = compare(song_text, given)
         if as_json:
-            print_json(_as_json(song_text, old, new, changes, counts, why_not))
+            print_json(comparison_json(found))
             return
-        lines = _lines(changes) or ["no audible change"]
-        if old.file != new.file:
-            lines.insert(0, f"renamed: {old.file} -> {new.file}")
-        if counts is None:
-            lines.append(f"clips to render again are unknown: {why_not}")
+        lines = _lines(found.changes) or ["no audible change"]
+        if found.old.file != found.new.file:
+            lines.insert(0, f"renamed: {found.old.file} -> {found.new.file}")
+        if found.counts is None:
+            lines.append(f"clips to render again are unknown: {found.why_not}")
         else:
-            again = {name: count for name, count in counts.items() if count[0]}
-            rendered = len(new_plan.jobs.keys() - old_plan.jobs.keys())
-            lines.append(f"clips to render again: {rendered} of {len(new_plan.jobs)}")
+            again = {name: count for name, count in found.counts.items() if count[0]}
+            lines.append(f"clips to render again: {found.to_render[0]} of {found.to_render[1]}")
             lines += [
                 f"    {', '.join(filter(None, names))}: {count} of {whole}"
                 for names, (count, whole) in again.items()
             ]
+        if html is not None:
+            from riffcomposer.cli.comparison_page import write_comparison
+
+            lines += [f"wrote {path}" for path in write_comparison(found, lines, html)]
         for line in lines:
             print_line(printable(line), {"+": "green", "-": "red", "~": "yellow"}.get(line[:1], ""))
 
 
-def _as_json(
-    song: str,
-    old: _Version,
-    new: _Version,
-    changes: SongDiff,
-    counts: dict[tuple[str, str], list[int]] | None,
-    why_not: str,
-) -> dict[str, Any]:
+def comparison_json(found: Comparison) -> dict[str, Any]:
+    """The comparison for programs."""
+    old, new, changes = found.old, found.new, found.changes
+
     def listed(entries: tuple[FieldChange, ...]) -> list[dict[str, str]]:
         return [{"field": entry.field, "old": entry.old, "new": entry.new} for entry in entries]
 
     clips = [
         {"section": name, "layer": layer or None, "to_render": count, "clips": whole}
-        for (name, layer), (count, whole) in (counts or {}).items()
+        for (name, layer), (count, whole) in (found.counts or {}).items()
     ]
     return {
-        "song": song,
+        "song": found.song,
         "old": old.name,
         "new": new.name,
         "renamed_from": old.file if old.file != new.file else None,
@@ -278,6 +317,6 @@ def _as_json(
             }
             for section in changes.sections
         ],
-        "clips": None if counts is None else clips,
-        "clips_unknown": why_not,
+        "clips": None if found.counts is None else clips,
+        "clips_unknown": found.why_not,
     }

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from riffcomposer.errors import UsageError
 from riffcomposer.song.paths import existing, same_name
@@ -141,7 +141,10 @@ class Repository:
                 f"there is no revision {revision!r} here: the clone is shallow, and its history ends before; "
                 "`git fetch --deepen=20` brings more of it, `git fetch --unshallow` all"
             )
-        raise UsageError(f"there is no revision {revision!r} in the repository of {self.folder}")
+        message = f"there is no revision {revision!r} in the repository of {self.folder}"
+        if whole := self._answer("rev-parse", "--show-superproject-working-tree"):
+            message += f", a submodule of {whole}: only the submodule's own revisions can be compared"
+        raise UsageError(message)
 
     def merge_base(self, one: str, other: str) -> str:
         """Returns the last common ancestor of two commits.
@@ -155,7 +158,7 @@ class Repository:
         return found
 
     def blob(self, commit: str, name: str, max_bytes: int) -> bytes:
-        """Reads a file at a commit, and follows links within the repository.
+        """Reads a file at a commit, and follows links within the repository and into its submodules.
 
         Args:
             commit: Full name of the commit.
@@ -165,11 +168,17 @@ class Repository:
         Raises:
             NotThere: There is no such file, or it is too large.
         """
-        object_name, kind, size = self._look(commit, name)
+        try:
+            object_name, kind, size = self._look(commit, name)
+        except NotThere:
+            if (submodule := self._submodule(commit, name)) is None:
+                raise
+            repository, commit, name = submodule
+            return repository.blob(commit, name, max_bytes)
         if kind == "tree":
             raise NotThere("is a folder")
         if kind != "blob":
-            raise NotThere("is in a submodule")
+            raise NotThere("is a submodule")
         if size > max_bytes:
             raise NotThere(f"is larger than {max_bytes >> 10:,} KiB")
         content = self.git("cat-file", "blob", object_name)
@@ -212,6 +221,32 @@ class Repository:
                 raise NotThere("cannot be read (its content is missing from the repository)")
             raise NotThere("is not there")
         return word, kind, int(size)
+
+    def _submodule(self, commit: str, name: str) -> tuple[Repository, str, str] | None:
+        """Returns the submodule that a name is in, its commit and the name there; None for other names.
+
+        Raises:
+            NotThere: The submodule or that commit of it is not on this disk.
+        """
+        folders = [str(folder) for folder in PurePosixPath(name).parents if folder.name]
+        if not folders:
+            return None
+        listed = self.git("ls-tree", "-z", "--full-tree", commit, "--", *folders).stdout
+        for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
+            kind, _, folder = entry.partition("\t")
+            if not kind.startswith("160000 commit "):
+                continue
+            inner = kind.removeprefix("160000 commit ")
+            place = Path(self.top, folder)
+            if not self.top or not (place / ".git").exists():
+                raise NotThere(f"is in the submodule {folder}, which is not checked out here,")
+            repository = Repository.around(place)
+            if repository.git("cat-file", "-e", f"{inner}^{{commit}}").returncode:
+                raise NotThere(
+                    f"is in the submodule {folder}, whose commit {inner[:10]} is not on this disk,"
+                )
+            return repository, inner, posixpath.relpath(name, folder)
+        return None
 
     def names(self, commit: str) -> list[str]:
         """Returns all files of a commit."""

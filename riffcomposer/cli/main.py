@@ -25,7 +25,22 @@ SHORT = ("check", "plan", "diff")
 FEW_COLLECTIONS = (200_000, 20, 100)
 """Thresholds for Python's `gc` with which a short command collects rarely, and memory stays bounded."""
 
-COMMANDS = ("render", "plan", "check", "new", "score", "diff", "loops", "models", "clip", "cache", "inspect")
+COMMANDS = (
+    "render",
+    "plan",
+    "check",
+    "new",
+    "score",
+    "diff",
+    "studio",
+    "takes",
+    "pick",
+    "loops",
+    "models",
+    "clip",
+    "cache",
+    "inspect",
+)
 
 ALIASES = {"seeds": "loops"}
 """Aliases of commands, kept for older scripts."""

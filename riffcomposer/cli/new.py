@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from riffcomposer.cli.console import plain, print_line, stdout
-from riffcomposer.cli.starter_songs import NAMES, STARTERS, starter_song
+from riffcomposer.cli.starter_songs import starter_song
+from riffcomposer.cli.starter_styles import NAMES, STARTERS
 from riffcomposer.errors import UsageError
 
 
-def _schema_line(folder: Path) -> tuple[str, Path | None]:
+def schema_line(folder: Path) -> tuple[str, Path | None]:
     """Returns the schema's path for the song's first line, and where to write the schema if it is missing."""
     for above in (folder, *folder.parents):
         candidate = above / "schemas" / "song.schema.json"
@@ -82,7 +83,7 @@ def register(app: typer.Typer) -> None:
         if not force and (path.exists() or path.is_symlink()):
             raise UsageError(f"{path} already exists; choose another name, or replace it with --force")
         title = title or path.stem.replace("-", " ").replace("_", " ").strip().title() or "Untitled"
-        reference, missing_schema = _schema_line(path.parent.resolve())
+        reference, missing_schema = schema_line(path.parent.resolve())
         text = starter_song(title, style, reference, catalogue())
         parse_song(
             text.encode(), path

@@ -189,7 +189,7 @@ def _table() -> dict[str, tuple[tuple[str, str], ...]]:
                 meanings.append((kind, value))
 
     for name, style in STYLES.items():
-        add("style", name, (name, *style.words, *_MORE_STYLE_WORDS[name]))
+        add("style", name, (name, *style.words, *_MORE_STYLE_WORDS.get(name, ())))
     for name, instrument in INSTRUMENTS.items():
         add("instrument", name, (name, *instrument.words))
     for family, (_, words) in _FAMILY_WORDS.items():

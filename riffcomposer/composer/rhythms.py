@@ -23,8 +23,8 @@ def _root_and_fifth(chord: Chord, player: Instrument, _low: int) -> list[BassHit
 
 
 def _low_root(chord: Chord, player: Instrument, low: int) -> list[BassHit]:
-    """The root on one, an octave below the chords."""
-    return [(0.0, 0.9, max(player.low, at_or_above(chord.root, low) - 12))]
+    """The root on one, an octave below the chords, or the player's lowest root where that is too low."""
+    return [(0.0, 0.9, at_or_above(chord.root, max(player.low, low - 12)))]
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ class MelTimeline:
         self._starts = [clip.start_sample - start_sample for clip in clips]
         self._period = body_samples if wraps else None
         self.samples = body_samples + tail_samples
+        self.wraps = wraps
         self.frames = -(-self.samples // self._hop) + 1
         self._cache: OrderedDict[Hashable, Mel] = OrderedDict()
         self._widths: dict[Hashable, int] = {}

@@ -9,6 +9,7 @@ that may be forged. Images are decoded in full, sounds for the first tenth of a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -59,7 +60,7 @@ class SongFiles:
         if (name, purpose) not in self._known:
             path = song_file(self.folder, name, where, max_bytes=MAX_BYTES[purpose], allowed=self.allowed)
             try:
-                medium = self._check(path, purpose)
+                medium, seconds = self._check(path, purpose)
                 digest = file_sha256(path)
             except PathError as problem:
                 raise SongError.fault("bad-file", str(problem), where) from None
@@ -69,17 +70,21 @@ class SongFiles:
             measured = None
             if purpose == "init" and medium == "audio" and self.measure is not None:
                 measured = self.measure(path, digest)
-            self._known[name, purpose] = InputFile(path, digest, medium, measured)
+            self._known[name, purpose] = InputFile(path, digest, medium, measured, seconds)
         return self._known[name, purpose]
 
-    def _check(self, path: Path, purpose: Purpose) -> InitMedium | None:
-        """Refuses a file that does not suit its purpose; returns what an init or a mask holds."""
+    def _check(self, path: Path, purpose: Purpose) -> tuple[InitMedium | None, Fraction | None]:
+        """Refuses a file that does not suit its purpose.
+
+        Returns:
+            What an init or a mask holds, and the length of an image in seconds.
+        """
         shown = shorten(path.name)
         if path.suffix.lower() not in _SUFFIXES[purpose]:
             raise PathError(f"{shown} is not one of {' '.join(_SUFFIXES[purpose])}")
         if purpose == "lora":
             _check_safetensors(path, shown)
-            return None
+            return None, None
         return _check_content(path, shown, purpose)
 
 
@@ -92,10 +97,11 @@ def _check_safetensors(path: Path, shown: str) -> None:
         raise PathError(f"{shown} is not a safetensors file")
 
 
-def _check_content(path: Path, shown: str, purpose: Purpose) -> InitMedium:
-    """Reads an image to its last pixel, or the beginning of a sound; returns what the file holds.
+def _check_content(path: Path, shown: str, purpose: Purpose) -> tuple[InitMedium, Fraction | None]:
+    """Reads an image to its last pixel, or the beginning of a sound; a MIDI file when its tracks are known.
 
-    A MIDI file is read when its tracks are known.
+    Returns:
+        What the file holds, and the length of an image in seconds.
     """
     from riffcomposer.errors import AudioError, SpectrogramError
     from riffcomposer.media.picture import read_picture
@@ -105,11 +111,13 @@ def _check_content(path: Path, shown: str, purpose: Purpose) -> InitMedium:
     medium = medium_of(path) if kind is None or kind.medium == "other" else kind.medium
     if purpose == "mask":
         medium = "image"
+    seconds = None
     try:
         if medium == "image":
-            read_picture(path)
+            picture = read_picture(path)
+            seconds = picture.level.shape[2] / picture.params.frames_per_second
         elif medium == "audio":
             read_part(path, duration_seconds=0.1)
     except (AudioError, SpectrogramError) as problem:
         raise PathError(predicate(problem, path, shown)) from None
-    return medium
+    return medium, seconds

@@ -79,13 +79,15 @@ class InputFile:
         path: Where it is.
         sha256: Digest of its bytes.
         medium: What it holds; None if its bytes were not examined: its suffix decides.
-        measured: What can be found out about an init; None if nothing can.
+        measured: What can be found out about a sound; None if nothing can.
+        seconds: Length of an image; None for others.
     """
 
     path: Path
     sha256: str
     medium: InitMedium | None = None
     measured: Measured | None = None
+    seconds: Fraction | None = None
 
 
 class InputFiles(Protocol):
@@ -163,8 +165,11 @@ class SectionSettingsMaker:
             start = own_time.seconds(spec.start)
         bars, is_to_end = spec.bars, False
         if bars is None:
-            length = None if found.measured is None else found.measured.seconds()
-            bars, is_to_end = self._bars_to_the_end(length, start, own_time.seconds_per_bar)
+            if medium == "image":
+                bars = self._bars_of_image(found, start, own_time.seconds_per_bar)
+            else:
+                length = None if found.measured is None else found.measured.seconds()
+                bars, is_to_end = self._bars_to_the_end(length, start, own_time.seconds_per_bar)
         return InitClip(
             kind=medium,
             name=spec.name,
@@ -204,6 +209,11 @@ class SectionSettingsMaker:
             raise SongError.fault("init-after-end", message, where, "choose an earlier start")
         quarters = spec.bars * bar if spec.bars is not None else Fraction(round_up((end - start) / bar)) * bar
         return MidiInit(spec.name, found.path, found.sha256, spec.tracks, start, quarters, self.sound)
+
+    def _bars_of_image(self, found: InputFile, start: Fraction, bar: Fraction) -> Fraction:
+        """The whole bars of an image that is wider than a clip; else one clip's bars."""
+        there = Fraction(0) if found.seconds is None else (found.seconds - start) // bar
+        return Fraction(max(self.grid.clip_bars, there))
 
     def _bars_to_the_end(
         self, length: Fraction | None, start: Fraction, bar: Fraction

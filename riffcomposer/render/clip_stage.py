@@ -130,17 +130,18 @@ def render_clips(
     waiting = dict(work.jobs)
     started: dict[str, float] = {}
 
-    def tell(detail: str, notice: str = "") -> None:
-        clock.tell(len(rendered) + sum(started.values()), detail, notice)
+    def tell(key: str = "", problem: str = "", notice: str = "") -> None:
+        detail = work.labels[key] + problem if key else ""
+        clock.tell(len(rendered) + sum(started.values()), detail, notice, key)
 
     def on_event(event: Step | Notice) -> None:
         stop.check()
         if isinstance(event, Notice):
-            tell("", event.message)
+            tell(notice=event.message)
         elif event.key in waiting and event.key not in rendered:
             # A clip counts as whole once it is stored.
             started[event.key] = 0.99 * event.step / max(1, event.of)
-            tell(work.labels[event.key])
+            tell(event.key)
 
     for _ in range(ATTEMPTS):
         again: list[str] = []
@@ -154,13 +155,13 @@ def render_clips(
                     failures[key] = result
                     if not result.final:
                         again.append(key)
-                    tell(f"{work.labels[key]} failed: {result.message}")
+                    tell(key, f" failed: {result.message}")
                 else:
                     store.put(CLIP_KIND, key, pack_level(result.level))
                     failures.pop(key, None)
                     rendered[key] = None
                     on_stored(key)
-                    tell(work.labels[key])
+                    tell(key)
                 stop.check()
         stop.check()
         waiting = {key: work.jobs[key] for key in again}

@@ -27,6 +27,7 @@ class RenderEvent:
         eta_s: Estimated seconds to the end of the stage, None before there is an estimate.
         realtime_factor: Seconds of sound made per second of work so far, None if unknown.
         detail: The clip, passage or file at hand, in words.
+        clip: Key of the clip at hand; empty in other stages.
         notice: A sentence that a person should see at once: a worker was lost, for instance.
         song: Title of the song that is finished beside others; empty for the work at hand.
     """
@@ -41,6 +42,7 @@ class RenderEvent:
     detail: str = ""
     notice: str = ""
     song: str = ""
+    clip: str = ""
 
 
 Observer = Callable[[RenderEvent], None]
@@ -84,7 +86,7 @@ class StageClock:
         """Seconds since the stage began."""
         return time.monotonic() - self._began
 
-    def tell(self, done: float, detail: str = "", notice: str = "") -> None:
+    def tell(self, done: float, detail: str = "", notice: str = "", clip: str = "") -> None:
         """Sends an event: `done` units are finished."""
         elapsed = self.elapsed_s
         moving = done > 0 and elapsed > 0
@@ -101,5 +103,6 @@ class StageClock:
                 else None,
                 detail=detail,
                 notice=notice,
+                clip=clip,
             )
         )

@@ -8,7 +8,7 @@ process, or by an engine's workers; either way they are written block by block.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import SimpleQueue
@@ -29,6 +29,7 @@ from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
     from riffcomposer.mix.mel_timeline import MelTimeline
+    from riffcomposer.spectrogram.decoder import Decoder
 
 PASSAGE_KIND = "passage"
 
@@ -184,23 +185,14 @@ def decode_passages(
     reports: SimpleQueue[tuple[int, str] | Future[None]] = SimpleQueue()
 
     def decode(key: str, work: PassageWork) -> None:
+        def report(block: np.ndarray) -> None:
+            stop.check()
+            if abandoned.is_set():
+                raise Cancelled
+            reports.put((block.shape[1], work.name))
+
         timeline = work.timeline(lambda clip: load_level(store, clip))
-        file = PassageFile(store, key, work)
-        try:
-            for block in decoder.decode_stream(
-                lambda first, count: timeline.read(first, first + count),
-                timeline.frames,
-                work.samples,
-                wraps=work.wraps,
-            ):
-                stop.check()
-                if abandoned.is_set():
-                    raise Cancelled
-                file.write(block)
-                reports.put((block.shape[1], work.name))
-            file.finish()
-        finally:
-            file.abandon()
+        decode_passage(decoder, timeline, PassageFile(store, key, work), report)
 
     # The longest is first, so that they end together.
     order = sorted(missing.items(), key=lambda entry: -entry[1].body_samples)
@@ -221,6 +213,35 @@ def decode_passages(
             abandoned.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def decode_passage(
+    decoder: Decoder, timeline: MelTimeline, file: PassageFile, report: Callable[[np.ndarray], None]
+) -> None:
+    """Decodes one passage into the store.
+
+    Args:
+        decoder: The decoder.
+        timeline: The passage's clips.
+        file: Where it goes.
+        report: Called with each block, float32 `[channels, samples]`, in order; what it raises ends the work.
+
+    Raises:
+        RenderError: The passage came out with the wrong length or with numbers that are not finite.
+        StoreError: The passage could not be stored.
+    """
+    try:
+        for block in decoder.decode_stream(
+            lambda first, count: timeline.read(first, first + count),
+            timeline.frames,
+            timeline.samples,
+            wraps=timeline.wraps,
+        ):
+            file.write(block)
+            report(block)
+        file.finish()
+    finally:
+        file.abandon()
 
 
 def decode_by_workers(

@@ -29,7 +29,7 @@ from riffcomposer.plan.types import Assessment, Plan
 from riffcomposer.render.measured_sounds import MeasuredSound
 from riffcomposer.song.default_init import with_default_init
 from riffcomposer.song.lints import lint
-from riffcomposer.song.reader import LoadedSong, load_song
+from riffcomposer.song.reader import LoadedSong, load_song, parse_song
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 from riffcomposer.synth.soundfont_choice import font_digest
@@ -129,10 +129,17 @@ def prepare_song(
     return PreparedSong(loaded, model, plan, assessment, lock, tuple(found), options)
 
 
-def check_song(path: Path, store: Store, options: PlanOptions | None = None) -> list[Diagnostic]:
-    """Returns everything there is to say about one song, by position: what `check` prints."""
+def check_song(
+    path: Path, store: Store, options: PlanOptions | None = None, content: bytes | None = None
+) -> list[Diagnostic]:
+    """Returns everything there is to say about one song, by position: what `check` prints.
+
+    Args:
+        content: The song's text, if it is not the file's.
+    """
     try:
-        return examine(load_song(path), store, options or PlanOptions(), "collect")[1]
+        song = load_song(path) if content is None else parse_song(content, path)
+        return examine(song, store, options or PlanOptions(), "collect")[1]
     except SongError as error:
         return list(error.diagnostics)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from riffcomposer.render.album import AlbumEntry
     from riffcomposer.render.engines.interface import EngineSource
     from riffcomposer.render.engines.lease import EngineLease
+    from riffcomposer.render.passage_work import DecodeSettings
     from riffcomposer.render.renderer import BegunSong, RenderJob, RenderResult
     from riffcomposer.render.track import Track
 
@@ -111,6 +112,15 @@ class Session:
         """Returns all faults and warnings of a song, by position; raises none of them."""
         return check_song(Path(song), self.store, self._options())
 
+    def check_text(self, content: bytes, path: Path) -> list[Diagnostic]:
+        """Does the same for a text that is not in its file yet.
+
+        Args:
+            content: The text, UTF-8.
+            path: The song's file, which need not exist; the song's own files are in its folder.
+        """
+        return check_song(path, self.store, self._options(), content)
+
     def plan(self, song: Song, settings: RenderSettings | None = None) -> PreparedSong:
         """Reads, checks and plans a song, and compares the plan with store and lock.
 
@@ -130,12 +140,19 @@ class Session:
             self._options(draft=settings.draft),
         )
 
-    def render(self, song: Song | PreparedSong, settings: RenderSettings | None = None) -> Track:
+    def render(
+        self,
+        song: Song | PreparedSong,
+        settings: RenderSettings | None = None,
+        *,
+        record: bool = True,
+    ) -> Track:
         """Renders a song into finished files; what the store has is not made again.
 
         Args:
             song: The song, its file, or what `plan` gave for the same settings.
             settings: Options of this render.
+            record: Whether the song's lock is written; not for a version of a song that is not its file's.
 
         Raises:
             SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
@@ -164,7 +181,7 @@ class Session:
                     observer=self.observer,
                     stop=self.stop,
                 )
-        return self._track(begun.prepared, settings, result)
+        return self._track(begun.prepared, settings, result, record=record)
 
     def render_album(
         self,
@@ -279,12 +296,14 @@ class Session:
                 check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
         return BegunSong(prepared, job, watch, result)
 
-    def _track(self, prepared: PreparedSong, settings: RenderSettings, result: RenderResult) -> Track:
+    def _track(
+        self, prepared: PreparedSong, settings: RenderSettings, result: RenderResult, *, record: bool = True
+    ) -> Track:
         """Notes a finished track in its lock."""
         from riffcomposer.render.track import Track
 
         warnings: list[str] = []
-        if not settings.draft and settings.only is None:
+        if record and not settings.draft and settings.only is None:
             warnings += self._record(prepared, result)
         self._has_written |= result.mastered
         return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
@@ -303,6 +322,16 @@ class Session:
             if result.mastered:
                 raise
         return [unwritten] if unwritten else []
+
+    def decoding(
+        self, prepared: PreparedSong, settings: RenderSettings
+    ) -> tuple[DecodeSettings, tuple[str, ...]]:
+        """Returns how the passages of a render are decoded, and their keys in the store, in order."""
+        from riffcomposer.render.passage_stage import passage_keys
+        from riffcomposer.render.renderer import decode_settings
+
+        decode = decode_settings(_job(prepared, settings))
+        return decode, passage_keys(prepared.plan, decode)
 
     def _remember_backend(self, backend: str) -> None:
         """Notes what torch found, so that the next plan guesses right; a read-only store notes nothing."""
@@ -323,6 +352,7 @@ def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
         draft=settings.draft,
         force=settings.force,
         decode_device="cuda" if prepared.backend.startswith("cuda") else "cpu",
+        song_text="\n".join(prepared.song.source.lines),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from riffcomposer.checkpoints.lora_fit import Layers, fit_lora, layers_of
-from riffcomposer.checkpoints.lora_values import check_values
+from riffcomposer.checkpoints.lora_values import LARGEST, check_values
 from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import ModelError
 from riffcomposer.song.paths import MAX_LORA_BYTES, PathError, resolve_inside
@@ -54,14 +54,18 @@ def _finding(file: Path, layers: Layers | None) -> Diagnostic | None:
     """Returns what is wrong with one file, if anything, without the file's name."""
     try:
         fit = fit_lora(file, layers)
-        acts = check_values(file, fit)
+        values = check_values(file, fit)
     except ModelError as error:
         message, _, hint = str(error).partition("; ")
         return Diagnostic("error", "bad-lora", message, hint=printable(hint))
     except OSError as error:
         return Diagnostic("error", "bad-lora", f"cannot be read ({error.strerror})")
-    if not acts:
+    if not values.acts:
         return Diagnostic("warning", "idle-lora", "changes nothing: all that it adds is zero")
+    if values.largest > LARGEST:
+        where = printable(values.where[:120])
+        message = f"has numbers up to {values.largest:.0e} in {where}, which drown the model"
+        return Diagnostic("warning", "huge-lora", message, hint="use an earlier save of it")
     if fit.left_out:
         first, total = fit.left_out[0][:120], len(fit.left_out) + len(fit.used)
         message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"

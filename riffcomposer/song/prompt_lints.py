@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from riffcomposer.diagnostics import Diagnostic, NodePath, Severity
 from riffcomposer.song.emphasis import MAX_WEIGHT, brackets, lone_brackets
 from riffcomposer.song.reader import LoadedSong
+from riffcomposer.song.yaml_text import without_escapes
 from riffcomposer.text import shorten
 
 _MAX_LINES = 100
@@ -62,6 +63,11 @@ _RULES = (
     _Rule(
         r"<hypernet:[^<>]*>|\bembedding:[\w.-]+|<[\w-]+>",
         "{0} loads nothing here (embeddings and hypernetworks are not read), its letters are read as words",
+        "take it out",
+    ),
+    _Rule(
+        r"<\|[\w-]+\|>|</s>",
+        "{0} is a mark of language models, at which a prompt can end",
         "take it out",
     ),
     _Rule(
@@ -210,15 +216,18 @@ def _narrowed(song: LoadedSong, found: Diagnostic, text: str, prompt: str) -> Di
     A prompt may have several lines; each of them is searched.
     """
     lines = song.source.lines
+    quote = found.source[found.column - 1 : found.column]
     for number in range(found.line, min(found.line + _MAX_LINES, len(lines) + 1)):
         line = lines[number - 1]
-        first = found.column - 1 if number == found.line else 0
-        last = (
-            found.end_column - 1 if number == found.line and found.end_column - 1 <= len(line) else len(line)
-        )
-        at = line.find(text, first, last)
-        if at >= 0 and (number == found.line or line.strip(" \"'") in prompt):
-            return replace(found, line=number, column=at + 1, end_column=at + 1 + len(text), source=line)
-        if number > found.line and line.strip(" \"'") not in prompt:
+        is_first = number == found.line
+        first = found.column - 1 if is_first else 0
+        last = found.end_column - 1 if is_first and found.end_column - 1 <= len(line) else len(line)
+        read, columns = without_escapes(line[first:last], quote)
+        is_inside = is_first or read.strip(" \"'") in prompt
+        at = read.find(text)
+        if at >= 0 and is_inside:
+            column, end_column = (first + columns[place] + 1 for place in (at, at + len(text)))
+            return replace(found, line=number, column=column, end_column=end_column, source=line)
+        if not is_inside:
             break
     return found

@@ -10,6 +10,7 @@ from pydantic import Field, WithJsonSchema, WrapValidator
 from riffcomposer.song.curve_fields import GuidanceScale, Strength
 from riffcomposer.song.fields import LengthText, PositiveLengthText, StrictModel, short_form
 from riffcomposer.song.score_language import MAX_SEED, Score
+from riffcomposer.text import shorten
 
 Prompt = Annotated[str, Field(min_length=1, max_length=2000)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -19,6 +20,8 @@ Tempo = Annotated[float, Field(ge=20, le=400)]
 
 
 def _auto_or(value: object, read: Callable[[object], object]) -> object:
+    if value != "auto" and isinstance(value, str):
+        raise ValueError(f"must be a number in BPM, or auto (got {shorten(value)})")
     return value if value == "auto" else read(value)
 
 

@@ -7,6 +7,7 @@ or conflict markers of an unresolved merge. Each is reported with its position.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 
 from riffcomposer.diagnostics import Span
@@ -28,6 +29,9 @@ _LFS_POINTER = "version https://git-lfs.github.com/spec/"
 _ODD_IN_FRONT = re.compile(rf"[ \t]*(?:-[ \t]*)*(?:\w[\w-]*)?(?P<odd>{_ODD})")
 _ODD_AFTER_MARK = re.compile(rf"[:,\[{{](?P<odd>{_ODD})")
 _NOT_QUOTED = re.compile("[^#\"']*")
+_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
+_DOUBLED = re.compile("''")
+_ESCAPED = dict(zip("0abtnvfreN_LP", "\0\a\b\t\n\v\f\r\x1b\x85\xa0\u2028\u2029", strict=True))
 
 
 class UnreadableYaml(Exception):
@@ -163,3 +167,34 @@ def odd_blank(line_number: int, index: int, character: str) -> UnreadableYaml:
         if blank
         else "take it out: it cannot be seen, and text from web pages may have some",
     )
+
+
+def without_escapes(text: str, quote: str) -> tuple[str, list[int]]:
+    """Reads the escapes in a line of a quoted scalar (YAML 1.2.2, section 5.7).
+
+    Args:
+        text: The line as it is in the file.
+        quote: The scalar's quotation mark; anything else leaves the text as it is.
+
+    Returns:
+        The text as it is read, and the place in `text` of each of its characters and of its end.
+    """
+    escape = {'"': _ESCAPE, "'": _DOUBLED}.get(quote)
+    if escape is None:
+        return text, list(range(len(text) + 1))
+    characters: list[str] = []
+    places: list[int] = []
+    position = 0
+    while position < len(text):
+        match = escape.match(text, position)
+        characters.append(text[position] if match is None else _escaped(match[0]))
+        places.append(position)
+        position = position + 1 if match is None else match.end()
+    return "".join(characters), [*places, len(text)]
+
+
+def _escaped(escape: str) -> str:
+    if len(escape) > 2:
+        code = int(escape[2:], 16)
+        return chr(code) if code <= sys.maxunicode else escape[1]
+    return _ESCAPED.get(escape[1], escape[1])

@@ -160,7 +160,8 @@ def _chip_kick(hit: _Hit) -> _Sound:
 def _chip_noise(hit: _Hit, *, seconds: float, hold: int) -> _Sound:
     """Noise of two levels, each held for some samples."""
     t = _time(seconds)
-    held = np.repeat(hit.generator.choice([-1.0, 1.0], len(t) // hold + 1), hold)[: len(t)]
+    signs = hit.generator.choice(np.array([-1.0, 1.0]), len(t) // hold + 1)
+    held = np.repeat(signs, hold)[: len(t)]
     return 0.6 * held * np.exp(-t / (seconds / 3))
 
 

@@ -270,6 +270,10 @@ SINGLE_FILES = {
     "sd3.safetensors": (table(**{"model.diffusion_model.joint_blocks.0.x": (2,)}), "Stable Diffusion 3"),
     "unet.safetensors": (table(**{"down_blocks.0.x": (2,)}), "the UNet of a checkpoint alone"),
     "vae.safetensors": (table(**{"decoder.conv_in.weight": (2,)}), "an autoencoder (VAE) alone"),
+    "small.safetensors": (
+        table(**{"encoder.layers.0.weight": (2,), "decoder.layers.0.weight": (2,)}),
+        "an autoencoder (VAE) alone",
+    ),
     "style.safetensors": (table(**{"lora_unet_x.lora_up.weight": (2, 2)}), "under the key lora"),
     "control.safetensors": (table(**{"control_model.input_hint_block.0.weight": (2,)}), "a ControlNet"),
     "token.safetensors": (table(emb_params=(2, 768)), "a textual inversion"),

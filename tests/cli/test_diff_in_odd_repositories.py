@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from planned_songs import write_model
 from song_repositories import PNG, changed, commit, git, pointer, refused, run, text, to_render
 
 from riffcomposer.cli.main import main
@@ -190,6 +191,59 @@ def test_a_song_in_a_submodule(
     git("commit", "-q", "-m", "with songs", folder=whole)
     monkeypatch.chdir(whole)
     assert changed(capsys, "HEAD", "songs/song.yaml")["sections"] == []
+
+
+@pytest.fixture
+def whole_with_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose songs start from an image in a submodule; it becomes the current folder."""
+    commit(("loop.png", PNG))
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    git("init", "-q", folder=whole)
+    git("submodule", "add", "-q", str(Path.cwd()), "loops", folder=whole)
+    write_model(whole / "model")
+    monkeypatch.chdir(whole)
+    commit(("song.yaml", text(init="loops/loop.png")))
+    commit(("song.yaml", text("fast keys", init="loops/loop.png")))
+    return whole
+
+
+def test_a_loop_in_a_submodule_is_read_from_it(
+    whole_with_loops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert to_render(changed(capsys, "HEAD~1", "HEAD", "song.yaml")) == 2
+
+
+def test_a_submodule_that_is_not_there_is_named(
+    whole_with_loops: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    git("clone", "-q", str(whole_with_loops), str(tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path / "clone")
+    unknown = changed(capsys, "HEAD~1", "HEAD", "song.yaml")["clips_unknown"]
+    assert "loops/loop.png is in the submodule loops, which is not checked out here" in unknown
+    assert "in the submodule loops, which is not checked out here, in" in refused(
+        capsys, "HEAD~1", "loops/song.yaml"
+    )
+
+
+def test_a_revision_of_the_whole_in_a_submodule(
+    whole_with_loops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git("tag", "of-the-whole")
+    (whole_with_loops / "loops" / "song.yaml").write_text(text())
+    said = refused(capsys, "of-the-whole", "loops/song.yaml")
+    assert "a submodule of" in said
+    assert "submodule's own revisions" in said
+
+
+def test_line_ends_of_windows(capsys: pytest.CaptureFixture[str]) -> None:
+    git("config", "core.autocrlf", "true")
+    commit(("song.yaml", text()))
+    Path("song.yaml").write_bytes(text().replace("\n", "\r\n").encode())
+    assert to_render(changed(capsys, "HEAD", "song.yaml")) == 0
 
 
 def test_in_the_middle_of_a_merge(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from riffcomposer.composer.score import Score
+from riffcomposer.curves import Curve
 from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.plan.score_types import ComposedStretch, ScoreInit
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
@@ -66,6 +67,23 @@ def test_beats_are_where_the_grid_has_them(player: ScorePlayer, tempo: float) ->
             found = around - 8 + int(np.argmax(rise[around - 8 : around + 9]))
             # A window of 100 ms begins to hear the kick five frames before its onset.
             assert -5 <= found - beat * frames_per_beat <= 1
+
+
+@pytest.mark.parametrize("tempo", [61.7, 118.3])
+@pytest.mark.parametrize("meter", ["2/4", "3/4", "5/4", "6/8", "7/8", "12/8"])
+def test_downbeats_are_at_the_bar_lines_of_every_meter(player: ScorePlayer, meter: str, tempo: float) -> None:
+    """In clips that start at any bar, the first low onset of a bar is within a frame of its line."""
+    music = stretch(tempo, bars=6, meter=meter, energy=Curve.level(0.9))
+    quarters = music.score.measure.beats
+    frames_per_bar = float(quarters) * 100 * 60 / tempo
+    for bar in range(1, 4):
+        low = level(player, init(music, bar * quarters, heard=["drums"]))[0, :12].sum(axis=0)
+        rise = np.diff(low, prepend=low[:1])
+        for line in range(1, int(310 // frames_per_bar)):
+            around = round(line * frames_per_bar)
+            found = around - 8 + int(np.argmax(rise[around - 8 : around + 9]))
+            assert -5 <= found - line * frames_per_bar <= 1
+            assert rise[found] > 0.5 * rise.max()
 
 
 def test_after_its_end_the_music_dies_away_or_goes_on(player: ScorePlayer) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mix_signals import SAMPLE_RATE, noise, strokes
 
-from riffcomposer.errors import AudioError, StoreError, UsageError
+from riffcomposer.errors import AudioError, DiskFullError, StoreError, UsageError
 from riffcomposer.media.kinds import AUDIO_FORMATS, AudioFormat
 from riffcomposer.mix import encoding
 from riffcomposer.mix.blocks import ArrayReader, Part, npy_reader, read_padded
@@ -104,6 +104,39 @@ def test_24_bits_are_rounded_and_clipped(tmp_path: Path) -> None:
     encode(ArrayReader(audio), SAMPLE_RATE, tmp_path / "x", "wav")
     decoded = soundfile.read(tmp_path / "x", dtype="int32")[0] >> 8
     assert decoded.tolist() == [0, 0, 1, -1, 2**23 - 1, -(2**23)]
+
+
+def test_16_bits_are_dithered_and_silence_is_kept() -> None:
+    quiet = (3e-5 * np.sin(np.arange(1 << 16) / 10)).astype(np.float32)[None]
+    quiet[:, 40000:] = 0
+    error = encoding.dithered(quiet, 1)[:, :40000] - 2**15 * quiet[:, :40000].astype(np.float64)
+    assert not encoding.dithered(quiet, 1)[:, 40000:].any()
+    assert np.abs(error).max() <= 1.5
+    assert error.mean() == pytest.approx(0, abs=0.02)
+    assert np.square(error).mean() == pytest.approx(1 / 4, rel=0.03)
+    assert abs(np.corrcoef(error[0], quiet[0, :40000])[0, 1]) < 0.02
+    assert np.array_equal(encoding.dithered(quiet, 1), encoding.dithered(quiet, 1))
+    assert not np.array_equal(encoding.dithered(quiet, 1), encoding.dithered(quiet, 2))
+    assert encoding.dithered(np.array([[2.0, -2.0]], np.float32), 1).tolist() == [[32767, -32768]]
+
+
+def test_an_mp3_of_a_quiet_sound_has_no_distortion(tmp_path: Path) -> None:
+    tone = np.repeat(1e-4 * np.sin(2 * np.pi * 440 * np.arange(5 * SAMPLE_RATE) / SAMPLE_RATE)[None], 2, 0)
+    encode(ArrayReader(tone.astype(np.float32)), SAMPLE_RATE, tmp_path / "x", "mp3")
+    error = soundfile.read(tmp_path / "x")[0].T - tone
+    assert 10 * np.log10(np.square(error[:, 5000:-5000]).mean()) < -96
+    assert abs(error.mean()) < 1e-6
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device that is always full")
+def test_a_full_disk_is_named() -> None:
+    with pytest.raises(DiskFullError):
+        encode(ArrayReader(noise(3, 0.1, 2)), SAMPLE_RATE, Path("/dev/full"), "mp3")
+
+
+def test_a_rate_that_a_format_lacks_is_an_audio_error(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="cannot be encoded"):
+        encode(ArrayReader(noise(0.1)), 96_000, tmp_path / "x.mp3", "mp3")
 
 
 def test_a_wav_of_a_loop_says_so(tmp_path: Path) -> None:

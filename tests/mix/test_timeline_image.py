@@ -81,9 +81,10 @@ def test_layers_are_lines_that_are_thin_where_they_wait(tmp_path: Path) -> None:
 
     both = picture("a.png", TimelineLayer("drums"), TimelineLayer("keys"))
     waiting = picture("b.png", TimelineLayer("drums"), TimelineLayer("keys", gate))
-    differs = np.flatnonzero((np.abs(both - waiting) > 20).any(axis=0))
+    differs = np.flatnonzero((np.abs(both - waiting) > 20).sum(axis=0) > 4)
     left, right = 0.055 * both.shape[1], 0.985 * both.shape[1]
     heard = left + (right - left) * 40_000 / audio.shape[1]
+    # Edges are drawn a little differently, by two pixels at most.
     assert left - 2 <= differs.min()
     assert differs.max() <= heard + 2
     assert len(differs) > 0.8 * (heard - left)

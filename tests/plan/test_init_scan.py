@@ -13,6 +13,7 @@ from PIL import Image
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.media.picture import Picture, read_picture
 from riffcomposer.media.picture_faults import faults_of
+from riffcomposer.plan.inits import InitClip
 from riffcomposer.render.session import Session
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
@@ -129,6 +130,20 @@ IMAGES: dict[str, tuple[Callable[[Image.Image], Image.Image], dict[str, str]]] =
     "palette": (lambda image: image.convert("P"), {}),
     "with alpha": (lambda image: image.convert("RGBA"), {}),
 }
+
+
+def test_a_wide_image_is_read_along(tmp_path: Path) -> None:
+    with Image.open(catalogue().clips["orchestral-swell"].path) as image:
+        wide = Image.new("RGB", (3 * 512 + 200, 512))
+        for number in range(4):
+            wide.paste(image.convert("RGB"), (512 * number, 0))
+    wide.save(tmp_path / "wide.png")
+    song = tmp_path / "song.yaml"
+    song.write_text("sections: [{init: wide.png, strength: 0.4, prompt: bells, bars: 12}]\n")
+    plan = Session().plan(song).plan
+    inits = [plan.jobs[clip.key].init for clip in plan.clips]
+    # Three loops of two bars and a part of a fourth: six whole bars, then from the start again.
+    assert [init.at_quarters for init in inits if isinstance(init, InitClip)] == [0, 8, 16, 0, 8, 16]
 
 
 @pytest.mark.parametrize("fault", IMAGES)

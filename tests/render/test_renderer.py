@@ -27,7 +27,13 @@ def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
     assert audio.shape == (2, round(track.result.seconds * 44100))
     assert np.abs(audio).max() > 0.1
     names = {path.name for path in (studio.folder / "out").iterdir()}
-    assert names == {"song.flac", "song.labels.txt", "song.report.json", "song.timeline.png"}
+    assert names == {
+        "song.flac",
+        "song.labels.txt",
+        "song.report.html",
+        "song.report.json",
+        "song.timeline.png",
+    }
     assert abs(track.report["outputs"][0]["integrated_lufs"] + 14) < 0.5
 
 

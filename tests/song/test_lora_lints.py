@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from lora_files import ATTENTION, KOHYA, kohya, pair, save
 
 from riffcomposer.diagnostics import Diagnostic
@@ -67,6 +68,23 @@ def test_each_is_said_at_its_own_place(look: Look, tmp_path: Path) -> None:
     assert f"has NaN in {kohya(ATTENTION)}.lora_down.weight" in nan
     assert "run `git lfs pull`" in pointer
     assert not any(str(tmp_path) in item.sentence for item in found)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_numbers_of_absurd_size_are_named(dtype: torch.dtype, look: Look, tmp_path: Path) -> None:
+    up = f"{kohya(ATTENTION)}.lora_up.weight"
+    for size, file in ((-99.0, "large"), (-1e4, "huge")):
+        tensors = {name: tensor.to(dtype, copy=True) for name, tensor in GOOD.items()}
+        tensors[up][3, 1] = size
+        save(tmp_path / f"{file}.safetensors", tensors)
+    (found,) = look(section("large.safetensors, huge.safetensors"))
+    assert (found.severity, found.code, token(found)) == ("warning", "huge-lora", "huge.safetensors")
+    assert f"numbers up to 1e+04 in {up}" in found.sentence
+
+
+def test_a_large_alpha_is_ordinary(look: Look, tmp_path: Path) -> None:
+    save(tmp_path / "a.safetensors", pair(kohya(ATTENTION), (16, 32), 4, names=KOHYA, alpha=512.0))
+    assert look(section("a.safetensors")) == []
 
 
 def test_a_file_of_the_defaults_is_said_once(look: Look, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ CASES = {
     "jazz <hypernet:x:1>": ("<hypernet:x:1>", "warning", "foreign-prompt", "take it out"),
     "jazz embedding:easy_neg": ("embedding:easy_neg", "warning", "foreign-prompt", "take it out"),
     "jazz in <my-style>": ("<my-style>", "warning", "foreign-prompt", "take it out"),
+    "jazz <|endoftext|> rain": ("<|endoftext|>", "warning", "foreign-prompt", "take it out"),
     "{slow|fast} jazz": ("{slow|fast}", "warning", "foreign-prompt", "points of a walk"),
     "{2$$a|b|c}": ("{2$$a|b|c}", "warning", "foreign-prompt", "points of a walk"),
     "__genre__ beat": ("__genre__", "warning", "foreign-prompt", "write the words out"),
@@ -127,9 +128,21 @@ def test_the_place_in_a_prompt_of_several_lines(style: str, load: Load) -> None:
     assert found.source[found.column - 1 : found.end_column - 1] == "(x:-1)"
 
 
-def test_a_place_that_yaml_writes_otherwise_is_the_whole_prompt(load: Load) -> None:
-    (found,) = lints(load, "x", '"a \\x28:1.3)"')
-    assert found.source[found.column - 1 : found.end_column - 1] == '"a \\x28:1.3)"'
+@pytest.mark.parametrize(
+    ("written", "token"),
+    [
+        (r'"a \x28:1.3)"', r"\x28:1.3)"),
+        (r'"d\u00e9j\u00e0 (vu:99) pad"', "(vu:99)"),
+        (r'"pad (d\u00e9j\U000000e0:99) \"x\""', r"(d\u00e9j\U000000e0:99)"),
+        (r'"a\tb\\c (d:99)"', "(d:99)"),
+        ("'it''s (it''s:99) x'", "(it''s:99)"),
+        ("it''s (it''s:99) x", "(it''s:99)"),
+        ("夜のバス (電車:99)", "(電車:99)"),
+    ],
+)
+def test_the_place_in_a_prompt_with_escapes(written: str, token: str, load: Load) -> None:
+    (found,) = lints(load, "x", written)
+    assert found.source[found.column - 1 : found.end_column - 1] == token
 
 
 @pytest.mark.parametrize(

@@ -139,3 +139,14 @@ def test_shorten() -> None:
     assert shorten(True) == "true"
     assert shorten({"a": 1}) == "a mapping"
     assert shorten(1.7) == "1.7"
+
+
+@pytest.mark.parametrize("before", ["夜", "e\u0301e", "✏\ufe0fe", "กีก", "가"])
+def test_carets_are_under_the_word_on_a_terminal(before: str) -> None:
+    source = f"{before}: x"
+    column = len(before) + 3
+    found = Diagnostic(
+        "error", "code", "m", file="song.yaml", line=1, column=column, end_column=column + 1, source=source
+    )
+    carets = format_text([found]).splitlines()[2]
+    assert carets == "      | " + " " * 4 + "^"

@@ -63,7 +63,9 @@ def test_every_mapping_takes_own_keys() -> None:
 def test_songs_validate_through_their_first_line(path: Path) -> None:
     first, text = path.read_text(encoding="utf-8").split("\n", 1)
     assert (path.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve() == SCHEMA_PATH
-    assert list(VALIDATOR.iter_errors(yaml.safe_load(text))) == []
+    # An editor takes every key as text, `0:` too.
+    content = json.loads(json.dumps(yaml.safe_load(text)))
+    assert list(VALIDATOR.iter_errors(content)) == []
     assert load_song(path).resolved.title
 
 

@@ -154,7 +154,7 @@ def drifting(seconds: float) -> Audio:
 def rubato(seconds: float) -> Audio:
     """Beats each of which is up to a third longer or shorter than the others."""
     rng = np.random.default_rng(3)
-    times = [(at, "click") for at in np.cumsum(0.6 * rng.uniform(0.67, 1.33, int(seconds)))]
+    times = [(at, "click") for at in np.cumsum(0.6 * rng.uniform(0.67, 1.33, int(seconds))).tolist()]
     return played(times, seconds)
 
 

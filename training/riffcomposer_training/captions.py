@@ -6,6 +6,7 @@ name tempo and key. Only parts that sound in the window are named.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from riffcomposer.composer.piece import Part, Piece
@@ -18,28 +19,35 @@ from riffcomposer.composer.words import (
     TEXTURE_WORDS,
 )
 from riffcomposer_training.caption_words import FOLEY_WORDS
-from riffcomposer_training.collection import CollectionPiece
-from riffcomposer_training.windows import window_beats
+from riffcomposer_training.collection import CollectionPiece, Kind
+from riffcomposer_training.windows import WINDOW_S
 
 
 def _articled(word: str) -> str:
     return f"an {word}" if word[0] in "aeiou8" else f"a {word}"
 
 
-def sounding(piece: Piece, window: int) -> list[Part]:
-    """The parts that are heard in a window, loudest roles first; the texture last."""
+def sounding(collected: CollectionPiece, window: int) -> list[Part]:
+    """The parts that are heard in a window's first 5.12 s, loudest roles first; the texture last."""
     order = ("lead", "comp", "drums", "bass", "second", "pad", "foley", "texture")
-    start, end = window_beats(piece.layout, window)
+    start = collected.starts[window]
+    end = start + WINDOW_S / collected.piece.layout.seconds_per_beat
     heard = [
         part
-        for part in piece.parts
-        if part.role in ("foley", "texture")
-        or (
-            part.active[window]
-            and any(note.start < end - 0.1 and note.start + note.length > start for note in part.notes)
-        )
+        for part in collected.piece.parts
+        if (not collected.heard or part.role in collected.heard)
+        and (part.role in ("foley", "texture") or _plays(part, start, end))
     ]
     return sorted(heard, key=lambda part: order.index(part.role))
+
+
+def _plays(part: Part, start: float, end: float) -> bool:
+    """Whether a note of a part begins between two places or sounds there for a beat or more."""
+    return any(
+        start - 0.1 <= note.start < end - 0.1
+        or min(end, note.start + note.length) - max(start, note.start) >= 1
+        for note in part.notes
+    )
 
 
 def part_word(part: Part, rng: Random) -> str:
@@ -60,7 +68,7 @@ def part_word(part: Part, rng: Random) -> str:
 def caption(collected: CollectionPiece, window: int, rng: Random) -> str:
     """One caption of a window, in lower case apart from key names."""
     piece = collected.piece
-    parts = sounding(piece, window)
+    parts = sounding(collected, window)
     words = list(dict.fromkeys(part_word(part, rng) for part in parts))
     tempo = round(piece.layout.tempo)
     extras = []
@@ -70,14 +78,15 @@ def caption(collected: CollectionPiece, window: int, rng: Random) -> str:
         )
     if piece.key and rng.random() < 0.3:
         extras.append(rng.choice([f"in {piece.key}", f"key of {piece.key}", piece.key]))
-    if piece.layout.bar_beats == 3 and rng.random() < 0.4:
+    if collected.meter == "3/4" and rng.random() < 0.4:
         extras.append(rng.choice(["waltz", "3/4"]))
+    elif collected.meter not in ("3/4", "4/4") and rng.random() < 0.4:
+        extras.append(collected.meter)
     if tempo >= 150 and rng.random() < 0.25:
         extras.append(rng.choice(["fast", "up-tempo"]))
     elif tempo <= 72 and rng.random() < 0.25:
         extras.append("slow")
-    make = {"band": _band, "solo": _solo, "drums": _drums, "foley": _foley}[collected.kind]
-    text = make(piece, parts, words, rng)
+    text = _WORDING[_kind_of(collected, parts, rng)](piece, parts, words, rng)
     if extras:
         text = (
             ", ".join([text, *extras])
@@ -85,6 +94,16 @@ def caption(collected: CollectionPiece, window: int, rng: Random) -> str:
             else f"{text} {extras[-1]}"
         )
     return text
+
+
+def _kind_of(collected: CollectionPiece, parts: list[Part], rng: Random) -> Kind:
+    """How a window is described; what plays alone in a score is often described as a solo is."""
+    if collected.kind == "score" and len(parts) == 1 and rng.random() < 0.5:
+        if parts[0].role == "drums":
+            return "drums"
+        if parts[0].instrument is not None:
+            return "solo"
+    return collected.kind
 
 
 def _and(words: list[str]) -> str:
@@ -162,9 +181,9 @@ def _solo(piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str
     )
 
 
-def _drums(piece: Piece, _parts: list[Part], words: list[str], rng: Random) -> str:
+def _drums(_piece: Piece, parts: list[Part], words: list[str], rng: Random) -> str:
     word = words[0] if words else "drums"
-    genre = rng.choice(DRUM_WORDS[piece.parts[0].pattern])
+    genre = rng.choice(DRUM_WORDS[parts[0].pattern])
     return rng.choice(
         [
             f"{genre} drum loop",
@@ -193,3 +212,12 @@ def _foley(_piece: Piece, _parts: list[Part], words: list[str], rng: Random) -> 
             f"{word} noise",
         ]
     )
+
+
+_WORDING: dict[Kind, Callable[[Piece, list[Part], list[str], Random], str]] = {
+    "score": _band,
+    "band": _band,
+    "solo": _solo,
+    "drums": _drums,
+    "foley": _foley,
+}

@@ -1,6 +1,6 @@
 """The rendered clips on disk: `shard_0000.npz` with the levels and `shard_0000.json` with the captions.
 
-Conventions: `levels` is uint8 [clips, 512, 512], row 0 the lowest band, 255 the loudest. Networks see
+Conventions: `levels` is uint8 [clips, 512, 576], row 0 the lowest band, 255 the loudest. Networks see
 *images* in -1..1: Riffusion's picture, dark where loud, low frequencies at the bottom.
 """
 
@@ -29,7 +29,7 @@ class ClipShard:
     clips: list[dict[str, Any]]
 
     def levels(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """uint8 [clips, 512, 512]."""
+        """uint8 [clips, 512, 576]."""
         with np.load(self.path) as content:
             return np.asarray(content["levels"])
 

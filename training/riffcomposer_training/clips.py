@@ -1,6 +1,6 @@
 """Makes training clips: composes and renders pieces, takes the mel of every window, and writes shards.
 
-A shard is `shard_0000.npz` with `levels`, uint8 [clips, 512, 512], row 0 the lowest band, 255 * level
+A shard is `shard_0000.npz` with `levels`, uint8 [clips, 512, 576], row 0 the lowest band, 255 * level
 rounded, and `shard_0000.json` with one entry per clip. The same seed gives the same collection, so it can be
 made again and need not be kept.
 """
@@ -33,7 +33,7 @@ CAPTIONS = 3
 
 @dataclass(frozen=True)
 class Clip:
-    """One training clip: `levels` uint8 [512, 512], and its JSON entry."""
+    """One training clip: `levels` uint8 [512, 576], and its JSON entry."""
 
     levels: npt.NDArray[np.uint8]
     entry: dict[str, Any]
@@ -57,13 +57,15 @@ def clips_of(collected: CollectionPiece, player: SoundFontPlayer, device: str = 
         device: The torch device that computes the mel.
     """
     piece, layout = collected.piece, collected.piece.layout
-    (audio,) = render_piece(piece, duration_s=rendered_s(layout), player=player)
-    starts = [round(layout.phrase_start_s(window) * SAMPLE_RATE) for window in range(layout.phrases)]
+    (audio,) = render_piece(
+        piece, duration_s=rendered_s(layout, collected.starts), roles=collected.heard, player=player
+    )
+    starts = [round(start * layout.seconds_per_beat * SAMPLE_RATE) for start in collected.starts]
     levels = levels_at(audio, starts, device)
     rng = Random(f"captions {piece.seed}")
     clips = []
-    for window in range(layout.phrases):
-        parts = sounding(piece, window)
+    for window in range(len(starts)):
+        parts = sounding(collected, window)
         if not parts or float(levels[window].max()) < 0.3:
             continue
         texts = list(dict.fromkeys(caption(collected, window, rng) for _ in range(CAPTIONS)))
@@ -79,7 +81,8 @@ def clips_of(collected: CollectionPiece, player: SoundFontPlayer, device: str = 
             "scale": piece.scale,
             "bars": round(WINDOW_S / layout.seconds_per_bar, 3),
             "beats_per_bar": layout.bar_beats,
-            "on_grid": on_grid(layout),
+            "meter": collected.meter,
+            "on_grid": collected.kind != "score" and on_grid(layout),
             "mix": piece.mix,
             "instruments": [part.instrument.name if part.instrument else part.kit for part in parts],
             "roles": [part.role for part in parts],

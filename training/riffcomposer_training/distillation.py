@@ -21,7 +21,7 @@ from riffcomposer_training.averaged import AveragedTraining
 from riffcomposer_training.latent_set import LatentSet
 from riffcomposer_training.networks import GUIDANCE_WIDTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint, save_checkpoint, step_generator
-from riffcomposer_training.train_unet import choose_rows, flow_samples, weighted_error
+from riffcomposer_training.train_unet import choose_rows, draw_columns, flow_samples, weighted_error
 from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
@@ -133,9 +133,9 @@ def train_student(
     low, high = setting.guidance_range
     while (used := training.clock.tick()) < 1:
         generator = step_generator(seed, training.step, device)
-        wide = bool(torch.rand((), generator=step_generator(seed + 1, training.step)) < setting.wide_share)
-        rows = choose_rows(clips, setting.batch, generator, on_grid=wide)
-        batch = flow_samples(clips, rows, setting, generator, wide=wide)
+        columns = draw_columns(setting, step_generator(seed + 1, training.step))
+        rows = choose_rows(clips, setting.batch, generator)
+        batch = flow_samples(clips, rows, setting, generator, columns=columns)
         scale = low + (high - low) * torch.rand(len(rows), generator=generator, device=device)
         length = (batch.times * torch.rand(len(rows), generator=generator, device=device)).clamp(
             max=1 / steps

@@ -47,21 +47,23 @@ class Chain:
         strength: float = 1.0,
         steps: int | None = None,
         guidance_scale: float | None = None,
+        width_frames: int = 512,
         batch: int = 4,
     ) -> np.ndarray[Any, Any]:
-        """Renders clips of 512 frames.
+        """Renders clips.
 
         Args:
             prompts: One prompt per clip.
             seeds: One seed per clip.
-            init: Loops, [clips, 512, 512]; None starts from noise.
+            init: What clips start from, [clips, 512, frames]; None starts from noise.
             strength: Strength of img2img, 0..1.
             steps: Number of inference steps; the profile's if None.
             guidance_scale: The profile's if None.
+            width_frames: Width of clips that start from noise.
             batch: Clips rendered at once.
 
         Returns:
-            Levels float32 [clips, 512, 512].
+            Levels float32 [clips, 512, frames].
         """
         from riffcomposer.diffusion.latents import decode, encode
         from riffcomposer.diffusion.noise import ClipNoise
@@ -72,7 +74,8 @@ class Chain:
         steps = steps or profile.num_inference_steps
         scale = profile.guidance_scale if guidance_scale is None else guidance_scale
         pure = init is None
-        side = 512 // profile.latent_scale
+        width_frames = width_frames if init is None else init.shape[2]
+        size = (512 // profile.latent_scale, width_frames // profile.latent_scale)
         settings = BatchSettings(profile.scheduler, steps, effective_steps(steps, strength), pure, scale != 1)
         empty = self.prompts.encode("", 1)
         rendered = []
@@ -89,13 +92,20 @@ class Chain:
                     alpha=0.0,
                     guidance_scale=scale,
                     model_strength=profile.model_strength(strength),
-                    noise=ClipNoise(seed, seed, 0.0, (self.checkpoint.latent_channels, side, side)),
+                    noise=ClipNoise(seed, seed, 0.0, (self.checkpoint.latent_channels, *size)),
                     clean=clean,
                 )
                 for prompt, seed, clean in zip(prompts[part], seeds[part], cleans, strict=True)
             ]
             rendered.append(decode(self.checkpoint, sample(self.checkpoint, clips, settings))[:, 0])
         return np.concatenate(rendered)
+
+    def coded(self, levels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Levels [clips, 512, frames] after the autoencoder, there and back."""
+        from riffcomposer.diffusion.latents import decode, encode
+
+        pairs = (decode(self.checkpoint, encode(self.checkpoint, level[None, None])) for level in levels)
+        return np.stack([pair[0, 0] for pair in pairs])
 
     def sound(self, level: np.ndarray[Any, Any], decoder: Decoder | None = None) -> np.ndarray[Any, Any]:
         """Audio of one clip, float32 [samples]."""

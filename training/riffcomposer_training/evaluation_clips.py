@@ -64,11 +64,11 @@ def read_evaluation_clips(folder: Path, most: int) -> EvaluationClips:
             spectra[style_of(shard.clips[index])].append(measures.timbre(levels[index] / 255.0))
         for index, clip in enumerate(shard.clips):
             if held_out(clip):
-                held.append(levels[index].astype(np.float32) / 255)
+                held.append(levels[index, :, :512].astype(np.float32) / 255)
                 entries.append(clip)
     if len(held) < 2:
         log.warning("%s: no held-out pieces; the last clips are used, which the model has heard", folder)
-        held, entries = list(levels[-most:].astype(np.float32) / 255), shard.clips[-most:]
+        held, entries = list(levels[-most:, :, :512].astype(np.float32) / 255), shard.clips[-most:]
     enough = {style: found for style, found in spectra.items() if len(found) >= 6} or spectra
     chosen = np.linspace(0, len(held) - 1, min(most, len(held))).astype(int)
     return EvaluationClips(

@@ -20,6 +20,9 @@ from riffcomposer.synth.voices import Audio
 
 PARAMETERS = SpectrogramParameters()
 FRAMES = 512
+WIDE_FRAMES = 576
+"""Width of a training clip: as most renders, wider than the model's image."""
+
 MARGIN_FRAMES = 20  # a window reaches five frames to each side; the rest fades the resampler's edges
 _SLOW_RATE = 2 * PARAMETERS.max_frequency
 _SLOW_HOP = _SLOW_RATE * PARAMETERS.step_size_ms // 1000
@@ -56,7 +59,7 @@ def _stretches(audio: Audio, starts: Sequence[int], frames: int) -> npt.NDArray[
 
 
 def mels_at(
-    audio: Audio, starts: Sequence[int], frames: int = FRAMES, *, device: str = "cpu"
+    audio: Audio, starts: Sequence[int], frames: int = WIDE_FRAMES, *, device: str = "cpu"
 ) -> npt.NDArray[np.float32]:
     """The mels of stretches of a longer sound; a stretch's edges include the sound around it.
 

@@ -10,7 +10,6 @@ import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,6 @@ def _write(target: Path, shard: ClipShard, latents: torch.Tensor) -> None:
             "latents": latents,
             "captions": [captions_of(clip) for clip in shard.clips],
             "held_out": torch.tensor([held_out(clip) for clip in shard.clips]),
-            "on_grid": torch.tensor([two_bars(clip) for clip in shard.clips]),
         },
     )
 
@@ -127,25 +125,17 @@ class LatentSet:
         latents: float16 [clips, channels, rows, columns].
         captions: Rows in `states` of each clip's captions, [clips, captions per clip]; a clip with fewer
             captions repeats them.
-        on_grid: Whether each clip is exactly two bars, [clips].
         states: float16 [captions, 32, 384], row 0 the empty caption.
     """
 
     latents: torch.Tensor
     captions: torch.Tensor
-    on_grid: torch.Tensor
     states: torch.Tensor
 
     def to(self, device: str) -> LatentSet:
         """The same set on another device."""
-        moved = (self.latents, self.captions, self.on_grid, self.states)
+        moved = (self.latents, self.captions, self.states)
         return LatentSet(*(tensor.to(device) for tensor in moved))
-
-    @cached_property
-    def grid_rows(self) -> torch.Tensor:
-        """The rows that are on the grid; all rows if none is."""
-        rows = self.on_grid.nonzero()[:, 0]
-        return rows if len(rows) else torch.arange(len(self), device=self.latents.device)
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -169,17 +159,15 @@ def read_latents(
     ]
     all_rows = torch.tensor(captions.rows(texts), dtype=torch.int64).reshape(-1, captions_each)
     sizes = [len(content["latents"]) for content in contents]
-    parts: dict[bool, list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = {False: [], True: []}
+    parts: dict[bool, list[tuple[torch.Tensor, torch.Tensor]]] = {False: [], True: []}
     for content, rows in zip(contents, all_rows.split(sizes), strict=True):
         for held in (False, True):
             chosen = content["held_out"] == held
-            parts[held].append((content["latents"][chosen], rows[chosen], content["on_grid"][chosen]))
+            parts[held].append((content["latents"][chosen], rows[chosen]))
     sets = []
     for held in (False, True):
         if not parts[held]:
-            parts[held].append(
-                (torch.zeros(0), torch.zeros(0, captions_each, dtype=torch.int64), torch.zeros(0).bool())
-            )
-        latents, rows, on_grid = (torch.cat(column) for column in zip(*parts[held], strict=True))
-        sets.append(LatentSet(latents, rows, on_grid, captions.states))
+            parts[held].append((torch.zeros(0), torch.zeros(0, captions_each, dtype=torch.int64)))
+        latents, rows = (torch.cat(column) for column in zip(*parts[held], strict=True))
+        sets.append(LatentSet(latents, rows, captions.states))
     return sets[0], sets[1], len(paths)

@@ -33,7 +33,7 @@ from riffcomposer.synth.soundfont_player import SoundFontPlayer
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training import fonts
 from riffcomposer_training.fast_mel import FRAMES, MARGIN_FRAMES, PARAMETERS, mels_at
-from riffcomposer_training.windows import draw_layout, rendered_s
+from riffcomposer_training.windows import WINDOW_S, draw_layout
 
 LOOP_SAMPLES = FRAMES * PARAMETERS.hop_length
 SEAM_S = 0.04
@@ -123,7 +123,8 @@ def loop_audio(loop: Loop, player: SoundFontPlayer) -> Audio:
         scale=_scale(style, mode),
         progression=loop.progression,
     )
-    (audio,) = render_piece(replace(piece, font=loop.font), duration_s=rendered_s(layout), player=player)
+    duration_s = layout.phrase_start_s(layout.phrases - 1) + WINDOW_S + 0.35
+    (audio,) = render_piece(replace(piece, font=loop.font), duration_s=duration_s, player=player)
     closed = close_loop(audio)
     return closed * np.float32(10 ** ((LOOP_LOUDNESS_DB - loudness_db(closed)) / 20))
 
@@ -131,7 +132,7 @@ def loop_audio(loop: Loop, player: SoundFontPlayer) -> Audio:
 def circular_levels(loop: Audio) -> npt.NDArray[np.float32]:
     """Levels [512, 512] of a loop that repeats without end."""
     margin = MARGIN_FRAMES * PARAMETERS.hop_length
-    mel = mels_at(np.concatenate([loop[-margin:], loop, loop[: 2 * margin]]), [margin])[0]
+    mel = mels_at(np.concatenate([loop[-margin:], loop, loop[: 2 * margin]]), [margin], FRAMES)[0]
     mel = mel / max(PARAMETERS.max_volume, float(mel.max()))  # nothing is clipped; a pure tone gives way
     return np.asarray(mel**PARAMETERS.power_for_image, np.float32)
 

@@ -83,9 +83,11 @@ def _gather(run: Run) -> None:
 
 def _data(run: Run) -> None:
     """Renders clips until there are enough or the time is up; rendering may continue beside later stages."""
+    from riffcomposer.synth.soundfont_choice import SHIPPED
     from riffcomposer_training.rendering import start_lanes, wait_for, wait_for_shards
 
-    fonts = sorted(run.inputs.glob("*.sf3"), reverse=True)
+    # What renders are played with comes first; the larger fonts are for variety.
+    fonts = [SHIPPED, *sorted(run.inputs.glob("*.sf3"), reverse=True)]
     setting = run.setting
     lanes = start_lanes(
         run.clips, fonts, run.seed, setting.clips, setting.clips_per_shard, run.budget("data"), run.device

@@ -27,9 +27,6 @@ log = logging.getLogger(__name__)
 FEWEST_HELD_OUT = 4
 """Fewest held-out clips for which a validation loss is logged; with fewer it is mostly noise."""
 
-BEAT_COLUMNS = 4
-"""Columns of a beat at 93.75 BPM."""
-
 
 def sample_times(count: int, generator: torch.Generator) -> torch.Tensor:
     """Draws model times to train at: most where img2img works, some near pure noise, some anywhere.
@@ -67,7 +64,12 @@ class FlowSamples:
 
 
 def flow_samples(
-    clips: LatentSet, rows: torch.Tensor, setting: Setting, generator: torch.Generator, *, wide: bool = False
+    clips: LatentSet,
+    rows: torch.Tensor,
+    setting: Setting,
+    generator: torch.Generator,
+    *,
+    columns: int | None = None,
 ) -> FlowSamples:
     """Draws noise, times and captions for clips.
 
@@ -82,18 +84,12 @@ def flow_samples(
         rows: Rows of the clips to use, [batch].
         setting: Size of the run, with its shares of captions and timbres.
         generator: Source of all random values.
-        wide: Whether to extend each clip by its first beat, as renders are wider than two bars; the clips
-            should be on the beat grid.
+        columns: Width of the batch, from each clip's start; as wide as the clips are if None.
     """
     device = clips.latents.device
-    clean = clips.latents[rows].float()
+    clean = clips.latents[rows, :, :, :columns].float()
     count = len(clean)
     pick: dict[str, Any] = {"generator": generator, "device": device}
-    # The second bar first: still on the downbeat.
-    turned = (torch.rand(count, **pick) < 0.5) & clips.on_grid[rows]
-    clean = torch.where(turned[:, None, None, None], clean.roll(clean.shape[3] // 2, 3), clean)
-    if wide:
-        clean = torch.cat([clean, clean[..., :BEAT_COLUMNS]], 3)
     noise = torch.randn(clean.shape, **pick)
     times = sample_times(count, generator)
 
@@ -112,13 +108,15 @@ def flow_samples(
     return FlowSamples((1 - at) * clean + at * noise, times, clips.states[captions].float(), noise - clean)
 
 
-def choose_rows(clips: LatentSet, count: int, generator: torch.Generator, *, on_grid: bool) -> torch.Tensor:
-    """Draws rows of clips, [count]; with `on_grid` only clips of exactly two bars, if there are any."""
-    device = clips.latents.device
-    if on_grid:
-        allowed = clips.grid_rows
-        return allowed[torch.randint(len(allowed), (count,), generator=generator, device=device)]
-    return torch.randint(len(clips), (count,), generator=generator, device=device)
+def choose_rows(clips: LatentSet, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Draws rows of clips, [count]."""
+    return torch.randint(len(clips), (count,), generator=generator, device=clips.latents.device)
+
+
+def draw_columns(setting: Setting, generator: torch.Generator) -> int:
+    """Draws the width of a batch by `Setting.widths`."""
+    columns, shares = zip(*setting.widths, strict=True)
+    return int(columns[int(torch.multinomial(torch.tensor(shares), 1, generator=generator))])
 
 
 def weighted_error(predicted: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -236,9 +234,9 @@ def train_diffusion(
     while (used := clock.tick()) < 1:
         generator = step_generator(seed, training.step, device)
         # Which width a batch has is drawn on the host: asking the device would make it wait.
-        wide = bool(torch.rand((), generator=step_generator(seed + 1, training.step)) < setting.wide_share)
-        rows = choose_rows(clips, setting.batch, generator, on_grid=wide)
-        batch = flow_samples(clips, rows, setting, generator, wide=wide)
+        columns = draw_columns(setting, step_generator(seed + 1, training.step))
+        rows = choose_rows(clips, setting.batch, generator)
+        batch = flow_samples(clips, rows, setting, generator, columns=columns)
         with training.autocast():
             noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
             predicted = training.run(noisy, batch.times * 1000, batch.states).sample

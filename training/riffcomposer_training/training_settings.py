@@ -27,8 +27,8 @@ class Setting:
         unet_groups: Groups of its group norms.
         batch: Clips per step of the diffusion and distillation stages.
         learning_rate, warmup_steps: Highest learning rate of the diffusion stage, and steps to it.
-        wide_share: Share of batches that are wrapped to a clip and one beat more, the width
-            that renders have.
+        widths: Widths of batches in columns of 160 ms, and the share of each; renders are 24 to 36 wide at
+            most tempi.
         timbre_share: Share of samples that start from another clip's timbre (see `flow_samples`).
         empty_caption: Share of captions replaced by nothing, for guidance.
         distillation_learning_rate: Highest learning rate of the distillation stage.
@@ -57,7 +57,7 @@ class Setting:
     batch: int = 8
     learning_rate: float = 7e-4
     warmup_steps: int = 50
-    wide_share: float = 0.25
+    widths: tuple[tuple[int, float], ...] = ((36, 0.4), (32, 0.3), (28, 0.15), (24, 0.15))
     timbre_share: float = 0.5
     empty_caption: float = 0.1
     distillation_learning_rate: float = 1e-4

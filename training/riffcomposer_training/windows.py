@@ -1,19 +1,24 @@
-"""Training clips are windows of 5.12 s of a composed piece, one at the start of each of its phrases.
+"""Training clips are windows of a composed piece that begin at a bar.
 
-Most pieces are *on the grid*: their tempo is one at which 5.12 s is a whole number of bars. Off the grid a
-window ends inside a bar.
+They are as wide as most renders, 5.76 s: a clip of 5.12 s and what comes after it. Pieces of the kind `score`
+have the tempi that songs have (`score_pieces`); most others are *on the grid*: their tempo is one at which
+5.12 s is a whole number of bars, a phrase.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from random import Random
 
 from riffcomposer.composer.piece import Layout
 from riffcomposer.composer.style import Style
 
 WINDOW_S = 5.12
-"""Length of a training clip."""
+"""Length of a clip that is as wide as the model's image."""
+
+WIDE_S = 5.76
+"""Length of a training clip: a beat at 93.75 BPM more, as renders are wider than their clip."""
 
 GRID_TEMPI = (46.875, 93.75, 140.625, 187.5)
 """Tempi at which 5.12 s is a whole number of bars (140.625 in bars of three)."""
@@ -42,12 +47,12 @@ _LEAD_IN_S = 1.9
 """Least seconds of music before the first window."""
 
 
-def draw_layout(rng: Random, windows: int, style: Style | None, tempo: float | None) -> Layout:
+def draw_layout(rng: Random, phrases: int, style: Style | None, tempo: float | None) -> Layout:
     """Draws tempo and meter, mostly on the grid.
 
     Args:
         rng: Source of all random values.
-        windows: Number of clips to cut from the piece; each begins a phrase.
+        phrases: Number of phrases.
         style: Style whose tempi and meters are drawn from; None for 4/4 at any tempo.
         tempo: Tempo in BPM; None draws one.
     """
@@ -62,7 +67,7 @@ def draw_layout(rng: Random, windows: int, style: Style | None, tempo: float | N
         bar_beats = 3.0 if tempo == 140.625 else 4.0
     bar_s = bar_beats * 60 / tempo
     lead_in_bars, window_bars = math.ceil(_LEAD_IN_S / bar_s), round(WINDOW_S / bar_s)
-    return Layout(tempo, bar_beats, max(1, lead_in_bars), max(1, window_bars), windows)
+    return Layout(tempo, bar_beats, max(1, lead_in_bars), max(1, window_bars), phrases)
 
 
 def on_grid(layout: Layout) -> bool:
@@ -70,12 +75,11 @@ def on_grid(layout: Layout) -> bool:
     return abs(layout.phrase_bars * layout.seconds_per_bar - WINDOW_S) < 1e-9
 
 
-def window_beats(layout: Layout, window: int) -> tuple[float, float]:
-    """First and last beat of a window, in quarter notes from the piece's start."""
-    start = layout.phrase_start_beats(window)
-    return start, start + WINDOW_S / layout.seconds_per_beat
+def phrase_starts(layout: Layout) -> tuple[float, ...]:
+    """Where all phrases but the last begin, in quarter notes from the piece's start."""
+    return tuple(layout.phrase_start_beats(phrase) for phrase in range(layout.phrases - 1))
 
 
-def rendered_s(layout: Layout) -> float:
+def rendered_s(layout: Layout, starts: Sequence[float]) -> float:
     """Seconds of audio to render: up to the end of the last window and a little more."""
-    return layout.phrase_start_s(layout.phrases - 1) + WINDOW_S + 0.35
+    return max(starts) * layout.seconds_per_beat + WIDE_S + 0.35

@@ -32,8 +32,8 @@ def test_every_kit_groove_and_sound_has_words() -> None:
 @settings(max_examples=150, deadline=None)
 def test_captions_are_one_clean_line(index: int, seed: int) -> None:
     collected = compose(6, index)
-    for window in range(collected.piece.layout.phrases):
-        if not sounding(collected.piece, window):
+    for window in range(len(collected.starts)):
+        if not sounding(collected, window):
             continue
         text = caption(collected, window, Random(seed))
         assert 2 < len(text) < 160
@@ -46,10 +46,12 @@ def test_captions_are_one_clean_line(index: int, seed: int) -> None:
 @given(st.integers(0, 20_000))
 @settings(max_examples=60, deadline=None)
 def test_what_is_silent_is_not_named(index: int) -> None:
-    collected = compose(7, index, kind="band")
+    collected = compose(7, index, kind="band" if index % 2 else "score")
     piece = collected.piece
-    for window in range(piece.layout.phrases):
-        parts = sounding(piece, window)
+    for window in range(len(collected.starts)):
+        parts = sounding(collected, window)
+        if not parts:
+            continue
         allowed = {word for part in parts if part.instrument for word in part.instrument.words}
         style = STYLES[piece.style]
         allowed |= {*style.words, *style.moods, *style.tags, style.name}
@@ -59,8 +61,27 @@ def test_what_is_silent_is_not_named(index: int) -> None:
                 assert any(name in word for word in allowed), (text, name)
 
 
+def test_a_layer_is_described_by_what_is_heard_of_it() -> None:
+    layers = [each for index in range(300) if (each := compose(11, index, kind="score")).heard]
+    assert layers
+    for collected in layers:
+        for window in range(len(collected.starts)):
+            assert {part.role for part in sounding(collected, window)} <= set(collected.heard)
+
+
+def test_meters_are_named_as_the_score_has_them() -> None:
+    named = 0
+    for index in range(300):
+        collected = compose(12, index, kind="score")
+        text = caption(collected, 0, Random(index)) if sounding(collected, 0) else ""
+        for meter in re.findall(r"\b\d+/\d+\b", text):
+            assert meter == collected.meter
+            named += 1
+    assert named > 4
+
+
 def test_a_piece_is_described_in_many_ways() -> None:
-    piece = compose(1, 3, style="jazz", tempo=93.75)
+    piece = compose(1, 3, kind="band", style="jazz", tempo=93.75)
     texts = {caption(piece, 0, Random(seed)) for seed in range(200)}
     assert len(texts) >= 60
     assert len({re.sub(r"[a-z-]+", "w", text.split(", 94")[0]) for text in texts}) >= 8

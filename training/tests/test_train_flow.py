@@ -25,6 +25,7 @@ from riffcomposer_training.schedule import (
 from riffcomposer_training.train_unet import (
     FEWEST_HELD_OUT,
     choose_rows,
+    draw_columns,
     flow_samples,
     other_timbre,
     sample_times,
@@ -39,16 +40,15 @@ TOY = SETTINGS["toy"]
 def clips() -> LatentSet:
     generator = torch.Generator().manual_seed(0)
     return LatentSet(
-        latents=torch.randn(12, TOY.latent_channels, 32, 32, generator=generator).half(),
+        latents=torch.randn(12, TOY.latent_channels, 32, 36, generator=generator).half(),
         captions=torch.arange(1, 13)[:, None].expand(12, 4),
-        on_grid=torch.arange(12) % 2 == 0,
         states=torch.randn(13, 32, TEXT_WIDTH, generator=generator).half(),
     )
 
 
 def test_train_samples_lie_on_the_line_from_clean_to_noise(clips: LatentSet) -> None:
     plain = replace(TOY, timbre_share=0.0)
-    rows = torch.tensor([1, 3, 5, 7])  # off the grid: never turned
+    rows = torch.tensor([1, 3, 5, 7])
     batch = flow_samples(clips, rows, plain, torch.Generator().manual_seed(1))
     clean = batch.noisy - batch.times[:, None, None, None] * batch.velocity
     assert torch.allclose(clean, clips.latents[rows].float(), atol=1e-4)
@@ -63,14 +63,19 @@ def test_train_samples_from_another_timbre_still_lead_to_the_clip(clips: LatentS
     assert not torch.allclose(batch.velocity, plain.velocity)
 
 
-def test_train_wide_samples_repeat_the_first_beat(clips: LatentSet) -> None:
+def test_train_narrow_samples_begin_as_the_clip_does(clips: LatentSet) -> None:
     generator = torch.Generator().manual_seed(3)
-    rows = choose_rows(clips, 4, generator, on_grid=True)
-    assert bool(clips.on_grid[rows].all())
-    batch = flow_samples(clips, rows, replace(TOY, timbre_share=0.0), generator, wide=True)
+    rows = choose_rows(clips, 4, generator)
+    batch = flow_samples(clips, rows, replace(TOY, timbre_share=0.0), generator, columns=24)
     clean = batch.noisy - batch.times[:, None, None, None] * batch.velocity
-    assert clean.shape[3] == 36
-    assert torch.allclose(clean[..., :4], clean[..., 32:], atol=1e-4)
+    assert torch.allclose(clean, clips.latents[rows, :, :, :24].float(), atol=1e-4)
+
+
+def test_train_batches_have_the_widths_of_renders() -> None:
+    drawn = [draw_columns(TOY, step_generator(1, step)) for step in range(400)]
+    for columns, share in TOY.widths:
+        assert drawn.count(columns) / len(drawn) == pytest.approx(share, abs=0.08)
+        assert columns % 4 == 0  # the UNet halves twice
 
 
 def test_train_other_timbre_takes_the_donors_average() -> None:
@@ -166,9 +171,7 @@ def test_train_parts_join_to_the_same_file(tmp_path: Path) -> None:
 def test_train_logs_a_held_out_loss_only_of_held_out_clips(
     clips: LatentSet, tmp_path: Path, count: int
 ) -> None:
-    test = replace(
-        clips, latents=clips.latents[:count], captions=clips.captions[:count], on_grid=clips.on_grid[:count]
-    )
+    test = replace(clips, latents=clips.latents[:count], captions=clips.captions[:count])
     deviations = torch.ones(TOY.latent_channels)
     train_diffusion(TOY, lambda: (clips, test, 1), deviations, tmp_path, 0.2)
     state = load_checkpoint(tmp_path / "diffusion.pt")

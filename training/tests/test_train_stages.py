@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -172,3 +173,27 @@ def test_train_shares_of_the_time_can_be_stated() -> None:
     for wrong in ("diffusion", "diffusion=much", "diffusion=-1", "diffusion=nan", "export=0.1", "data=0.5"):
         with pytest.raises(UsageError, match="--share"):
             with_shares(SETTINGS["cpu"], [wrong])
+
+
+def test_train_repaints_of_an_exported_model_are_measured(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from riffcomposer_training import evaluate_repaints
+    from riffcomposer_training.evaluation_pieces import EvaluationPiece
+    from riffcomposer_training.known_music import KnownChord, KnownMusic
+
+    rng = np.random.default_rng(0)
+    music = KnownMusic(np.array([[0.0, 60.0, 60.0]]), np.array([0, 32]), (KnownChord(0, 64, (0, 4, 7)),))
+    pieces = [
+        EvaluationPiece(style, style, rng.random((512, 64), np.float32), music) for style in ("jazz", "rock")
+    ]
+    monkeypatch.setattr(evaluate_repaints, "evaluation_pieces", lambda each: pieces * each)
+    arguments = ["--model", str(finished.out / "model"), "--out", str(tmp_path), "--quick"]
+    assert evaluate_repaints.main(arguments) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["ceiling_spectrum_error_db"] < figures["floor_spectrum_error_db"]
+    for name in ("same_0.3", "same_0.5", "same_0.7", "text"):
+        assert figures[f"{name}_spectrum_error_db"] > 0
+    assert {"other_0.5_timbre_move", "text_variety", "pieces_variety"} <= set(figures)
+    assert len(json.loads((tmp_path / "spectrum.json").read_text())["same_0.5"]) == 22
+    assert (tmp_path / "worst_ten.png").stat().st_size > 1000

@@ -1,0 +1,41 @@
+"""A song's versions in git, for the studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from riffcomposer.cli.diff import compare, comparison_json
+from riffcomposer.cli.git_history import SongHistory
+from riffcomposer.errors import SongError, UsageError
+
+
+class GitVersions:
+    """Reads versions of songs from the repository that their folder is in."""
+
+    def state(self, path: Path) -> dict[str, Any]:
+        """Whether the song is in a repository, its branch, and whether it differs from the last commit.
+
+        Returns:
+            `tracked`, and where it is true `branch` and `changed`; else `reason`.
+        """
+        try:
+            history = SongHistory.of(path)
+            repository = history.repository
+            _, committed = history.read(repository.commit("HEAD"), "HEAD", None)
+        except UsageError as error:
+            return {"tracked": False, "reason": str(error)}
+        named = repository.git("rev-parse", "--abbrev-ref", "HEAD").stdout.decode("utf-8", "replace").strip()
+        return {"tracked": True, "branch": named, "changed": path.read_bytes() != committed}
+
+    def text_at(self, path: Path, revision: str) -> bytes:
+        """The song's content at a revision. Raises `UsageError` if there is none."""
+        history = SongHistory.of(path)
+        return history.read(history.repository.commit(revision), revision, None)[1]
+
+    def compare(self, path: Path, revision: str) -> dict[str, Any]:
+        """What changed since a revision; `unreadable` says why, if a version cannot be read."""
+        try:
+            return comparison_json(compare(str(path), [revision]))
+        except (UsageError, SongError) as error:
+            return {"unreadable": str(error), "changes": [], "sections": [], "clips": None}

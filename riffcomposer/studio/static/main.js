@@ -1,0 +1,367 @@
+// The page: what is loaded, and how its parts talk to each other.
+
+import { ask, bytes, clock, find, follow, make, moveHead, Refused, songPath } from "/static/api.js";
+import { Compare } from "/static/compare.js";
+import { Editor } from "/static/editor.js";
+import { Jam } from "/static/jam.js";
+import { melColumns, sheetOf } from "/static/mel.js";
+import { audio, decode, levels, Player, RATE } from "/static/player.js";
+import { showDiff, showReport } from "/static/report.js";
+import { Takes } from "/static/takes.js";
+import { Timeline } from "/static/timeline.js";
+
+const CHECK_DELAY_MS = 80;
+const LIVE_PIECE_S = 6;
+const METER_MS = 100;
+const IDLE_MS = 250;
+const VIEWS = ["song", "takes", "compare", "jam"];
+
+class Page {
+  constructor() {
+    this.path = "";
+    this.digest = null;
+    this.saved = "";
+    this.job = null;
+    this.view = null;
+    this.asked = 0;
+    this.player = new Player();
+    this.editor = new Editor(find("editor"), { changed: () => this.changed(), save: () => this.save() });
+    this.timeline = new Timeline(find("timeline"), { seek: (at) => this.player.seek(at), choose: (number) => this.choose(number) });
+    this.takes = new Takes(this);
+    this.compare = new Compare(this);
+    this.jam = new Jam(this);
+    this.section = null;
+    this.facts = { opened: performance.now(), checks: [] };
+  }
+
+  async begin() {
+    const [about, schema] = await Promise.all([ask("GET", "studio"), ask("GET", "schema")]);
+    this.about = about;
+    this.editor.know(schema, { init: ["score", ...about.loops.map((loop) => loop.name)], mask: about.masks });
+    find("new-style").replaceChildren(...about.styles.map((style) => make("option", {}, style)));
+    await this.list();
+    this.jam.know(about);
+    const first = about.first_song || find("song").value;
+    if (first) await this.load(first);
+    else this.timeline.message("There is no song in this folder yet: New… writes one.");
+  }
+
+  async list() {
+    const songs = await ask("GET", "songs");
+    find("song").replaceChildren(...songs.map((song) => make("option", { value: song.path }, song.path)));
+    if (this.path) find("song").value = this.path;
+  }
+
+  async load(path) {
+    const song = await ask("GET", `songs/${songPath(path)}`);
+    this.path = path;
+    this.digest = song.digest;
+    this.saved = song.text;
+    this.player.load([], 0);
+    this.editor.text = song.text;
+    find("song").value = path;
+    find("editor-title").textContent = path;
+    document.title = `${path} – riffcomposer studio`;
+    const git = song.git;
+    find("git").textContent = git.tracked ? `${git.branch}${git.changed ? ", changed since the commit" : ", as committed"}` : "not in git";
+    find("git").title = git.reason || "";
+    await this.check();
+    if (find("diff-box").open) this.diff();
+  }
+
+  replace(text, digest) {
+    this.digest = digest;
+    this.saved = text;
+    this.editor.text = text;
+  }
+
+  changed() {
+    this.dirty();
+    this.typed = performance.now();
+    clearTimeout(this.checkTimer);
+    this.checkTimer = setTimeout(() => this.check(), CHECK_DELAY_MS);
+  }
+
+  dirty() {
+    const differs = this.editor.text !== this.saved;
+    find("save").textContent = differs ? "Save •" : "Save";
+    find("save").ariaLabel = differs ? "Save, there are changes" : "Save";
+  }
+
+  // Check and plan together; an answer that a later question overtook is dropped.
+  async check() {
+    const asked = (this.asked += 1), typed = this.typed;
+    const song = { path: this.path, text: this.editor.text };
+    const checked = ask("POST", "check", song).then(({ diagnostics }) => {
+      if (asked !== this.asked) return;
+      this.editor.show(diagnostics);
+      this.problems(diagnostics);
+      if (typed) this.facts.checks.push(performance.now() - typed);
+      this.typed = 0;
+    });
+    const planned = ask("POST", "plan", song).then((view) => {
+      if (asked !== this.asked) return;
+      this.view = view;
+      this.timeline.show(view);
+      this.takes.show(view);
+      this.section = null;
+    }, (error) => {
+      if (asked === this.asked && !this.view) this.timeline.message(error.status === 422 ? "The song has faults: see the list." : error.message);
+    });
+    await Promise.all([checked, planned]);
+  }
+
+  problems(diagnostics) {
+    const list = diagnostics.map((found) => {
+      const text = found.hint ? `${found.message}; ${found.hint}` : found.message;
+      const button = make("button", { type: "button" }, `Line ${found.line}: ${text}`);
+      button.addEventListener("click", () => this.editor.go(found));
+      return make("li", { className: found.severity }, button);
+    });
+    const errors = diagnostics.filter((found) => found.severity === "error").length;
+    find("check-count").textContent = diagnostics.length ? `${errors} faults, ${diagnostics.length - errors} warnings` : "";
+    find("problems").replaceChildren(...(list.length ? list : [make("li", { className: "fine" }, "No faults.")]));
+    find("render").disabled = find("draft").disabled = errors > 0 || Boolean(this.job);
+    this.errors = errors;
+  }
+
+  async save() {
+    if (!this.path) return false;
+    if (this.editor.text === this.saved) return true;
+    const text = this.editor.text;
+    try {
+      this.digest = (await ask("PUT", `songs/${songPath(this.path)}`, { text, digest: this.digest })).digest;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 409) find("conflict-dialog").showModal();
+      else this.status(error.message);
+      return false;
+    }
+    this.saved = text;
+    this.dirty();
+    if (find("diff-box").open) this.diff();
+    return true;
+  }
+
+  async resolve(mine) {
+    find("conflict-dialog").close();
+    const disk = await ask("GET", `songs/${songPath(this.path)}`);
+    this.digest = disk.digest;
+    this.saved = disk.text;
+    if (mine) await this.save(); else this.editor.text = disk.text;
+  }
+
+  async digestOf(path) {
+    try { return (await ask("GET", `songs/${songPath(path)}`)).digest; } catch (error) { if (error.status === 404) return null; throw error; }
+  }
+
+  async wrote(path, answer) {
+    await this.list();
+    if (path === this.path) this.replace(answer.text, answer.digest);
+  }
+
+  status(text) { find("status").value = text; }
+
+  async render(draft) {
+    if (!(await this.save())) return;
+    try { this.job = (await ask("POST", "renders", { path: this.path, draft })).id; } catch (error) { this.status(error.message); return; }
+    await this.watch(this.job);
+  }
+
+  async watch(job) {
+    this.job = job;
+    this.facts.asked = performance.now();
+    find("render").disabled = find("draft").disabled = true;
+    find("cancel").disabled = false;
+    const live = { next: 0, ready: 0, busy: false, over: false };
+    this.player.load([], this.timeline.seconds);
+    let end = null;
+    await follow(job, {
+      state: (event) => { end = event; this.status(event.error ? event.error.message : event.state); },
+      progress: (event) => this.progress(event),
+      sound: (event) => { live.ready = event.ready; live.total = event.total; this.#fetchLive(job, live); },
+    });
+    live.over = true;
+    this.job = null;
+    find("cancel").disabled = true;
+    find("progress").value = 0;
+    if (end?.result) await this.finished(job, end.result);
+    await this.check();
+  }
+
+  progress(event) {
+    find("progress").value = event.total ? event.done / event.total : 0;
+    const left = event.eta_s ? `, about ${Math.ceil(event.eta_s)} s` : "";
+    this.status(`${event.stage}: ${event.detail || ""}${left}`);
+    if (event.clip) {
+      if (this.working && this.working !== event.clip) this.timeline.mark(this.working, "cached");
+      this.working = event.clip;
+      this.timeline.mark(event.clip, / failed: /.test(event.detail) ? "failed" : "working");
+    } else if (this.working) {
+      this.timeline.mark(this.working, "cached");
+      this.working = null;
+    }
+  }
+
+  async #fetchLive(job, live) {
+    if (live.busy) return;
+    live.busy = true;
+    while (!live.over && live.next < live.ready && this.job === job) {
+      const stop = Math.min(live.ready, live.next + LIVE_PIECE_S * RATE);
+      const start = live.next;
+      const buffer = await decode(await bytes(`jobs/${job}/sound?start=${start}&stop=${stop}`));
+      if (live.over || this.job !== job) break;
+      live.next = stop;
+      if (!start) { this.facts.sound = performance.now(); this.status("the first sound is there"); }
+      this.player.add({ start, buffer }, live.total / RATE);
+      this.picture();
+    }
+    live.busy = false;
+  }
+
+  async finished(job, result) {
+    const buffer = await decode(await bytes(result.track));
+    this.listen([{ start: 0, buffer }], buffer.duration, false);
+    this.facts.finished = performance.now();
+    showReport(find("report"), result.report, RATE, (at) => { this.player.seek(at); if (!this.player.playing) this.player.play(); });
+    find("report-box").open = true;
+    this.status(`${result.files[0]}: ${result.rendered} clips rendered, ${result.cached} from the store, ${result.stage_seconds.total.toFixed(1)} s`);
+    this.compare.refresh();
+  }
+
+  listen(pieces, seconds, play = true) {
+    this.player.load(pieces, seconds);
+    this.picture();
+    if (play) { this.player.seek(0); if (!this.player.playing) this.player.play(); }
+  }
+
+  choose(number) {
+    const section = this.view.sections[number];
+    this.section = this.section === number ? null : number;
+    this.timeline.choosen(this.section);
+    this.player.seek(section.start / RATE);
+    this.region();
+  }
+
+  region() {
+    const section = this.section === null ? null : this.view?.sections[this.section];
+    const wanted = find("loop").checked && section ? [section.start / RATE, Math.min(section.end / RATE, this.player.ready || Infinity)] : null;
+    this.player.loop(wanted && wanted[1] > wanted[0] ? wanted : null);
+  }
+
+  // The spectrogram of what is loaded, one strip for each piece.
+  picture() {
+    const canvas = find("spectrogram");
+    const width = (canvas.width = Math.max(1, canvas.clientWidth));
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#0c1113";
+    context.fillRect(0, 0, width, canvas.height);
+    for (const piece of this.player.pieces) {
+      const x = (width * piece.start) / RATE / this.player.seconds, wide = (width * piece.buffer.duration) / this.player.seconds;
+      piece.sheet ??= sheetOf(melColumns(piece.buffer, Math.max(2, Math.round(wide))));
+      context.drawImage(piece.sheet, x, 0, wide + 1, canvas.height);
+    }
+  }
+
+  get sounds() { return this.player.playing || this.jam.id !== null || Boolean(this.compare.pair); }
+
+  // While something sounds, the playheads move with the screen; else a look four times per second is enough.
+  tick() {
+    const at = this.player.position, seconds = this.player.seconds || this.timeline.seconds;
+    const set = (element, name, value) => { if (element[name] !== value) element[name] = value; };
+    set(find("time"), "value", `${clock(at)} / ${clock(seconds)}`);
+    const seek = find("seek");
+    set(seek, "max", String(seconds || 1));
+    if (document.activeElement !== seek || this.player.playing) set(seek, "value", at.toFixed(2));
+    set(find("play"), "textContent", this.player.playing || this.player.waiting ? "Pause" : "Play");
+    if (!find("view-song").hidden) {
+      this.timeline.move(at);
+      moveHead(find("playhead"), find("spectrogram").clientWidth, at / Math.max(0.01, seconds));
+    }
+    const now = performance.now();
+    if (now - (this.metered || 0) > METER_MS) {
+      this.metered = now;
+      this.meter();
+    }
+    if (this.sounds) this.jam.draw();
+    if (this.sounds) requestAnimationFrame(() => requestAnimationFrame(() => this.tick()));
+    else setTimeout(() => this.tick(), IDLE_MS);
+  }
+
+  meter() {
+    const { lufs, peak } = this.sounds ? levels() : { lufs: -Infinity, peak: -Infinity };
+    const share = (db) => Math.max(0, Math.min(1, (db + 60) / 60));
+    find("meter").querySelector("i").style.width = `${100 * share(lufs)}%`;
+    find("meter").querySelector("b").style.left = `${100 * share(peak)}%`;
+    find("levels").value = lufs > -90 ? `${lufs.toFixed(1)} LUFS, peak ${peak.toFixed(1)} dB` : "– LUFS, peak – dB";
+  }
+
+  async diff() {
+    showDiff(find("diff"), await ask("GET", `diff/${songPath(this.path)}`));
+  }
+
+  open(name) {
+    for (const view of VIEWS) {
+      find(`view-${view}`).hidden = view !== name;
+      find(`tab-${view}`).ariaSelected = String(view === name);
+      find(`tab-${view}`).tabIndex = view === name ? 0 : -1;
+    }
+    if (name === "compare") this.compare.refresh();
+    if (name === "song" && this.player.pieces.length) this.picture();
+  }
+
+  listenToKeys() {
+    VIEWS.forEach((name, at) => {
+      const tab = find(`tab-${name}`);
+      tab.addEventListener("click", () => this.open(name));
+      tab.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        const next = VIEWS[(at + step + VIEWS.length) % VIEWS.length];
+        this.open(next);
+        find(`tab-${next}`).focus();
+      });
+    });
+    const toggle = () => (this.player.playing || this.player.waiting ? this.player.pause() : this.player.play());
+    find("play").addEventListener("click", toggle);
+    document.addEventListener("keydown", (event) => {
+      if (event.key === " " && event.target === document.body) { event.preventDefault(); toggle(); }
+    });
+    find("seek").addEventListener("input", (event) => this.player.seek(Number(event.target.value)));
+    find("loop").addEventListener("change", () => this.region());
+    find("volume").addEventListener("input", (event) => { audio().volume.gain.value = Number(event.target.value); });
+    find("render").addEventListener("click", () => this.render(false));
+    find("draft").addEventListener("click", () => this.render(true));
+    find("cancel").addEventListener("click", () => this.job && ask("DELETE", `jobs/${this.job}`));
+    find("save").addEventListener("click", () => this.save());
+    find("song").addEventListener("change", (event) => this.load(event.target.value));
+    find("diff-box").addEventListener("toggle", () => find("diff-box").open && this.diff());
+    find("new").addEventListener("click", () => find("new-dialog").showModal());
+    find("new-cancel").addEventListener("click", () => find("new-dialog").close());
+    find("new-form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      try {
+        const { path } = await ask("POST", "songs", { name: find("new-name").value, style: find("new-style").value });
+        find("new-dialog").close();
+        await this.list();
+        await this.load(path);
+      } catch (error) { find("new-error").textContent = error.message; }
+    });
+    find("conflict-theirs").addEventListener("click", () => this.resolve(false));
+    find("conflict-mine").addEventListener("click", () => this.resolve(true));
+    addEventListener("beforeunload", (event) => { if (this.editor.text !== this.saved) event.preventDefault(); });
+    addEventListener("resize", () => this.player.pieces.length && this.picture());
+  }
+
+  // A page that is opened while a job runs follows it.
+  async resume() {
+    const running = (await ask("GET", "jobs")).find((job) => job.kind === "render" && (job.state === "running" || job.state === "queued"));
+    if (running) await this.watch(running.id);
+  }
+}
+
+const page = new Page();
+window.studio = page;
+page.listenToKeys();
+page.tick();
+await page.begin();
+await page.resume();

@@ -1,0 +1,59 @@
+// Takes of a section: made by the queue, heard side by side, one of them written into the song.
+
+import { ask, bytes, find, follow, make, songPath } from "/static/api.js";
+import { decode } from "/static/player.js";
+
+const figure = (value, unit) => (value === null || value === undefined ? "–" : `${value.toFixed(2)} ${unit}`);
+
+export class Takes {
+  constructor(page) {
+    this.page = page;
+    find("takes-form").addEventListener("submit", (event) => { event.preventDefault(); this.make(); });
+  }
+
+  show(view) {
+    const chosen = find("takes-section").value;
+    const names = [...new Set(view.sections.map((section) => section.name))].filter((name) => !/ \(\d+\)$/.test(name));
+    find("takes-section").replaceChildren(...names.map((name) => make("option", {}, name)));
+    if (names.includes(chosen)) find("takes-section").value = chosen;
+  }
+
+  async make() {
+    if (!(await this.page.save())) return;
+    const section = find("takes-section").value;
+    const status = find("takes-status"), list = find("takes-list");
+    list.replaceChildren();
+    let job;
+    try {
+      job = await ask("POST", "takes", { path: this.page.path, section, count: Number(find("takes-count").value), vary: find("takes-vary").value, draft: find("takes-draft").checked });
+    } catch (error) { status.value = error.message; return; }
+    status.value = "queued";
+    await follow(job.id, {
+      progress: (event) => { status.value = `${event.stage} ${Math.round((100 * event.done) / (event.total || 1))} %`; },
+      take: (take) => list.append(this.#row(take, section)),
+      state: (event) => { status.value = event.error ? event.error.message : event.state; },
+    });
+  }
+
+  #row(take, section) {
+    const listen = make("button", { type: "button", ariaLabel: `Play take ${take.number}` }, "▶");
+    listen.addEventListener("click", async () => {
+      const buffer = await decode(await bytes(`tracks/${songPath(take.track)}`));
+      this.page.listen([{ start: 0, buffer }], buffer.duration);
+    });
+    const pick = make("button", { type: "button", ariaLabel: `Write take ${take.number} into the song` }, "Pick");
+    pick.addEventListener("click", () => this.pick(section, take.number));
+    const { figures } = take;
+    const cells = [String(take.number), take.label, listen, figure(figures.integrated_lufs, "LUFS"), figure(figures.joins_worst_db, "dB"), figure(figures.new_harmony, ""), figure(figures.texture_db, "dB"), pick];
+    return make("tr", {}, ...cells.map((cell) => make("td", {}, cell)));
+  }
+
+  async pick(section, number) {
+    const status = find("takes-status");
+    try {
+      const answer = await ask("POST", "picks", { path: this.page.path, section, number, digest: this.page.digest });
+      this.page.replace(answer.text, answer.digest);
+      status.value = `take ${number} is in the song`;
+    } catch (error) { status.value = error.message; }
+  }
+}

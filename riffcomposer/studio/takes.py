@@ -1,0 +1,222 @@
+"""Takes of a section: the same section with other seeds, strengths or loops, rendered to be listened to.
+
+A take is a list of edits of the song's text. `riffcompose pick`, and the page, write the edits of the chosen
+one into the song.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from riffcomposer.errors import UsageError
+from riffcomposer.files import write_text
+from riffcomposer.loops.catalogue import catalogue
+from riffcomposer.render.output_names import slug
+from riffcomposer.render.session import Session
+from riffcomposer.render.settings import RenderSettings
+from riffcomposer.song.edit import Edit, edited
+from riffcomposer.song.reader import LoadedSong, parse_song
+from riffcomposer.song.resolved import ResolvedSection
+from riffcomposer.text import did_you_mean
+
+Variation = Literal["seed", "strength", "loop"]
+VARIATIONS: tuple[Variation, ...] = get_args(Variation)
+
+SEED_STEP = 1000
+"""Distance between the seeds of two takes: a section's own walk counts up from its seed."""
+
+STRENGTH_STEP = 0.06
+MOST_TAKES = 24
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A take before it is rendered.
+
+    Attributes:
+        number: Counted from 1; take 1 is the section as it is.
+        label: What is different, in words: `seed 1007`.
+        edits: What to change in the song's text; none for take 1.
+    """
+
+    number: int
+    label: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
+class Take:
+    """A rendered take: its candidate, its file, and figures of the song's report."""
+
+    candidate: Candidate
+    file: Path
+    figures: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The take for JSON."""
+        return {
+            "number": self.candidate.number,
+            "label": self.candidate.label,
+            "edits": [[list(edit.path), edit.value] for edit in self.candidate.edits],
+            "file": self.file.name,
+            "folder": self.file.parent.name,
+            "figures": self.figures,
+        }
+
+
+def section_of(song: LoadedSong, name: str) -> ResolvedSection:
+    """Returns a section by its name.
+
+    Raises:
+        UsageError: The song has no such section.
+    """
+    for section in song.resolved.sections:
+        if section.name == name:
+            return section
+    known = [section.name for section in song.resolved.sections]
+    hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+    raise UsageError(f"{song.path}: no section {name!r}{hint}")
+
+
+def candidates(song: LoadedSong, name: str, count: int, vary: Variation = "seed") -> list[Candidate]:
+    """Returns takes of a section, the first of them the section as it is.
+
+    Raises:
+        UsageError: No such section, a count that is out of range, or nothing to vary.
+    """
+    if not 2 <= count <= MOST_TAKES:
+        raise UsageError(f"-n {count}: give 2 to {MOST_TAKES} takes")
+    section = section_of(song, name)
+    found = {"seed": _seeds, "strength": _strengths, "loop": _loops}[vary](section, count)
+    return [Candidate(number, label, edits) for number, (label, edits) in enumerate(found, 1)][:count]
+
+
+def _seeds(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Edit, ...]]]:
+    first = section.points[0].seed
+    yield f"seed {first}, as it is", ()
+    for number in range(1, count):
+        shift = number * SEED_STEP
+        if section.is_seed_walk:
+            edits = [Edit((*section.path, "seed"), first + shift)]
+        else:
+            edits = [
+                Edit((*section.path, "walk", index, "seed"), point.seed + shift)
+                for index, point in enumerate(section.points)
+            ]
+        yield f"seed {first + shift}", tuple(edits)
+
+
+def _strengths(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Edit, ...]]]:
+    stated = {point.strength for point in section.points}
+    level = stated.pop()
+    if stated or level is None or not level.is_level:
+        raise UsageError(f"section {section.name} has no single strength to vary; state one first")
+    now = level.values[0]
+    yield f"strength {now:g}, as it is", ()
+    steps = [sign * step for step in range(1, count + 1) for sign in (1, -1)]
+    values = [round(now + step * STRENGTH_STEP, 3) for step in steps]
+    for value in [value for value in values if 0 < value <= 1][: count - 1]:
+        yield f"strength {value:g}", (Edit((*section.path, "strength"), value),)
+
+
+def _loops(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Edit, ...]]]:
+    if section.init is None or section.init.kind != "catalogue":
+        raise UsageError(f"section {section.name} does not start from a loop of the catalogue")
+    loops = catalogue().clips
+    now = loops[section.init.name]
+    yield f"{now.name}, as it is", ()
+    alike = [loop for loop in loops.values() if loop.style == now.style and loop is not now]
+    others = [loop for loop in loops.values() if set(loop.tags) & set(now.tags) and loop not in (*alike, now)]
+    for loop in [*alike, *others][: count - 1]:
+        yield loop.name, (Edit((*section.path, "init"), loop.name),)
+
+
+def render_take(
+    session: Session, content: bytes, path: Path, name: str, candidate: Candidate, settings: RenderSettings
+) -> Take:
+    """Renders a section alone, with the edits of one take.
+
+    Args:
+        content: The song's text.
+        path: The song's file.
+        name: The section.
+        settings: `draft`, and in `out` the folder for takes.
+
+    Raises:
+        SongError, UsageError: The edit is not possible.
+        The errors of `Session.render`.
+    """
+    text = edited(content, path, candidate.edits) if candidate.edits else content
+    out = (settings.out or path.parent / "renders" / "takes") / f"take-{candidate.number}"
+    alone = replace(settings, only=name, out=out, formats=("flac",))
+    track = session.render(session.plan(parse_song(text, path), alone), alone)
+    return Take(candidate, track.files[0], figures_of(track.report))
+
+
+def figures_of(report: dict[str, Any]) -> dict[str, Any]:
+    """What speaks for or against a take, from its report.
+
+    Returns:
+        `integrated_lufs`; `joins_worst_db`, the largest step of level in a join; `new_harmony` and
+        `texture_db`, how much it moves; `distinct_clips`; each None where it could not be measured.
+    """
+    window = report["movement"]["excerpt"] or report["movement"]["windows"]["median"] or {}
+    return {
+        "integrated_lufs": report["outputs"][0]["integrated_lufs"],
+        "joins_worst_db": report["joins"].get("level_step_db_worst"),
+        "new_harmony": window.get("new_harmony"),
+        "texture_db": window.get("texture_db"),
+        "distinct_clips": report["repetition"]["distinct"],
+    }
+
+
+def takes_file(song: Path, section: str, folder: Path | None = None) -> Path:
+    """Where the takes of a section are listed."""
+    return (folder or song.parent / "renders" / "takes") / f"{slug(song.stem)}.{slug(section)}.takes.json"
+
+
+def write_takes(file: Path, section: str, takes: list[Take]) -> None:
+    """Lists takes, for `pick`. Raises `StoreError` if the file cannot be written."""
+    content = {"section": section, "takes": [take.as_dict() for take in takes]}
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def picked(content: bytes, path: Path, section: str, number: int, file: Path) -> bytes:
+    """Returns a song's text with the edits of one take.
+
+    Args:
+        file: The list that `write_takes` wrote.
+
+    Raises:
+        UsageError: There is no such list or take, or the text cannot be edited there.
+        SongError: The song has faults.
+    """
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))
+        takes = {int(take["number"]): take for take in listed["takes"]}
+    except FileNotFoundError:
+        raise UsageError(f"no takes of {section} yet: riffcompose takes {path} {section}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{file}: not a list of takes ({error})") from None
+    if number not in takes:
+        raise UsageError(f"no take {number} of {section}; there are {', '.join(map(str, takes))}")
+    # The section may have moved since; its name says where it is now.
+    place = section_of(parse_song(content, path), section).path
+    edits = [Edit((*place, *_path(where)[2:]), _value(value)) for where, value in takes[number]["edits"]]
+    return edited(content, path, edits) if edits else content
+
+
+def _path(parts: Any) -> tuple[str | int, ...]:
+    if isinstance(parts, list) and all(isinstance(part, str | int) for part in parts):
+        return tuple(parts)
+    raise UsageError("the list of takes is damaged; make the takes again")
+
+
+def _value(value: Any) -> str | int | float:
+    if isinstance(value, str | int | float):
+        return value
+    raise UsageError("the list of takes is damaged; make the takes again")

@@ -1,0 +1,88 @@
+"""Takes differ in one thing, and the chosen one is written into the song and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_song import FakeEngine, FakeEngines, Studio, make_studio
+
+from riffcomposer.errors import UsageError
+from riffcomposer.render.session import Session
+from riffcomposer.render.settings import RenderSettings
+from riffcomposer.song.reader import load_song, parse_song
+from riffcomposer.studio.takes import candidates, picked, render_take, takes_file, write_takes
+
+PATH = Path("song.yaml")
+WALK = b"""title: T
+tempo: 93.75
+sections:
+  - name: solo
+    init: lofi-keys
+    strength: 0.5
+    walk:
+      - {prompt: a, seed: 3}   # bells
+      - {prompt: b, seed: 4}
+    clips: 5
+"""
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return make_studio(tmp_path)
+
+
+def test_seeds_of_a_walk_all_move(tmp_path: Path) -> None:
+    second = candidates(parse_song(WALK, PATH), "solo", 2)[1]
+    assert [(edit.path[-2], edit.value) for edit in second.edits] == [(0, 1003), (1, 1004)]
+
+
+def test_strengths_are_around_the_songs_own() -> None:
+    labels = [each.label for each in candidates(parse_song(WALK, PATH), "solo", 5, "strength")]
+    assert labels == ["strength 0.5, as it is", *(f"strength {x}" for x in (0.56, 0.44, 0.62, 0.38))]
+
+
+def test_loops_are_of_the_same_style_first() -> None:
+    labels = [each.label for each in candidates(parse_song(WALK, PATH), "solo", 4, "loop")]
+    assert labels == ["lofi-keys, as it is", "lofi-drums", "lofi-guitar", "lofi-vibes"]
+
+
+@pytest.mark.parametrize(("section", "count", "words"), [("sole", 3, "did you mean"), ("solo", 1, "2 to 24")])
+def test_what_is_not_possible_is_said(section: str, count: int, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        candidates(parse_song(WALK, PATH), section, count)
+
+
+def test_takes_are_rendered_listed_and_picked(studio: Studio) -> None:
+    content = studio.song.read_bytes()
+    file = takes_file(studio.song, "second")
+    with Session(store=studio.store, device="cpu", engines=FakeEngines(FakeEngine())) as session:
+        made = [
+            render_take(session, content, studio.song, "second", each, RenderSettings(out=file.parent))
+            for each in candidates(load_song(studio.song), "second", 2)
+        ]
+    write_takes(file, "second", made)
+    assert made[0].file != made[1].file
+    assert made[0].file.read_bytes() != made[1].file.read_bytes()
+    assert made[0].figures["integrated_lufs"] is not None
+    assert not (studio.folder / "song.lock").exists(), "takes are not the song"
+    assert picked(content, studio.song, "second", 1, file) == content
+    assert picked(content, studio.song, "second", 2, file) == content.replace(b"seed: 9\n", b"seed: 1009\n")
+    with pytest.raises(UsageError, match="no take 3"):
+        picked(content, studio.song, "second", 3, file)
+
+
+def test_a_take_is_found_again_when_its_section_moved(studio: Studio) -> None:
+    file = takes_file(studio.song, "second")
+    file.parent.mkdir(parents=True)
+    take = {"number": 2, "edits": [[["sections", 1, "seed"], 77]]}
+    file.write_text(json.dumps({"section": "second", "takes": [take]}))
+    studio.edit("sections:\n", "sections:\n  - {name: opening, prompt: hum, clips: 1}\n")
+    after = picked(studio.song.read_bytes(), studio.song, "second", 2, file)
+    assert b"name: second\n    prompt: bright bells\n    seed: 77\n" in after
+
+
+def test_without_takes_the_message_says_how_to_make_them(studio: Studio) -> None:
+    with pytest.raises(UsageError, match="riffcompose takes"):
+        picked(studio.song.read_bytes(), studio.song, "second", 2, takes_file(studio.song, "second"))
