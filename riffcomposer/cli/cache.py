@@ -15,9 +15,17 @@ from riffcomposer.text import GIB, size
 
 if TYPE_CHECKING:
     from riffcomposer.store.store import Store
+    from riffcomposer.store.transfer import Transferred
 
 _SONG_SUFFIXES = (".yaml", ".yml")
 
+Url = Annotated[
+    str, typer.Argument(metavar="URL", help="A folder, or a URL: sftp://host/folder, s3://bucket/folder, ...")
+]
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[PATH]...", help="Songs, locks or folders with locks. Default: everything."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -50,6 +58,36 @@ def locks_in(path: Path) -> Iterator[Path]:
         yield lock_path(path)
     else:
         raise StoreError(f"{path}: not a lock, a song with a lock beside it, or a folder")
+
+
+def _wanted(paths: list[Path] | None) -> dict[str, set[str]] | None:
+    """Returns the keys that locks name, by kind; None for all, if no paths are given."""
+    from riffcomposer.lock.lock_file import digests_in
+    from riffcomposer.store.transfer import KINDS
+
+    if not paths:
+        return None
+    digests = {digest for path in paths for lock in locks_in(path) for digest in digests_in(lock)}
+    return dict.fromkeys(KINDS, digests)
+
+
+def _print_transferred(done: Transferred, *, as_json: bool) -> None:
+    """Prints what was copied."""
+    if as_json:
+        print_json(
+            {
+                "copied": done.copied,
+                "copied_bytes": done.copied_bytes,
+                "present": done.present,
+                "bad": [{"name": name, "reason": reason} for name, reason in done.bad],
+            }
+        )
+        return
+    for name, reason in done.bad:
+        print_warning(f"{name}: not copied ({reason})")
+    print_line(
+        f"{_count(done.copied, 'entry')} copied, {size(done.copied_bytes)}; {done.present:,} there already"
+    )
 
 
 def register(app: typer.Typer) -> None:
@@ -98,6 +136,26 @@ def register(app: typer.Typer) -> None:
             verdict = f"{len(found.bad)} bad, set aside" if found.bad else "all sound"
             print_line(f"{_count(found.checked, 'entry')} read, {size(found.checked_bytes)}: {verdict}")
         if found.bad:
+            raise typer.Exit(StoreError.exit_code)
+
+    @cache.command()
+    def push(url: Url, paths: Paths = None, as_json: AsJson = False) -> None:
+        """Copy clips and passages to another place: of songs or locks, or all of the store."""
+        from riffcomposer.store import transfer
+
+        store = _store()
+        done = transfer.push(store, transfer.fsspec_remote(url), _wanted(paths))
+        _print_transferred(done, as_json=as_json)
+
+    @cache.command()
+    def pull(url: Url, paths: Paths = None, as_json: AsJson = False) -> None:
+        """Copy clips and passages from another place into the store; exit with 4 if any were damaged."""
+        from riffcomposer.store import transfer
+
+        store = _store()
+        done = transfer.pull(store, transfer.fsspec_remote(url), _wanted(paths))
+        _print_transferred(done, as_json=as_json)
+        if done.bad:
             raise typer.Exit(StoreError.exit_code)
 
     @cache.command()

@@ -73,6 +73,26 @@ def default_root() -> Path:
     return cache / "riffcomposer" / "store"
 
 
+def entry_name(kind: str, key: str) -> str:
+    """Returns an entry's file relative to the store, with `/`.
+
+    Raises:
+        ValueError: Not a kind and a key of the store.
+    """
+    if not _KIND.fullmatch(kind) or not _KEY.fullmatch(key):
+        raise ValueError(f"{kind!r}, {key!r}: not a kind and a key of the store")
+    return f"{kind}/{key[:2]}/{key[2:]}{_SUFFIX}"
+
+
+def parse_entry_name(name: str) -> tuple[str, str] | None:
+    """Returns the kind and the key of an entry's file; None if it is no entry's."""
+    kind, _, rest = name.partition("/")
+    key = rest.removesuffix(_SUFFIX).replace("/", "", 1)
+    if not (_KIND.fullmatch(kind) and _KEY.fullmatch(key)) or entry_name(kind, key) != name:
+        return None
+    return kind, key
+
+
 class Store:
     """A folder of sealed entries. A new `Store` object touches nothing on disk.
 
@@ -125,7 +145,7 @@ class Store:
         It changes nothing on disk, not even for a bad entry.
         """
         # Texts, not paths: `plan` asks for thousands.
-        name = self._name(kind, key)
+        name = entry_name(kind, key)
         root = os.fspath(self.root)
         return looks_sealed(f"{root}/{name}") or looks_sealed(f"{root}/trash/{name}")
 
@@ -161,6 +181,21 @@ class Store:
         with replacing(path, needed_bytes=needed_bytes) as temporary:
             yield temporary
             append_seal(temporary, kind, key)
+            written = _stamped(temporary)
+        self._remember(path, written)
+
+    @contextmanager
+    def receive(self, kind: str, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
+        """Stores a sealed file that the caller writes to the given path, as `put_file` does.
+
+        Raises:
+            Damaged: It does not match its seal; nothing is stored. And the same errors as `put`.
+        """
+        path = self._place(kind, key)
+        self._make_way(path)
+        with replacing(path, needed_bytes=needed_bytes) as temporary:
+            yield temporary
+            read_sealed(temporary, kind, key, load=False)
             written = _stamped(temporary)
         self._remember(path, written)
 
@@ -272,17 +307,11 @@ class Store:
 
     # Inside -------------------------------------------------------------------------------
 
-    @staticmethod
-    def _name(kind: str, key: str) -> str:
-        if not _KIND.fullmatch(kind) or not _KEY.fullmatch(key):
-            raise ValueError(f"{kind!r}, {key!r}: not a kind and a key of the store")
-        return f"{kind}/{key[:2]}/{key[2:]}{_SUFFIX}"
-
     def _place(self, kind: str, key: str) -> Path:
-        return self.root / self._name(kind, key)
+        return self.root / entry_name(kind, key)
 
     def _trash_place(self, kind: str, key: str) -> Path:
-        return self.root / "trash" / self._name(kind, key)
+        return self.root / "trash" / entry_name(kind, key)
 
     def _find(self, kind: str, key: str, *, load: bool) -> tuple[Path, bytes] | None:
         place, trashed = self._place(kind, key), self._trash_place(kind, key)
