@@ -34,6 +34,15 @@ from riffcomposer.studio.workspace import Conflict, NotFound
 STATIC = Path(__file__).parent / "static"
 
 
+class _Fresh(StaticFiles):
+    """Files that a browser asks for anew each time: another version of the package has other ones."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def editor_folder() -> Path:
     """The folder of CodeMirror's modules in the installed NiceGUI.
 
@@ -141,8 +150,8 @@ def create_app(studio: Studio, rules: Rules, first_song: str = "") -> Guard:
     app.include_router(take_routes(studio), prefix="/api/v1")
     app.include_router(jam_routes(jams), prefix="/api/v1")
     app.router.on_shutdown.append(jams.close)
-    app.mount("/static", StaticFiles(directory=STATIC))
-    app.mount("/codemirror", StaticFiles(directory=editor_folder()))
+    app.mount("/static", _Fresh(directory=STATIC))
+    app.mount("/codemirror", _Fresh(directory=editor_folder()))
     return Guard(app, rules)
 
 

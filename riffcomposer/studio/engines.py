@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from riffcomposer.render.engines.levels import CLIP_KIND, pack_level
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
 
+POLL_S = 0.1
+
 
 class SharedEngine:
     """A view of the kept engine, for one render: cancelling or closing it leaves the model loaded."""
@@ -42,7 +45,7 @@ class SharedEngine:
 
     def load(self, model: LocatedModel, on_event: EventObserver = ignore_events) -> None:
         """As `ClipEngine.load`; waits for another render to end."""
-        with self._at_work:
+        with self._turn():
             self._engine.load(model, on_event)
         self._model = model
 
@@ -58,10 +61,21 @@ class SharedEngine:
                 raise Cancelled
             on_event(event)
 
-        with self._at_work:
+        with self._turn():
             # Another render may have loaded another model since.
             self._engine.load(self._model)
             yield from self._engine.render(jobs, tell)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Holds the engine; waits for another render to end, or for this one to be cancelled."""
+        while not self._at_work.acquire(timeout=POLL_S):
+            if self._cancelled.is_set():
+                raise Cancelled
+        try:
+            yield
+        finally:
+            self._at_work.release()
 
     def release(self) -> None:
         """Keeps the model for the next render."""
@@ -139,9 +153,13 @@ def level_of(
     """
     if not store.has(CLIP_KIND, key):
         stop = stop or StopFlag()
-        engine.load(model)
-        for result in engine.render({key: job}, lambda event: stop.check()):
-            if isinstance(result, Failed):
-                raise RenderError(f"the clip failed: {result.message}")
-            store.put(CLIP_KIND, key, pack_level(result.level))
+        stop.on_raise(engine.cancel)
+        try:
+            engine.load(model)
+            for result in engine.render({key: job}):
+                if isinstance(result, Failed):
+                    raise RenderError(f"the clip failed: {result.message}")
+                store.put(CLIP_KIND, key, pack_level(result.level))
+        finally:
+            stop.forget(engine.cancel)
     return load_level(store, key)

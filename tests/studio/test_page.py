@@ -306,3 +306,23 @@ def test_nothing_is_wider_than_the_window_and_names_and_contrast_are_right(
             found = page.evaluate("axe.run().then((result) => result.violations)")
             assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], view
     context.close()
+
+
+def test_the_report_page_plays_without_a_server(browser: Any, served: Served) -> None:
+    job = served.ask("POST", "/api/v1/renders", {"path": "song.yaml"}).json["id"]
+    result = served.over(job)["result"]
+    report = next(served.folder / name for name in result["files"] if name.endswith(".report.html"))
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda line: faults.append(line.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(report.as_uri())
+    page.locator(".strip button").nth(1).click()
+    start = float(page.locator(".strip button").nth(1).get_attribute("data-at"))
+    until(page, f"document.querySelector('audio').currentTime > {start + 0.05}")
+    assert page.evaluate("document.querySelector('img').naturalWidth") > 500
+    assert "transition: {type: bridge" in page.inner_text("pre")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert faults == []
+    context.close()

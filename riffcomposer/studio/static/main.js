@@ -16,6 +16,8 @@ const METER_MS = 100;
 const IDLE_MS = 250;
 const VIEWS = ["song", "takes", "compare", "jam"];
 
+const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+
 class Page {
   constructor() {
     this.path = "";
@@ -119,7 +121,7 @@ class Page {
       return make("li", { className: found.severity }, button);
     });
     const errors = diagnostics.filter((found) => found.severity === "error").length;
-    find("check-count").textContent = diagnostics.length ? `${errors} faults, ${diagnostics.length - errors} warnings` : "";
+    find("check-count").textContent = diagnostics.length ? `${count(errors, "fault")}, ${count(diagnostics.length - errors, "warning")}` : "";
     find("problems").replaceChildren(...(list.length ? list : [make("li", { className: "fine" }, "No faults.")]));
     find("render").disabled = find("draft").disabled = errors > 0 || Boolean(this.job);
     this.errors = errors;

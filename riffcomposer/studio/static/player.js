@@ -41,13 +41,19 @@ export class Player {
 
   // Pieces begin at whole samples, one after another: [{start, buffer}].
   load(pieces, seconds, gain = 1) {
-    const was = this.playing || this.waiting, at = this.position;
-    this.stop();
+    const { playing, waiting } = this;
+    const when = playing ? soon(audio().context) : 0;
+    const at = playing ? this.position + when - audio().context.currentTime : this.position;
+    clearInterval(this.#timer);
+    if (playing) this.#silence(when);
     this.pieces = pieces;
     this.seconds = seconds;
     this.gain = gain;
     this.#at = Math.min(at, seconds);
-    if (was) this.play();
+    this.playing = this.waiting = false;
+    // What plays goes on at the same place in what is loaded, without a gap.
+    if (playing && pieces.length) this.#start(when);
+    else if (playing || waiting) this.play();
   }
 
   add(piece, seconds) {
@@ -72,17 +78,22 @@ export class Player {
   }
 
   async play() {
-    const { context, volume } = audio();
+    const { context } = audio();
     this.waiting = false;
     if (this.#at >= this.ready - 0.01 && this.ready >= this.seconds - 0.05) this.#at = this.region ? this.region[0] : 0;
     if (this.#at >= this.ready - 0.01) { this.waiting = true; return; }
     await context.resume();
-    this.#silence();
+    this.#silence(context.currentTime);
+    this.#start(soon(context));
+  }
+
+  #start(when) {
+    const { context, volume } = audio();
     this.#bus = new GainNode(context, { gain: this.gain });
     this.#bus.connect(volume);
-    const when = soon(context);
     this.#zero = when - this.#at;
     this.#scheduled = 0;
+    clearInterval(this.#timer);
     this.playing = true;
     this.#schedule();
     this.#timer = setInterval(() => this.#schedule(), 60);
@@ -96,7 +107,7 @@ export class Player {
   stop() {
     this.playing = this.waiting = false;
     clearInterval(this.#timer);
-    this.#silence();
+    if (this.#bus) this.#silence(audio().context.currentTime);
   }
 
   seek(seconds) {
@@ -114,11 +125,10 @@ export class Player {
     if (was) this.play();
   }
 
-  #silence() {
-    const { context } = audio();
+  #silence(when) {
     if (this.#bus) {
-      this.#bus.gain.setTargetAtTime(0, context.currentTime, 0.006);
-      for (const source of this.#sources) source.stop(context.currentTime + 0.05);
+      this.#bus.gain.setTargetAtTime(0, when, 0.006);
+      for (const source of this.#sources) source.stop(when + 0.05);
     }
     this.#sources = [];
     this.#bus = null;

@@ -8,6 +8,8 @@ const figure = (value, unit) => (value === null || value === undefined ? "–" :
 export class Takes {
   constructor(page) {
     this.page = page;
+    this.job = null;
+    find("takes-cancel").addEventListener("click", () => this.job && ask("DELETE", `jobs/${this.job}`));
     find("takes-form").addEventListener("submit", (event) => { event.preventDefault(); this.make(); });
   }
 
@@ -28,11 +30,15 @@ export class Takes {
       job = await ask("POST", "takes", { path: this.page.path, section, count: Number(find("takes-count").value), vary: find("takes-vary").value, draft: find("takes-draft").checked });
     } catch (error) { status.value = error.message; return; }
     status.value = "queued";
+    this.job = job.id;
+    find("takes-cancel").disabled = false;
     await follow(job.id, {
       progress: (event) => { status.value = `${event.stage} ${Math.round((100 * event.done) / (event.total || 1))} %`; },
       take: (take) => list.append(this.#row(take, section)),
       state: (event) => { status.value = event.error ? event.error.message : event.state; },
     });
+    this.job = null;
+    find("takes-cancel").disabled = true;
   }
 
   #row(take, section) {

@@ -2,6 +2,8 @@
 
 import { make, moveHead } from "/static/api.js";
 
+const CHORD_PIXELS = 7;
+
 export class Timeline {
   constructor(element, { seek, choose }) {
     this.element = element;
@@ -28,14 +30,20 @@ export class Timeline {
       return element;
     };
     const parts = [];
+    let free = 0;
     view.sections.forEach((section, number) => {
-      const title = `${section.name}: ${section.transition}${section.style ? `, ${section.style}` : ""}`;
+      const chords = (section.chords || []).map((chord) => chord.name).join(" ");
+      const title = `${section.name}: ${section.transition}${section.style ? `, ${section.style}: ${chords}` : ""}`;
       const button = make("button", { type: "button", className: "section", title, ariaPressed: "false" }, section.name);
       button.addEventListener("click", () => this.choose(number));
       parts.push(place(button, section.start, section.end));
       parts.push(place(make("div", { className: "join", title: section.transition }), section.start, section.start));
       for (const chord of section.chords || []) {
         const start = section.body + chord.bar * view.samples_per_bar;
+        const left = (this.element.clientWidth * start) / view.samples;
+        // Only as many as there is room for; the section's title has all of them.
+        if (left < free) continue;
+        free = left + CHORD_PIXELS * (chord.name.length + 1);
         const span = make("span", { className: "chord" }, chord.name);
         span.style.left = `${(100 * start) / view.samples}%`;
         parts.push(span);
