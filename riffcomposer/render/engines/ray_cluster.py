@@ -61,7 +61,7 @@ class ClusterChoice:
 def connect(choice: ClusterChoice) -> bool:
     """Connects this process to a cluster. Returns whether it did, and not somebody before.
 
-    A cluster that is started here demands a token and listens on this machine only.
+    A cluster that is started here demands a token, unless `RAY_AUTH_MODE` says otherwise.
 
     Raises:
         UsageError: Ray is not installed, or the cluster is not there or refuses.
@@ -83,7 +83,7 @@ def connect(choice: ClusterChoice) -> bool:
     options = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     try:
         if choice.address == "local":
-            ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **options)
+            ray.init(address="local", include_dashboard=False, **options)
         else:
             ray.init(address=choice.address, **options)
     except Exception as error:  # what Ray raises for a refused token differs by where it is noticed
