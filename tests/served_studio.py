@@ -98,7 +98,7 @@ def serve(folder: Path, engine: FakeEngine) -> Iterator[Served]:
             pytest.skip(f"the extra `studio` is not installed: there is no {name}")
     import uvicorn
 
-    from riffcomposer.cli.starter_songs import STARTERS
+    from riffcomposer.cli.starter_styles import STARTERS
     from riffcomposer.studio.app import create_app
     from riffcomposer.studio.guard import Rules
     from riffcomposer.studio.service import Studio, StudioSettings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -49,6 +50,8 @@ class ModelProfile:
         guidance_embedding: Whether the UNet takes the guidance scale w as an input
             (`time_cond_proj_dim`, an embedding of w - 1 as in diffusers' latent consistency
             pipelines), so that guidance needs no second pass.
+        detail_guidance: How much of the guidance what changes over time gets, 0 to 1, where a clip starts
+            from a loop; the average spectrum gets all of it. 1 is plain guidance.
         text_length: Tokens of one chunk of prompt, start and end tokens included (77 or 32).
         schedulers: Names of the schedulers that a song may use with it.
         scheduler: Name of the default scheduler.
@@ -74,6 +77,7 @@ class ModelProfile:
     latent_scale: int = 8
     prediction: Literal["epsilon", "v_prediction", "flow"] = "epsilon"
     guidance_embedding: bool = False
+    detail_guidance: float = 1.0
     text_length: int = 77
     schedulers: tuple[str, ...] = ("ddim", "dpmpp_2m", "euler", "euler_a", "pndm", "lms", "unipc")
     scheduler: str = "ddim"
@@ -153,6 +157,7 @@ def profile_faults(profile: ModelProfile) -> list[str]:
         == 0,
         "scheduler must be one of schedulers": profile.scheduler in profile.schedulers,
         "num_inference_steps must be 1 to 1000": 1 <= profile.num_inference_steps <= 1000,
+        "detail_guidance must be 0 to 1": 0 <= profile.detail_guidance <= 1,
         "strength must be 0 to 1": 0 <= profile.strength <= 1,
         "strength_map must rise, both values within 0 to 1": rising == sorted(set(rising))
         and all(0 <= value <= 1 for pair in profile.strength_map for value in pair)
@@ -230,6 +235,8 @@ _DECIDES_SAMPLES = (
     "text_length",
     "strength_map",
 )
+_DECIDE_IF_STATED = ("detail_guidance",)
+"""Fields that came later: they count where they are not the default, so that older digests stay."""
 
 
 def digest_of(profile: ModelProfile, file_digests: dict[str, str]) -> str:
@@ -238,5 +245,7 @@ def digest_of(profile: ModelProfile, file_digests: dict[str, str]) -> str:
     Defaults, limits, licence and evaluation figures are left out, so that clips survive their changes.
     """
     fields = asdict(profile)
-    content = {"files": file_digests, "profile": {name: fields[name] for name in _DECIDES_SAMPLES}}
+    usual = {each.name: each.default for each in dataclass_fields(profile)}
+    deciding = [*_DECIDES_SAMPLES, *(name for name in _DECIDE_IF_STATED if fields[name] != usual[name])]
+    content = {"files": file_digests, "profile": {name: fields[name] for name in deciding}}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from riffcomposer.cli.console import plain, print_line, stdout
-from riffcomposer.cli.starter_songs import NAMES, STARTERS, starter_song
+from riffcomposer.cli.starter_songs import starter_song
+from riffcomposer.cli.starter_styles import NAMES, STARTERS
 from riffcomposer.errors import UsageError
 
 

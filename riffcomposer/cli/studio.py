@@ -47,7 +47,7 @@ def starter_text(title: str, style: str, folder: Path) -> str:
 def settings_of(device: str, budget: tuple[float | None, ...], allow: list[Path] | None) -> StudioSettings:
     """The studio's settings from the command's options."""
     from riffcomposer.cli.song_versions import GitVersions
-    from riffcomposer.cli.starter_songs import STARTERS
+    from riffcomposer.cli.starter_styles import STARTERS
     from riffcomposer.store.store import Store, default_root
     from riffcomposer.studio.service import StudioSettings
 

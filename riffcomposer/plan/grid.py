@@ -73,6 +73,7 @@ def make_grid(song: ResolvedSong, profile: ModelProfile) -> Grid:
         width_frames=width,
         overlap_frames=width - slot,
         join_samples=time.samples(longest.overlap),
+        top_hz=profile.spectrogram.max_frequency,
     )
 
 

@@ -279,6 +279,7 @@ class Grid:
         overlap_frames: Surplus of a render over its slot (the smallest over the track; slots differ by
             up to a frame).
         join_samples: Shortest crossfade with the next clip; it uses the surplus.
+        top_hz: Highest frequency of the images.
     """
 
     tempo: Fraction
@@ -290,6 +291,7 @@ class Grid:
     width_frames: int
     overlap_frames: int
     join_samples: int
+    top_hz: int
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from typing import Any
 
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.files import file_sha256, write_text
-from riffcomposer.plan.keys import digest
-from riffcomposer.plan.types import Plan, PlannedSection
+from riffcomposer.plan.types import Plan
 from riffcomposer.render.clip_stage import missing_clips, render_missing
 from riffcomposer.render.engines.interface import Notice, Step
 from riffcomposer.render.engines.lease import EngineLease
@@ -32,11 +31,11 @@ from riffcomposer.render.passage_work import DecodeSettings
 from riffcomposer.render.prepare import PreparedSong
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
+from riffcomposer.render.track_keys import track_key
 from riffcomposer.render.track_stage import finish_track
-from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
-from riffcomposer.versions import DECODER_VERSION, MIX_VERSION, REPORT_VERSION
+from riffcomposer.versions import DECODER_VERSION
 
 TRACK_KIND = "track"
 PHASE_SEED = 0
@@ -132,59 +131,6 @@ class BegunSong:
     job: RenderJob
     watch: Stopwatch
     result: RenderResult | None
-
-
-def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> str:
-    """Returns the key of the finished files: passages, arrangement, mix, master, names, tags and formats."""
-    plan, song = job.plan, job.song
-    return digest(
-        {
-            "stage": "track",
-            "mix_version": MIX_VERSION,
-            "report_version": REPORT_VERSION,
-            "passages": list(keys),
-            "sections": [
-                {
-                    "name": section.name,
-                    "start": section.start_sample,
-                    "body": section.body_start_sample,
-                    "end": section.end_sample,
-                    "transition": [section.transition.type, section.transition.length_samples],
-                    "gain_db": section.gain_db.plain,
-                    "fades": [section.fade_in_samples, section.fade_out_samples],
-                    "chain": _chain(song.sections[section.source].chain),
-                }
-                | _layers(section, song)
-                for section in plan.sections
-            ],
-            "total_samples": plan.total_samples,
-            "loop": plan.loop,
-            "master": [_chain(song.master.chain), song.master.integrated_lufs, song.master.true_peak_dbtp],
-            "stereo_width": song.output.stereo_width,
-            "files": [job.files.name, list(job.files.formats), job.files.stems, job.files.song],
-            "recipe": recipe,
-        }
-    )
-
-
-def _layers(section: PlannedSection, song: ResolvedSong) -> dict[str, Any]:
-    """How a section's layers are mixed; nothing for a section without layers."""
-    layers = [
-        {
-            "name": layer.name,
-            "gain_db": layer.gain_db.plain,
-            "pan": layer.pan.plain,
-            "fades": [layer.fade_in_samples, layer.fade_out_samples],
-            "gate": [list(point) for point in layer.gate],
-            "chain": _chain(song.sections[section.source].render(layer.name).chain),
-        }
-        for layer in section.layers
-    ]
-    return {"layers": layers} if layers else {}
-
-
-def _chain(chain: tuple[Effect, ...]) -> list[Any]:
-    return [effect.plain for effect in chain]
 
 
 @dataclass(frozen=True)

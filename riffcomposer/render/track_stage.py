@@ -74,9 +74,10 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
             raise RenderError(
                 f"decoded audio vanished from the store at {store.root}; run the same command again"
             )
-        audio: PlanarReader | tuple[MixLayer, ...] = npy_reader(path)
+        sound = _heard(npy_reader(path), plan, song, wraps=passage.wraps)
+        audio: AudioReader | tuple[MixLayer, ...] = sound
         if passage.layer:
-            audio = (_layer(plan, song, passage, npy_reader(path)),)
+            audio = (_layer(plan, song, passage, sound),)
             if passages and passages[-1].start_sample == passage.start_sample:
                 others = passages.pop().audio
                 audio = (*others, *audio) if isinstance(others, tuple) else audio
@@ -106,12 +107,22 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
     return passages
 
 
+def _heard(audio: PlanarReader, plan: Plan, song: ResolvedSong, *, wraps: bool) -> AudioReader:
+    """A passage's audio, its band extended where the song asks for it and the sample rate has room."""
+    from riffcomposer.mix.band_extension import ExtendedReader, can_extend
+
+    top_hz, rate = plan.grid.top_hz, plan.grid.sample_rate
+    if song.output.bandwidth == "image" or not can_extend(top_hz, rate):
+        return audio
+    return ExtendedReader(audio, top_hz, rate, wraps=wraps)
+
+
 def _mapped(chain: Sequence[Effect], plan: Plan, bar: Fraction) -> tuple[Effect, ...]:
     """A chain whose curves are over samples; they start at a bar of the track."""
     return tuple(effect.mapped(lambda own: sample_at(plan.grid, bar + own)) for effect in chain)
 
 
-def _layer(plan: Plan, song: ResolvedSong, passage: Passage, audio: PlanarReader) -> MixLayer:
+def _layer(plan: Plan, song: ResolvedSong, passage: Passage, audio: AudioReader) -> MixLayer:
     """A layer as the mix sees it, with a meter of its own."""
     from riffcomposer.mix.layers import MixLayer
     from riffcomposer.mix.loudness import LoudnessMeter

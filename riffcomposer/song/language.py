@@ -214,6 +214,12 @@ class Output(StrictModel):
         description="Effort of finding the sound's phase: `fast`, `default` or `best`.",
         examples=["best"],
     )
+    bandwidth: Literal["image", "extended"] = Field(
+        "image",
+        description="What is above the images' highest frequency, 10 kHz for the usual models: `image` is "
+        "nothing, `extended` fills it up to 16 kHz with softer copies of the band below.",
+        examples=["extended"],
+    )
 
 
 class Song(StrictModel):

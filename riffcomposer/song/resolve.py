@@ -218,6 +218,9 @@ def resolve(song: Song) -> ResolvedSong:
             float(song.master.true_peak_dbtp),
         ),
         output=ResolvedOutput(
-            tuple(song.output.formats), float(song.output.stereo_width), song.output.decoder
+            tuple(song.output.formats),
+            float(song.output.stereo_width),
+            song.output.decoder,
+            song.output.bandwidth,
         ),
     )

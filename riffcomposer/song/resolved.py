@@ -218,11 +218,13 @@ class ResolvedOutput:
     Attributes:
         stereo_width: Width of the stereo picture; 0 is mono.
         decoder: Name of the decoder's preset.
+        bandwidth: Whether the band above the images' highest frequency is filled.
     """
 
     formats: tuple[AudioFormat, ...]
     stereo_width: float
     decoder: Literal["fast", "default", "best"]
+    bandwidth: Literal["image", "extended"]
 
 
 @dataclass(frozen=True)

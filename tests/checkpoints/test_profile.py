@@ -63,6 +63,7 @@ def test_a_profile_survives_its_file(tmp_path: Path, profile: Any) -> None:
         ("scheduler", "heun", "one of schedulers"),
         ("num_inference_steps", 0, "num_inference_steps"),
         ("strength", 1.5, "strength"),
+        ("detail_guidance", 1.1, "detail_guidance"),
         ("strength_map", [[0.5, 0.4], [0.4, 0.5]], "strength_map"),
         ("strength_map", [[0.5, 1.4]], "strength_map"),
         ("pixel_unshuffle", 3, "pixel_unshuffle"),
@@ -123,6 +124,12 @@ def test_the_digest_moves_with_what_decides_samples_only() -> None:
         "guidance_embedding": False,
         "text_length": 16,
         "strength_map": (),
+        "detail_guidance": 0.5,
     }.items():
         assert digest_of(replace(FULL, **{field: cast(Any, value)}), FULL.files) != digest, field
     assert digest_of(FULL, {"unet/x.safetensors": "1" * 64}) != digest
+
+
+def test_a_field_that_came_later_leaves_older_digests_as_they_are() -> None:
+    assert FULL.detail_guidance == 1
+    assert digest_of(FULL, {"a": "b"}) == "8c3d741f3e56f26f4100ca900656b35cd796a648748b99ad22289a3067f2a77e"

@@ -13,7 +13,8 @@ import yaml
 
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.cli.main import main
-from riffcomposer.cli.starter_songs import NAMES, STARTERS, starter_song
+from riffcomposer.cli.starter_songs import starter_song
+from riffcomposer.cli.starter_styles import NAMES, STARTERS
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.loops import catalogue as seeds
 from riffcomposer.loops.catalogue import Catalogue, Loop

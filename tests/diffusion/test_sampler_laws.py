@@ -13,7 +13,7 @@ import torch
 
 from riffcomposer.diffusion.engine import ClipFailure
 from riffcomposer.diffusion.latents import encode
-from riffcomposer.diffusion.sampler import sample
+from riffcomposer.diffusion.sampler import KEPT_UNTIL, detail_shares, guided, sample
 from riffcomposer.plan.types import Place
 
 # A clip alone and in any batch agree to this on a CPU (levels are 0..1; 1/255 is a step of the image).
@@ -211,3 +211,51 @@ def test_a_guidance_embedding_takes_the_place_of_the_second_pass(
     ((_, refused),) = engine.render({"clip": replace(job, negative_prompt="hum")})
     assert isinstance(refused, ClipFailure)
     assert "negative prompt" in refused.message
+
+
+def test_guidance_of_the_timbre_alone_moves_nothing_in_time() -> None:
+    generator = torch.Generator().manual_seed(3)
+    away, towards = (torch.randn(2, 3, 4, 8, generator=generator) for _ in range(2))
+    scales = torch.tensor([5.0, 2.0])
+    plain = guided(away, towards, scales, torch.ones(2))
+    assert torch.allclose(plain, away + scales[:, None, None, None] * (towards - away))
+    timbre = guided(away, towards, scales, torch.zeros(2))
+    assert torch.allclose(timbre.mean(3), plain.mean(3), atol=1e-5)
+    moved = timbre - towards
+    assert torch.allclose(moved, moved[..., :1].expand_as(moved), atol=1e-5)
+    half = guided(away, towards, scales, torch.full((2,), 0.5))
+    assert torch.allclose(half, (timbre + plain) / 2, atol=1e-5)
+
+
+def test_guidance_of_details_returns_where_no_loop_is_left_to_keep() -> None:
+    shares = detail_shares(0.2, torch.tensor([0.0, 0.5, KEPT_UNTIL, 0.9, 1.0]))
+    assert shares.tolist() == pytest.approx([0.2, 0.2, 0.2, 0.6, 1.0])
+    assert detail_shares(1.0, torch.tensor([0.3, 1.0])).tolist() == [1.0, 1.0]
+
+
+def test_a_model_without_detail_guidance_keeps_more_of_a_loop_and_renders_text_as_before(
+    tmp_path: Path, make_job: Any, render_one: Any, seed_clip: Any
+) -> None:
+    from tiny_checkpoint import TINY_FLOW_PROFILE, build_tiny_checkpoint
+
+    from riffcomposer.checkpoints.locate import locate_model
+    from riffcomposer.checkpoints.profile import write_profile
+    from riffcomposer.diffusion.engine import Engine
+
+    folder = build_tiny_checkpoint(tmp_path / "model", TINY_FLOW_PROFILE)
+    engines = []
+    for share in (1.0, 0.0):
+        write_profile(folder, replace(TINY_FLOW_PROFILE, detail_guidance=share))
+        engines.append(Engine(locate_model(str(folder)), device="cpu"))
+    fields = {"scheduler": "euler", "negative_prompt": "", "guidance_scale": 8.0}
+    text = [render_one(engine, make_job(**fields)) for engine in engines]
+    assert np.array_equal(*text)
+    plain, gentle = (latents(engine, make_job(init=seed_clip, **fields)) for engine in engines)
+    unguided = latents(engines[0], make_job(init=seed_clip, **{**fields, "guidance_scale": 1.0}))
+
+    def moved(result: torch.Tensor) -> float:
+        """How far a result is from that without guidance, its mean over time left out."""
+        change = result - unguided
+        return float((change - change.mean(3, keepdim=True)).norm())
+
+    assert 0 < moved(gentle) < moved(plain)

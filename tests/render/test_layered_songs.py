@@ -206,3 +206,18 @@ def test_a_section_swells_as_its_curves_say(tmp_path: Path) -> None:
     # 24 dB less 6 dB over forty bars, whatever the gain of the master.
     rises = np.diff(ratio[:38])
     assert np.allclose(rises, (24 - 6) / 40, atol=0.12)
+
+
+def test_the_band_above_the_images_is_filled_on_demand(layered: Studio) -> None:
+    def above(track: Any) -> float:
+        audio, rate = track.audio()
+        spectrum = np.square(np.abs(np.fft.rfft(audio.mean(axis=0))))
+        hertz = np.fft.rfftfreq(audio.shape[1], 1 / rate)
+        return float(spectrum[hertz > 10_600].sum() / spectrum[(hertz > 7_000) & (hertz < 10_000)].sum())
+
+    plain = above(layered.render())
+    layered.edit("formats: [wav]", "formats: [wav], bandwidth: extended")
+    extended = layered.render(FakeEngine())
+    assert made(extended) == (0, 0, True)
+    assert plain < 0.01
+    assert 0.05 < above(extended) < 1

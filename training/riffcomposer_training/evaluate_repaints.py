@@ -11,8 +11,11 @@ the *floor* what they give when each is compared with another piece.
     *_spectrum_error_db    mean difference of third octaves, 60 Hz to 9 kHz, without its sign
     *_bands_within_2_db    share of clips times third octaves that differ by at most 2 dB
     *_treble_db            4 to 10 kHz against 60 to 1,000 Hz, minus the piece's
+    *_haze_db              how loud it is between the notes from 1 to 9.5 kHz, minus the piece's
     *_clarity_db           partials of the known notes over what is between them, minus the piece's
     *_onsets_db            sharpness of the known onsets, minus the piece's
+    *_onset_correlation    of the rises of level with the piece's
+    *_chroma_similarity    cosine with the piece's chroma, chord by chord
     *_chords_right         share of chords whose triad fits best of 24
     *_chords_kept          the same, of those that are right in the piece
 
@@ -45,6 +48,17 @@ STRENGTHS = (0.3, 0.5, 0.7)
 _WORST = 10
 _NEAR_DB = 2.0
 
+_COMPARISONS = (
+    "treble_db",
+    "haze_db",
+    "clarity_db",
+    "onsets_db",
+    "onset_correlation",
+    "chroma_similarity",
+    "chords_right",
+    "chords_kept",
+)
+
 Levels = npt.NDArray[np.floating[Any]]
 
 
@@ -56,10 +70,12 @@ def compared(name: str, made: Levels, pieces: Sequence[EvaluationPiece]) -> tupl
             for level, piece in zip(made, pieces, strict=True)
         ]
     )
-    keys = ("treble_db", "clarity_db", "onsets_db", "chords_right", "chords_kept")
-    found: dict[str, list[float]] = {key: [] for key in keys}
+    found: dict[str, list[float]] = {key: [] for key in _COMPARISONS}
     for level, piece in zip(made, pieces, strict=True):
         found["treble_db"].append(hearing.treble(level) - hearing.treble(piece.level))
+        found["haze_db"].append(hearing.haze(level) - hearing.haze(piece.level))
+        found["onset_correlation"].append(measures.onset_correlation(level, piece.level))
+        found["chroma_similarity"] += hearing.chroma_similarity(level, piece.level, piece.music)
         for key, measure in (("clarity_db", hearing.tonal_clarity), ("onsets_db", hearing.onset_sharpness)):
             ours, theirs = measure(level, piece.music), measure(piece.level, piece.music)
             if ours is not None and theirs is not None:
@@ -141,8 +157,7 @@ class Evaluation:
             for level, piece, style in zip(made, self._pieces, wanted, strict=True)
         ]
         figures = self._compare(f"other_{strength:g}", made, self._pieces)
-        kept = {key: value for key, value in figures.items() if "chords" in key or "onsets" in key}
-        return {f"other_{strength:g}_timbre_move": float(np.mean(moves)), **kept}
+        return {f"other_{strength:g}_timbre_move": float(np.mean(moves)), **figures}
 
     def text(self) -> dict[str, float]:
         """Clips from captions alone."""
@@ -156,9 +171,9 @@ class Evaluation:
         for piece in chosen:
             four = self._chain.render([piece.caption] * 4, range(100, 104), width_frames=width)
             spread.append(hearing.variety(four))
-        compared_figures = {key: value for key, value in figures.items() if "chords" not in key}
+        of_sound = ("spectrum", "bands", "treble", "haze")  # it has other notes than the piece
         return {
-            **{key: value for key, value in compared_figures.items() if "clarity" not in key},
+            **{key: value for key, value in figures.items() if any(word in key for word in of_sound)},
             "text_variety": float(np.mean(spread)),
             "pieces_variety": hearing.variety(np.stack([piece.level for piece in chosen])),
         }

@@ -18,6 +18,7 @@ THIRD_OCTAVES_HZ = tuple(1000 * 2 ** (step / 3) for step in range(-12, 10))
 """Centres of third-octave bands (IEC 61260) from 62.5 Hz to 8 kHz."""
 
 _BODY_HZ, _TREBLE_HZ = (60.0, 1000.0), (4000.0, 10_000.0)
+_HAZE_HZ, _HAZE_SHARE = (1000.0, 9500.0), 0.2
 _PARTIALS, _TONAL_HZ = 10, (100.0, 3000.0)
 _NEAR, _NEAR_HZ = 0.015, 12.0
 _APART_HZ = 35.0
@@ -56,6 +57,17 @@ def treble(level: Array) -> float:
         10
         * np.log10((mean[_between(*_TREBLE_HZ)].sum() + _FLOOR) / (mean[_between(*_BODY_HZ)].sum() + _FLOOR))
     )
+
+
+def haze(level: Array) -> float:
+    """How loud it is between the notes: the 20th percentile over time of each band from 1 to 9.5 kHz.
+
+    Averaged over bands in dB, relative to the mean power from 60 to 1,000 Hz.
+    """
+    sound = power(level)
+    quiet = np.quantile(sound[_between(*_HAZE_HZ)], _HAZE_SHARE, axis=1)
+    body = sound.mean(1)[_between(*_BODY_HZ)].sum()
+    return float(np.mean(10 * np.log10(quiet + _FLOOR)) - 10 * np.log10(body + _FLOOR))
 
 
 def tonal_clarity(level: Array, music: KnownMusic) -> float | None:
@@ -123,6 +135,16 @@ def heard_triad(level: Array) -> frozenset[int]:
 def chords_right(level: Array, music: KnownMusic) -> list[bool]:
     """For each known chord, whether the triad that fits best is one that it asks for."""
     return [heard_triad(level[:, chord.start : chord.end]) in asks_for(chord) for chord in music.chords]
+
+
+def chroma_similarity(level: Array, other: Array, music: KnownMusic) -> list[float]:
+    """For each known chord, the cosine of two clips' chroma there, 0 to 1."""
+    found = []
+    for chord in music.chords:
+        ours, theirs = (chroma(each[:, chord.start : chord.end]) for each in (level, other))
+        norm = np.sqrt((ours @ ours) * (theirs @ theirs))
+        found.append(float(ours @ theirs / max(float(norm), _FLOOR)))
+    return found
 
 
 def variety(levels: npt.NDArray[np.floating]) -> float:

@@ -54,6 +54,23 @@ def test_evaluate_hiss_raises_the_treble() -> None:
     assert hearing.treble(hissing) > hearing.treble(partials()) + 20
 
 
+def test_evaluate_what_sounds_between_notes_is_haze() -> None:
+    strokes = np.full((512, 200), 0.1)
+    strokes[:, ::10] = 0.7
+    hazy = np.maximum(strokes, 0.2)
+    assert hearing.haze(hazy) > hearing.haze(strokes) + 20
+    louder = strokes.copy()
+    louder[:, ::10] = 0.8  # the strokes themselves
+    assert hearing.haze(louder) < hearing.haze(strokes)
+
+
+def test_evaluate_chroma_of_the_same_notes_is_the_same() -> None:
+    same = hearing.chroma_similarity(partials(), 0.9 * partials(), MUSIC)
+    other = hearing.chroma_similarity(partials(), np.roll(partials(), 128, axis=1), MUSIC)
+    assert same == pytest.approx([1, 1], abs=0.01)
+    assert max(other) < 0.95
+
+
 def test_evaluate_blur_and_noise_lower_tonal_clarity() -> None:
     clear = hearing.tonal_clarity(partials(), MUSIC)
     noisy = hearing.tonal_clarity(partials(noise=0.3), MUSIC)
@@ -140,9 +157,13 @@ def test_evaluate_a_repaint_that_is_the_piece_differs_in_nothing() -> None:
     assert figures["same_spectrum_error_db"] == 0
     assert figures["same_bands_within_2_db"] == figures["same_chords_kept"] == 1
     assert figures["same_clarity_db"] == figures["same_onsets_db"] == figures["same_treble_db"] == 0
+    assert figures["same_haze_db"] == 0
+    assert figures["same_chroma_similarity"] == pytest.approx(1)
+    assert figures["same_onset_correlation"] == pytest.approx(1)
     assert spectrum.shape == (1, len(hearing.THIRD_OCTAVES_HZ))
     worse, _ = compared("same", partials(noise=0.4).astype(np.float32)[None], [piece])
     assert worse["same_clarity_db"] < -6
+    assert worse["same_haze_db"] > 6
     assert worse["same_treble_db"] > 6
     assert worse["same_bands_within_2_db"] < 0.5
 

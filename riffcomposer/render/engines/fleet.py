@@ -28,12 +28,17 @@ class Gone:
 class Fleet(Protocol):
     """Workers, by name, wherever they are."""
 
-    def begin(self) -> int:
-        """Starts the first workers; returns how many. Each says `Ready` in its own time.
+    def begin(self) -> None:
+        """Starts the first workers; each says `Ready` in its own time.
 
         Raises:
             UsageError: There is nowhere to start them.
         """
+        ...
+
+    @property
+    def workers(self) -> Collection[str]:
+        """Names of the workers that run or are being started."""
         ...
 
     @property

@@ -62,8 +62,6 @@ class PoolEngine:
         self._model: LocatedModel | None = None
         self._frames_per_batch = 0
         self._notices: deque[str] = deque()
-        self._settled = 0
-        """How many workers have been taken on, refused, or lost for good before that."""
         self._trouble = ""
         self._last_words: dict[str, str] = {}
         self._faults: dict[str, str] = {}
@@ -71,12 +69,14 @@ class PoolEngine:
     # The engine's interface ---------------------------------------------------------------
 
     def start(self) -> EngineInfo:
-        expected = self._fleet.begin()
+        self._fleet.begin()
         until = self._fleet.now() + START_S
-        while self._settled < expected and self._fleet.now() < until:
+        while self._fleet.hopeful and self._fleet.now() < until:
             self._check()
             for worker, message in self._fleet.receive(POLL_S):
                 self._meet(worker, message)
+            if self._accepted and self._accepted.keys() >= set(self._fleet.workers):
+                break
         if not self._accepted:
             self._close_and_raise()
         return EngineInfo(self._backend, self._versions, len(self._accepted), in_driver=False)
@@ -226,8 +226,6 @@ class PoolEngine:
             case Dying(reason):
                 self._last_words[worker] = reason
             case Gone(reason, replaced):
-                if worker not in self._accepted and not replaced:
-                    self._settled += 1
                 place = self._accepted.pop(worker, worker)
                 self._loaded.pop(worker, None)
                 reason = self._last_words.pop(worker, reason)
@@ -249,14 +247,11 @@ class PoolEngine:
         if different:
             self._refuse(worker, different, ready.place)
             return
-        self._settled += 1
         self._accepted[worker] = ready.place
         if self._model is not None:
             self._fleet.send(worker, Load(self._model))
 
     def _refuse(self, worker: str, reason: str, place: str = "") -> None:
-        if worker not in self._accepted:
-            self._settled += 1
         place = self._accepted.pop(worker, place or worker)
         self._trouble = f"{place}: {reason}"
         self._notices.append(f"the worker at {place} is not used: {reason}")
@@ -280,4 +275,4 @@ class PoolEngine:
         if self._faults:
             raise ModelError(next(iter(self._faults.values())))
         told = "; ".join(dict.fromkeys([*self._notices, *([self._trouble] if self._trouble else [])]))
-        raise RenderError(f"no worker can be used: {told or 'none answered'}")
+        raise RenderError(f"no worker can be used: {told or f'none has started in {START_S:g} s'}")

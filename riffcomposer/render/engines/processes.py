@@ -139,10 +139,13 @@ class ProcessFleet:
         self._vain = [0] * len(self._seats)
         self._closed = False
 
-    def begin(self) -> int:
+    def begin(self) -> None:
         for seat in range(len(self._seats)):
             self._start(seat)
-        return len(self._seats)
+
+    @property
+    def workers(self) -> Collection[str]:
+        return self._running.keys()
 
     @property
     def hopeful(self) -> bool:

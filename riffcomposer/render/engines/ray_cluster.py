@@ -6,6 +6,7 @@ takes a quarter of a minute to notice that a machine is gone.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import time
@@ -135,9 +136,12 @@ class RayFleet:
         self._alive_at = time.monotonic()
         self._closed = False
 
-    def begin(self) -> int:
+    def begin(self) -> None:
         self._look()
-        return len(self._actors)
+
+    @property
+    def workers(self) -> Collection[str]:
+        return self._actors.keys()
 
     @property
     def hopeful(self) -> bool:
@@ -188,6 +192,9 @@ class RayFleet:
         if actor is not None:
             self._vain[actor.slot] = STARTS
             self._kill(actor)
+            if not self._actors:
+                # Nodes that are set up wrong are no reason to wait for others.
+                self._alive_at = -math.inf
 
     def levels(self, store: Store, keys: Collection[str]) -> LevelReader:
         import ray

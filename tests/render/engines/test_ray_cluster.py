@@ -157,7 +157,8 @@ def test_workers_of_another_version_are_refused_by_name(cluster: Any) -> None:
 
 def test_files_reach_a_node_once(cluster: Any, engines: Any) -> None:
     folder = Path(os.environ["RIFFCOMPOSER_NODE_CACHE"])
-    engines(worker_engines.quick)
+    engine, _ = engines(worker_engines.quick)
+    engine.close()
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
     assert before
     engines(worker_engines.quick)
