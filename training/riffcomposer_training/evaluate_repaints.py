@@ -19,8 +19,9 @@ the *floor* what they give when each is compared with another piece.
     *_chords_right         share of chords whose triad fits best of 24
     *_chords_kept          the same, of those that are right in the piece
 
-It writes `figures.json`, `spectrum.json` (mean difference of each third octave) and `worst_ten.png`: piece,
-repaint and text alone of the clips whose spectra differ most.
+It writes `figures.json`, `chords_by_style.json` (share of chords that are right, in the pieces through the
+decoder and in repaints with their own caption), `spectrum.json` (mean difference of each third octave) and
+`worst_ten.png`: piece, repaint and text alone of the clips whose spectra differ most.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Evaluation:
 
     def limits(self) -> dict[str, float]:
         """The ceiling: pieces through autoencoder and decoder; the floor: pieces against others."""
-        through = self._heard(self._chain.coded(self._inits))
+        through = self.clips["ceiling"] = self._heard(self._chain.coded(self._inits))
         turned = [*self._pieces[1:], self._pieces[0]]
         return self._compare("ceiling", through, self._pieces) | self._compare("floor", through, turned)
 
@@ -178,6 +179,22 @@ class Evaluation:
             "pieces_variety": hearing.variety(np.stack([piece.level for piece in chosen])),
         }
 
+    def chords_by_style(self) -> dict[str, dict[str, float]]:
+        """Share of chords whose triad fits best of 24, by style: in the pieces as heard, and in repaints."""
+        shares: dict[str, dict[str, float]] = {}
+        names = ("ceiling", *(f"same_{strength:g}" for strength in STRENGTHS))
+        for style in sorted({piece.style for piece in self._pieces}):
+            rows = [row for row, piece in enumerate(self._pieces) if piece.style == style]
+            for name in names:
+                right = [
+                    each
+                    for row in rows
+                    for each in hearing.chords_right(self.clips[name][row], self._pieces[row].music)
+                ]
+                if right:
+                    shares.setdefault(style, {})[name] = round(float(np.mean(right)), 3)
+        return shares
+
     def worst(self) -> list[tuple[str, Levels]]:
         """Piece, repaint at 0.5 and text alone of the ten clips whose spectra differ most."""
         error = np.abs(self.spectra["same_0.5"]).mean(1) + np.abs(self.spectra["text"]).mean(1)
@@ -209,6 +226,8 @@ def evaluate_repaints(model: Path, out: Path, *, each: int, decoded: bool = True
         name: [round(float(value), 2) for value in rows.mean(0)] for name, rows in evaluation.spectra.items()
     }
     files.write_text(out / "figures.json", json.dumps(figures, indent=2) + "\n")
+    by_style = json.dumps(evaluation.chords_by_style(), indent=2)
+    files.write_text(out / "chords_by_style.json", by_style + "\n")
     files.write_text(out / "spectrum.json", json.dumps(spectrum) + "\n")
     contact_sheet(evaluation.worst(), out / "worst_ten.png")
     for name, value in figures.items():

@@ -196,4 +196,8 @@ def test_train_repaints_of_an_exported_model_are_measured(
         assert figures[f"{name}_spectrum_error_db"] > 0
     assert {"other_0.5_timbre_move", "text_variety", "pieces_variety"} <= set(figures)
     assert len(json.loads((tmp_path / "spectrum.json").read_text())["same_0.5"]) == 22
+    chords = json.loads((tmp_path / "chords_by_style.json").read_text())
+    assert set(chords) == {"jazz", "rock"}
+    assert set(chords["jazz"]) == {"ceiling", "same_0.3", "same_0.5", "same_0.7"}
+    assert all(0 <= share <= 1 for style in chords.values() for share in style.values())
     assert (tmp_path / "worst_ten.png").stat().st_size > 1000
