@@ -76,6 +76,7 @@ def default_profile(setting: Setting, *, distilled: bool, figures: dict[str, flo
         strength=0.55,
         strength_map=STRENGTH_MAP,
         beat_keeping_strength=0.75,
+        default_init="score",
         supports_negative_prompt=not distilled,
         seconds_per_evaluation=SECONDS_PER_EVALUATION,
         memory_bytes=1 << 30,

@@ -43,6 +43,7 @@ def test_train_stages_make_a_folder_that_loads(finished: Run) -> None:
     assert located.profile.prediction == "flow"
     assert located.profile.guidance_embedding
     assert located.profile.num_inference_steps == 6
+    assert located.profile.default_init == "score"
     checkpoint = load_model(located, device="cpu")
     assert checkpoint.latent_channels == TOY.latent_channels
     assert all(torch.isfinite(weights).all() for weights in checkpoint.unet.parameters())
