@@ -186,7 +186,9 @@ def _with_value(text: str, edit: Edit) -> str:
     shown = as_yaml(edit.value)
     if node is not None:
         start, end = node.start_mark, node.end_mark
-        if not isinstance(node, yaml.ScalarNode) or start.line != end.line or node.style in ("|", ">"):
+        is_flow = isinstance(node, yaml.CollectionNode) and node.flow_style
+        is_plain = isinstance(node, yaml.ScalarNode) and node.style not in ("|", ">")
+        if start.line != end.line or not (is_flow or is_plain):
             name = shorten(str(edit.path[-1]))
             raise UsageError(
                 f"line {start.line + 1}: {name} is not a value on one line; change it in the text"

@@ -80,4 +80,6 @@ def test_the_command_has_kept_its_old_name(capsys: pytest.CaptureFixture[str]) -
     assert printed[0] == printed[1]
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "seeds" not in capsys.readouterr().out
+    commands = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert "loops" in commands
+    assert "seeds" not in commands

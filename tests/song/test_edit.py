@@ -39,6 +39,15 @@ def test_each_shipped_song_keeps_all_but_one_line(repository: Path) -> None:
             assert "gain_db: -7.5" in lines[-1]
 
 
+def test_a_curve_on_one_line_becomes_a_number() -> None:
+    content = b"sections:\n  - prompt: bells\n    gain_db: {0: -12, 8: 0}  # swells\n    bars: 8\n"
+    after = edited(content, Path("song.yaml"), [Edit(("sections", 0, "gain_db"), -3)])
+    assert after == content.replace(b"{0: -12, 8: 0}", b"-3")
+    tall = b"sections:\n  - prompt: bells\n    gain_db:\n      0: -12\n      8: 0\n    bars: 8\n"
+    with pytest.raises(UsageError, match="not a value on one line"):
+        edited(tall, Path("song.yaml"), [Edit(("sections", 0, "gain_db"), -3)])
+
+
 def test_a_value_is_replaced_and_its_comment_stays() -> None:
     before = song("  - name: a   # first\n    prompt: x\n    seed: 7 # lucky\n    bars: 8\n")
     after = edited(before, PATH, [Edit(("sections", 0, "seed"), 4242)])
