@@ -23,5 +23,5 @@ AUDIO_READER_VERSION = 2
 SYNTH_VERSION = 1
 """Version of the synth; raising it makes every clip that starts from a score or from MIDI new."""
 
-MIDI_VERSION = 1
+MIDI_VERSION = 2
 """Version of the code that reads users' MIDI files; raising it makes every clip that starts from one new."""

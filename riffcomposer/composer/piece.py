@@ -75,7 +75,9 @@ class Part:
         active: For each phrase, whether it plays there.
         pattern: What it plays: a groove, a bass style, a rhythm, a kind of melody; empty for parts that were
             not composed.
-        pan: -1 left to 1 right.
+        pan: -1 left to 1 right; 0 is the usual place of its role.
+        bends: A pitch wheel as quarter notes from the piece's start and semitones, rising; each holds until
+            the next. Where there is one, it decides the pitch of sampled notes, and their `bend` does not.
     """
 
     role: str
@@ -86,6 +88,7 @@ class Part:
     active: tuple[bool, ...]
     pattern: str = ""
     pan: float = 0.0
+    bends: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

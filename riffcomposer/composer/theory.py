@@ -37,7 +37,8 @@ PENTATONIC = {
 class Note(NamedTuple):
     """One note: start and length in quarter notes, MIDI pitch, velocity 1..127.
 
-    `bend` is the distance in semitones that the pitch glides from at its start (0: none).
+    `bend` is the distance in semitones that the pitch glides from at its start (0: none). `tuned` is how many
+    semitones of its part's pitch wheel are already in `pitch` (see `Part.bends`).
     """
 
     start: float
@@ -45,6 +46,7 @@ class Note(NamedTuple):
     pitch: int
     velocity: int
     bend: float = 0.0
+    tuned: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Makes a stretch of a MIDI file a piece for the synth.
 
 A piece has one meter and one tempo: bars of the length of the stretch's first bar, and the tempo that is
-asked for. Notes keep their places in quarter notes. The pitch wheel is in the notes: a scoop or a bend
-of a string becomes a glide at the note's start.
+asked for. Notes keep their places in quarter notes. A part keeps its pitch wheel; in the notes, a scoop or a
+bend of a string is a glide at the start as well, for players that know no wheel.
 """
 
 from __future__ import annotations
@@ -76,7 +76,22 @@ def as_piece(
         if taken is not None:
             parts.append(taken)
     tonic, scale = parse_key(song.key) if song.key else (0, "")
-    return Piece(f"{song.name} {start_bar}", "", layout, tonic, scale, tuple(parts), mix)
+    seed = f"{song.name} {start_bar}"
+    louder = _level_db(song, float(first.start), float(end)) - _level_db(song, 0.0, math.inf)
+    loudness_db = max(_LEAST_GAIN_DB, min(_MOST_GAIN_DB, louder))
+    return Piece(seed, "", layout, tonic, scale, tuple(parts), mix, loudness_db)
+
+
+def _level_db(song: MidiSong, start: float, end: float) -> float:
+    """About how loud the notes that start from `start` to before `end` are while any of them sounds.
+
+    Their powers add up; a velocity is an amplitude's square root, as in `_gain_db`.
+    """
+    notes = sorted(note for part in song.parts for note in part.notes if start <= note.start < end)
+    if not notes:
+        return 0.0
+    power = sum((note.velocity / _USUAL_VELOCITY) ** 4 * note.length for note in notes)
+    return 10 * math.log10(power / _sounding(notes))
 
 
 def role_of(part: MidiPart) -> str:
@@ -104,12 +119,17 @@ def lead_of(parts: Sequence[MidiPart]) -> int | None:
 
 def _notes_at_a_time(notes: Sequence[Note]) -> float:
     """How many notes sound at a time, on average, while any sounds."""
+    return sum(note.length for note in notes) / _sounding(notes)
+
+
+def _sounding(notes: Sequence[Note]) -> float:
+    """Quarter notes in which any of some notes sounds; their starts rise."""
     sounding, at = 0.0, -math.inf
     for note in notes:
         end = note.start + note.length
         sounding += max(0.0, end - max(at, note.start))
         at = max(at, end)
-    return sum(note.length for note in notes) / sounding
+    return sounding
 
 
 def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) -> Part | None:
@@ -133,7 +153,18 @@ def _taken(part: MidiPart, role: str, start: float, end: float, layout: Layout) 
         _gain_db(part),
         _active(notes, layout),
         pan=part.pan,
+        bends=_bends(part, start, end),
     )
+
+
+def _bends(part: MidiPart, start: float, end: float) -> tuple[tuple[float, float], ...]:
+    """The wheel from `start` to `end`, in quarter notes from `start`; nothing if it rests in the middle.
+
+    Of several events at one place, the last counts.
+    """
+    points = {0.0: part.bend_at(start)}
+    points |= {at - start: semitones for at, semitones in part.bends if start < at < end}
+    return tuple(points.items()) if any(points.values()) else ()
 
 
 def _active(notes: Sequence[Note], layout: Layout) -> tuple[bool, ...]:
@@ -158,9 +189,11 @@ def _gain_db(part: MidiPart) -> float:
 def _bent(part: MidiPart, note: Note) -> Note:
     """A note with the wheel in it: at the nearest pitch that it is bent to, and gliding there from its start.
 
-    What counts is where the wheel is at the note's start and in its middle; a vibrato is left out.
+    What counts for both is where the wheel is at the note's start and in its middle.
     """
     first, settled = part.bend_at(note.start), part.bend_at(note.start + note.length / 2)
     glide = first - settled
     pitch = max(0, min(127, note.pitch + round(settled)))
-    return note._replace(pitch=pitch, bend=glide if abs(glide) >= _LEAST_GLIDE else 0.0)
+    return note._replace(
+        pitch=pitch, bend=glide if abs(glide) >= _LEAST_GLIDE else 0.0, tuned=pitch - note.pitch
+    )

@@ -134,7 +134,7 @@ def _played(
     else:
         assert part.instrument is not None
         program = part.instrument.program
-    left, right = player.render(program, part.notes, beat_s, samples, piece.font, kit=kit)
+    left, right = player.render(program, part.notes, beat_s, samples, piece.font, kit=kit, bends=part.bends)
     return np.float32(0.5) * (left + right), np.float32(0.5) * (left - right)
 
 
@@ -155,7 +155,7 @@ def _play(piece: Piece, player: SoundFontPlayer, samples: int) -> _Take:
         dry = mid
         for effect in EFFECT_CHAINS[piece.mix].parts:
             mid = effect(Track(mid, part, piece.layout.seconds_per_beat, generator))
-        side = side_of(part.role, mid)
+        side = side_of(part.role, mid, part.pan)
         if own_side is not None and mid is dry:
             side += own_side * gain
         stems.append(_Stem(part, mid, side))

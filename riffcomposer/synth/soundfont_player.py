@@ -16,12 +16,14 @@ import numpy as np
 
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import UsageError
+from riffcomposer.synth.pitch_wheel import PitchWheel
 from riffcomposer.synth.soundfont_choice import font_path, font_state
 from riffcomposer.synth.soundfont_file import SoundFontFile, Wave, Zone
 from riffcomposer.synth.soundfont_presets import DRUM_BANK, nearest_kit, nearest_program
 from riffcomposer.synth.soundfont_voice import (
     Tone,
     falling,
+    glide_cents,
     level,
     make_tone,
     release,
@@ -101,6 +103,7 @@ class SoundFontPlayer:
         font: int = 0,
         *,
         kit: bool = False,
+        bends: Sequence[tuple[float, float]] = (),
     ) -> Audio:
         """Plays notes with one preset.
 
@@ -113,6 +116,7 @@ class SoundFontPlayer:
             font: Number of the font, counted from 0 and from there again after the last. A preset that it
                 lacks is taken from the first font that has it, else the nearest one of this font is played.
             kit: Whether `program` is a drum kit.
+            bends: A pitch wheel (see `riffcomposer.composer.piece.Part`).
 
         Returns:
             Audio float32 [2, samples], left and right.
@@ -120,18 +124,23 @@ class SoundFontPlayer:
         chosen, zones = self._preset(program, font % self.fonts, kit=kit)
         cache = self._caches[chosen]
         plan = _plan(zones, notes, seconds_per_beat, samples, kit=kit)
+        wheel = PitchWheel(bends, seconds_per_beat * SAMPLE_RATE) if bends else None
         longest: dict[tuple[float, ...], int] = {}
         for hit in plan:
             longest[hit.tone] = max(longest.get(hit.tone, 0), hit.samples)
         tones: dict[tuple[float, ...], Tone] = {}
         out = np.zeros((2, samples), np.float32)
         for hit in plan:
+            wave = cache.get(hit.zone.sample)
+            if wheel is not None:
+                # Each note hears another part of the wheel.
+                bent = wheel.cents(hit.at, hit.samples, hit.note.tuned)
+                hit.add_to(out, make_tone(hit.zone, wave, hit.note, hit.samples, bent))
+                continue
             tone = tones.get(hit.tone)
             if tone is None:
-                note, wave = hit.note, cache.get(hit.zone.sample)
-                tone = tones[hit.tone] = make_tone(
-                    hit.zone, wave, note.pitch, note.velocity, note.bend, longest[hit.tone]
-                )
+                glide = glide_cents(hit.note.bend, longest[hit.tone])
+                tone = tones[hit.tone] = make_tone(hit.zone, wave, hit.note, longest[hit.tone], glide)
             hit.add_to(out, tone)
         return out
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from riffcomposer.composer.theory import Note
 from riffcomposer.synth.soundfont_file import ATTENUATION, VELOCITY_TO_ATTENUATION, Wave, Zone
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
@@ -32,6 +33,7 @@ _FILTER_CUTOFF, _FILTER_Q = 8, 9
 BEND_S = 0.087
 """Time in which a bent note reaches its pitch."""
 
+Cents = npt.NDArray[np.float64]
 _Curve = npt.NDArray[np.float64]
 
 
@@ -215,17 +217,28 @@ def _filtered(audio: Audio, cents: float | _Curve, q_centibels: float) -> Audio:
     return out
 
 
-def make_tone(zone: Zone, wave: Wave, key: int, velocity: int, bend: float, samples: int) -> Tone:
+def glide_cents(bend: float, samples: int) -> Cents | None:
+    """How far a note that starts `bend` semitones off its pitch is from it, [samples]; None if it never is.
+
+    It is there after `BEND_S`.
+    """
+    if not bend:
+        return None
+    left = np.maximum(0.0, 1 - np.arange(samples) / (BEND_S * SAMPLE_RATE))
+    return np.asarray(100 * bend * left**1.5)
+
+
+def make_tone(zone: Zone, wave: Wave, note: Note, samples: int, off_pitch: Cents | None) -> Tone:
     """Plays one key of a zone.
 
     Args:
         zone: The zone.
         wave: Its sample, decoded.
-        key: MIDI pitch.
-        velocity: MIDI velocity, for zones whose filter or pitch follows it.
-        bend: Semitones by which the note starts off its pitch; it is there after `BEND_S`.
+        note: Its pitch, and its velocity for zones whose filter or pitch follows it.
         samples: Most samples that are needed; samples without a loop may end earlier.
+        off_pitch: Distance from the note's pitch in cents, [samples]; None for none.
     """
+    key, velocity = note.pitch, note.velocity
     root = zone[58] if zone[58] >= 0 else wave.key
     fixed = zone[46] if zone[46] >= 0 else key
     cents = zone[56] * (fixed - root) + 100 * zone[51] + zone[52] + wave.correction
@@ -245,9 +258,8 @@ def make_tone(zone: Zone, wave: Wave, key: int, velocity: int, bend: float, samp
     # 2. Where the sample is read.
     curves = ((tremor, to_pitch[5]), (vibrato, to_pitch[6]), (shape, to_pitch[7]))
     moves = [amount * curve for curve, amount in curves if curve is not None and amount]
-    if bend:
-        left = np.maximum(0.0, 1 - np.arange(samples) / (BEND_S * SAMPLE_RATE))
-        moves.append(100 * bend * left**1.5)
+    if off_pitch is not None:
+        moves.append(off_pitch)
     if moves:
         steps = ratio * np.exp2(np.sum(moves, axis=0) / 1200)
         positions = np.concatenate([[0.0], np.cumsum(steps[:-1])])

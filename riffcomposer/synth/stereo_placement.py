@@ -83,15 +83,16 @@ def decorrelated(mid: Audio) -> Audio:
     return signal.sosfilt(high_pass, out).astype(np.float32)
 
 
-def side_of(role: str, mid: Audio) -> Audio:
+def side_of(role: str, mid: Audio, pan: float = 0.0) -> Audio:
     """The side signal of a part that was made in mono.
 
     Args:
         role: The part's role; an unknown one is in the centre.
         mid: Its sound, [samples].
+        pan: Its own place, -1 (left) to 1 (right); 0 is that of its role.
     """
     placement = _PLACEMENTS.get(role, Placement())
-    side = np.float32(-placement.pan) * mid
+    side = np.float32(-(pan or placement.pan)) * mid
     if placement.width:
         side += np.float32(placement.width) * decorrelated(mid)
     return side

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,27 @@ def test_meter_changes_keep_places_in_quarters(tmp_path: Path) -> None:
 def test_the_wheel_is_in_the_notes(tmp_path: Path, events: bytes, pitch: int, bend: float) -> None:
     played = as_piece(read(tmp_path, events), start_bar=0, bars=1, tempo=90.0).parts[0].notes[0]
     assert (played.pitch, played.bend) == (pitch, bend)
+
+
+def test_a_soft_stretch_stays_softer_than_a_loud_one(tmp_path: Path) -> None:
+    soft = b"".join(note(60, BAR, velocity=40) for _ in range(4))
+    loud = b"".join(note(60, BAR, velocity=90) for _ in range(4))
+    song = read(tmp_path, soft + loud)
+    first, second = (as_piece(song, start_bar=bar, bars=4, tempo=90.0).loudness_db for bar in (0, 4))
+    assert second - first == pytest.approx(40 * math.log10(90 / 40), abs=0.1)
+    assert as_piece(song, start_bar=0, bars=8, tempo=90.0).loudness_db == pytest.approx(0)
+
+
+def test_a_part_keeps_its_wheel_from_the_stretch_on(tmp_path: Path) -> None:
+    events = on(0, 60) + wheel(240, 8191) + wheel(0, 4096) + wheel(BAR, 0) + off(BAR, 60)
+    song = read(tmp_path, events)
+    first = as_piece(song, start_bar=0, bars=1, tempo=90.0, lead_in_bars=0).parts[0]
+    assert first.bends == ((0.0, 0.0), (0.5, 1.0)), "the last of two events at one place counts"
+    assert first.notes[0].tuned == 1
+    second = as_piece(song, start_bar=1, bars=1, tempo=90.0, lead_in_bars=0).parts[0]
+    assert second.bends == ((0.0, 1.0), (0.5, 0.0))
+    third = as_piece(song, start_bar=2, bars=1, tempo=90.0, lead_in_bars=0).parts
+    assert all(part.bends == () for part in third)
 
 
 def test_roles_follow_sounds_and_the_melody_is_the_highest_line(tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_mono_is_the_mean_of_both_channels(style: str, player: SoundFontPlayer) 
     assert -25 < width < -2
 
 
+def test_a_part_with_a_place_of_its_own_is_there(player: SoundFontPlayer) -> None:
+    part = Part("comp", INSTRUMENTS["piano"], "", (Note(0.0, 2.0, 60, 100),), 0.0, (True,))
+
+    def lean(pan: float) -> float:
+        piece = Piece("x", "", Layout(120.0, 4.0, 0, 1, 1), 0, "", (replace(part, pan=pan),), "none")
+        left, right = render_piece(piece, duration_s=1.0, stereo=True, player=player)
+        return _rms_db(right) - _rms_db(left)
+
+    assert lean(-0.8) + 6 < lean(-0.3) < 0 < lean(0.3) < lean(0.8) - 6
+
+
 @pytest.mark.parametrize("stereo", [False, True])
 def test_layers_add_up_to_the_whole(player: SoundFontPlayer, *, stereo: bool) -> None:
     piece = _piece("jazz")

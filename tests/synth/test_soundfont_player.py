@@ -61,6 +61,29 @@ def test_a_bent_note_glides_into_its_pitch_and_leaves_others_alone(player: Sound
     np.testing.assert_allclose(both[0], audio + steady, atol=1e-6)
 
 
+def test_the_wheel_moves_the_pitch_while_a_note_sounds(player: SoundFontPlayer) -> None:
+    """A second of the note as it is, one two semitones up, one back; the second note stays in tune."""
+    wheel = ((0.0, 0.0), (2.0, 2.0), (4.0, 0.0))
+    notes = [Note(0.0, 8.0, 69, 100), Note(6.0, 4.0, 81, 100)]
+    audio = player.render(0, notes, 0.5, 4 * SAMPLE_RATE, bends=wheel)[0]
+    second = SAMPLE_RATE
+    assert _peak_hz(audio[1000 : second - 100]) == pytest.approx(441, abs=1)
+    assert _peak_hz(audio[second + 1000 : 2 * second - 100]) == pytest.approx(441 * 2 ** (2 / 12), abs=1)
+    assert _peak_hz(audio[2 * second + 1000 : 3 * second - 100]) == pytest.approx(441, abs=1)
+    plain = player.render(0, notes[1:], 0.5, 4 * SAMPLE_RATE)[0]
+    alone = player.render(0, notes[1:], 0.5, 4 * SAMPLE_RATE, bends=wheel)[0]
+    np.testing.assert_allclose(alone, plain, atol=1e-5)
+
+
+def test_a_vibrato_is_heard_and_what_the_pitch_holds_is_not_heard_twice(player: SoundFontPlayer) -> None:
+    swing = tuple((at / 16, 0.5 * (-1) ** at) for at in range(64))
+    trembling = player.render(0, [Note(0.0, 4.0, 69, 100)], 0.5, 2 * SAMPLE_RATE, bends=swing)[0]
+    steady = player.render(0, [Note(0.0, 4.0, 69, 100)], 0.5, 2 * SAMPLE_RATE)[0]
+    assert np.abs(trembling - steady).max() > 0.3 * np.abs(steady).max()
+    held = player.render(0, [Note(0.0, 4.0, 71, 100, tuned=2)], 0.5, SAMPLE_RATE, bends=((0.0, 2.0),))[0]
+    assert _peak_hz(held[2000:40_000]) == pytest.approx(441 * 2 ** (2 / 12), abs=1)
+
+
 @pytest.mark.parametrize("length", [1e-6, 0.001, 0.01])
 def test_short_notes_are_heard_and_end(player: SoundFontPlayer, length: float) -> None:
     audio = player.render(0, [Note(0.5, length, 69, 100)], 1.0, SAMPLE_RATE)[0]
