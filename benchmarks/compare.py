@@ -59,7 +59,6 @@ from pathlib import Path
 import numpy as np
 from riffcomposer.mix.tags import Tags
 from riffcomposer.render.events import ignore
-from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_stage import finish_track
@@ -82,7 +81,7 @@ for number, passage in enumerate(prepared.plan.passages):
     content = io.BytesIO()
     np.save(content, sound[None].astype(np.float32))
     keys.append(f"{number:064x}")
-    store.put(PASSAGE_KIND, keys[-1], content.getvalue())
+    store.put("passage", keys[-1], content.getvalue())
 owner = [song] if "song_path" in TrackFiles.__dataclass_fields__ else []  # earlier commits have no such field
 files = TrackFiles(folder / "out", "song", ("flac", "mp3"), False, *owner)
 finish_track(

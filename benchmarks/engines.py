@@ -26,8 +26,8 @@ from riffcomposer.render.engines.interface import Done, Versions
 from riffcomposer.render.engines.levels import FileLevels, LevelReader
 from riffcomposer.render.engines.pool import PoolEngine
 from riffcomposer.render.engines.processes import ProcessFleet, Seat
-from riffcomposer.render.engines.requests import Drop, Load, Render, Request
 from riffcomposer.render.engines.wire import Ended, Loaded, Message, Ready
+from riffcomposer.render.engines.worker_requests import Drop, Load, Render, Request
 from riffcomposer.store.store import Store
 
 SLEEP_S = 0.15

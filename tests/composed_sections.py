@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer.meters import METERS
 from riffcomposer.composer.piece import Part
-from riffcomposer.composer.score import TEMPI, Score
 from riffcomposer.composer.section import Composition
+from riffcomposer.composer.section_score import TEMPI, Score
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.curves import Curve
 

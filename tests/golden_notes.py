@@ -21,8 +21,8 @@ from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.grooves import GROOVES
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.piece import Layout, Piece
-from riffcomposer.composer.score import Score
 from riffcomposer.composer.section import compose_section
+from riffcomposer.composer.section_score import Score
 from riffcomposer.composer.solos import DRUM_SOLOS, compose_drums, compose_solo
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import Note

@@ -63,12 +63,12 @@ def locks_in(path: Path) -> Iterator[Path]:
 def _wanted(paths: list[Path] | None) -> dict[str, set[str]] | None:
     """Returns the keys that locks name, by kind; None for all, if no paths are given."""
     from riffcomposer.lock.lock_file import digests_in
-    from riffcomposer.store.transfer import KINDS
+    from riffcomposer.store.transfer import COPIED
 
     if not paths:
         return None
     digests = {digest for path in paths for lock in locks_in(path) for digest in digests_in(lock)}
-    return dict.fromkeys(KINDS, digests)
+    return dict.fromkeys(COPIED, digests)
 
 
 def _print_transferred(done: Transferred, *, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         """Write a take into the song: one value changes, and every other byte stays."""
         from riffcomposer.files import write_bytes
         from riffcomposer.song.reader import load_song
-        from riffcomposer.studio.takes import picked, takes_file
+        from riffcomposer.studio.section_takes import picked, takes_file
 
         path = load_song(song).path
         before = path.read_bytes()

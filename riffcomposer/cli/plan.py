@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from riffcomposer.plan.score_types import SectionScore
     from riffcomposer.plan.types import ClipJob, JobStatus, Plan, PlannedClip
     from riffcomposer.render.prepare import PreparedSong
+    from riffcomposer.song.effects import Effect
     from riffcomposer.song.resolved import ResolvedLayer, ResolvedSection
 
 WORK_TO_DO = 10
@@ -107,6 +108,25 @@ def described(music: SectionScore) -> str:
     return f"{composition.style} in {composition.key}: {chords} ({music.words.note})"
 
 
+def _moving(section: ResolvedSection, music: SectionScore | None) -> str:
+    """What moves over the bars of a section or layer, in words: `energy {0: 0.2, 8: 0.7}, lowpass ...`."""
+    curves = [("energy", None if music is None else music.words.energy)]
+    if section.is_seed_walk:
+        (point,) = section.points
+        curves += [("strength", point.strength), ("guidance_scale", point.guidance_scale)]
+    found = [f"{name} {curve}" for name, curve in curves if curve is not None and not curve.is_level]
+    return ", ".join([*found, *_moving_effects(section.chain)])
+
+
+def _moving_effects(chain: tuple[Effect, ...]) -> list[str]:
+    return [
+        f"{effect.name} {name} {value}"
+        for effect in chain
+        for name, value in effect.parameters
+        if isinstance(value, Curve)
+    ]
+
+
 def _measured(plan: Plan, clips: list[PlannedClip]) -> str:
     """The tempo of a recording that was measured, in words: `take.flac: 96 BPM measured, 93 % sure`."""
     from riffcomposer.plan.inits import InitClip
@@ -168,6 +188,10 @@ def _print_table(prepared: PreparedSong) -> None:
             told.add(section.source)
             rows.append(("", "", "score", described(music), "", "", ""))
             styles.append("cyan")
+        moving = _moving(source, music)
+        if moving:
+            rows.append(("", "", "moves", moving, "", "", ""))
+            styles.append("cyan")
         for render in source.renders:
             layer = render.name if isinstance(render, ResolvedLayer) else ""
             clips = [clip for clip in plan.clips if (clip.section, clip.layer) == (index, layer)]
@@ -179,6 +203,9 @@ def _print_table(prepared: PreparedSong) -> None:
                     (f"  {layer}", bars, "layer", _prompt(render) + _mixed(planned, render), "", "", count)
                 )
                 styles.append("bold")
+                if own_moving := _moving(render, None):
+                    rows.append(("", "", "moves", own_moving, "", "", ""))
+                    styles.append("cyan")
             measured = _measured(plan, clips)
             if measured:
                 rows.append(("", "", "init", measured, "", "", ""))
@@ -224,6 +251,8 @@ def _print_totals(prepared: PreparedSong) -> None:
         f"{size(budget.disk_bytes)} of disk, {size(budget.memory_bytes)} of memory; "
         f"model {plan.model}",
     ]
+    if moving := _moving_effects(prepared.song.resolved.master.chain):
+        lines.append(f"master moves: {', '.join(moving)}")
     for line in lines:
         print_line(line)
 

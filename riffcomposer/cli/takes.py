@@ -11,7 +11,7 @@ from riffcomposer.cli.console import plain, print_json, print_line, print_warnin
 from riffcomposer.errors import UsageError
 
 if TYPE_CHECKING:
-    from riffcomposer.studio.takes import Take
+    from riffcomposer.studio.section_takes import Take
 
 
 def _figure(value: float | None, unit: str = "") -> str:
@@ -66,7 +66,13 @@ def register(app: typer.Typer) -> None:
         from riffcomposer.song.reader import load_song
         from riffcomposer.store.store import Store, default_root
         from riffcomposer.studio.engines import KeptEngines
-        from riffcomposer.studio.takes import VARIATIONS, candidates, render_take, takes_file, write_takes
+        from riffcomposer.studio.section_takes import (
+            VARIATIONS,
+            candidates,
+            render_take,
+            takes_file,
+            write_takes,
+        )
 
         chosen = next((name for name in VARIATIONS if name == vary), None)
         if chosen is None:

@@ -6,7 +6,7 @@ Sounds may be called what people call them (`rhodes`); patterns have one name ea
 from __future__ import annotations
 
 from riffcomposer.composer.prompt_words import named, words_of
-from riffcomposer.composer.score import ROLES, Wish, patterns_of, sounds_of, unknown
+from riffcomposer.composer.section_score import ROLES, Wish, patterns_of, sounds_of, unknown
 
 _NOBODY = ("none", "off", "nobody", "silent")
 _KINDS = {"drums": "kit", "texture": "texture"}

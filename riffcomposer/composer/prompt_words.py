@@ -17,7 +17,7 @@ from functools import cache
 
 from riffcomposer.composer import bass, harmony, melody
 from riffcomposer.composer.instruments import INSTRUMENTS
-from riffcomposer.composer.score import Wish
+from riffcomposer.composer.section_score import Wish
 from riffcomposer.composer.style import Choice, Style
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.words import DRUM_WORDS, KIT_WORDS, PATTERN_WORDS, TEXTURE_WORDS

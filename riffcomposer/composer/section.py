@@ -17,10 +17,10 @@ from riffcomposer.composer import section_bass, section_chords, section_drums, s
 from riffcomposer.composer.grooves import BACKBEAT, TRIPLE_GROOVES
 from riffcomposer.composer.melody import Motif
 from riffcomposer.composer.piece import Layout, Part, Piece
-from riffcomposer.composer.score import Score, parse_key
 from riffcomposer.composer.section_cast import Player, draw_cast, draw_style
 from riffcomposer.composer.section_ground import Draft, Ground, draw_key, lay_ground
 from riffcomposer.composer.section_harmony import Span
+from riffcomposer.composer.section_score import Score, parse_key
 from riffcomposer.composer.theory import Key, Note
 from riffcomposer.composer.timing import TIGHT_MIXES
 

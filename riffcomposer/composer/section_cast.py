@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from riffcomposer.composer.instruments import INSTRUMENTS, Instrument
-from riffcomposer.composer.score import Score, Wish
+from riffcomposer.composer.section_score import Score, Wish
 from riffcomposer.composer.style import Choice, Style
 from riffcomposer.composer.style_manners import ASKED_LEVEL, ENTRY_LEVELS, MANNERS
 from riffcomposer.composer.styles import STYLES

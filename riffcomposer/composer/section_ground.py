@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from riffcomposer.composer.chord_names import Symbol, parse_symbol
 from riffcomposer.composer.meters import Meter
-from riffcomposer.composer.score import Score
 from riffcomposer.composer.section_harmony import (
     PHRASE_BARS,
     Span,
@@ -26,6 +25,7 @@ from riffcomposer.composer.section_harmony import (
     theme_bars,
     written_bars,
 )
+from riffcomposer.composer.section_score import Score
 from riffcomposer.composer.style import Style
 from riffcomposer.composer.style_manners import MANNERS, Manners
 from riffcomposer.composer.theory import SCALES, Chord, Key

@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import accumulate
 
 from riffcomposer.composer.piece import Layout, Part, Piece
-from riffcomposer.composer.score import parse_key
+from riffcomposer.composer.section_score import parse_key
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import MidiError
 from riffcomposer.midi.general_midi import instrument_of, kit_of

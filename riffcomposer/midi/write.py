@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffcomposer.composer.piece import Part
-from riffcomposer.composer.score import parse_key
 from riffcomposer.composer.section import LEAD_IN, Composition
+from riffcomposer.composer.section_score import parse_key
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import MidiError
 from riffcomposer.files import write_bytes

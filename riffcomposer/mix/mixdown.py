@@ -4,7 +4,7 @@ A passage is decoded audio. Its sections are cut from it with windows that add u
 own chains, and are summed at their absolute positions. Passages are joined by equal-power fades. Only one
 block of one section is in memory at a time.
 
-A section may be made of layers, which are mixed first (see `riffcomposer.mix.layers`).
+A section may be made of layers, which are mixed first (see `riffcomposer.mix.mixed_layers`).
 
 The order in a section is window, chain, gain, fades. So after a cut or a crossfade a reverb rings on over the
 next section, and a fade out fades its reverb too.
@@ -22,7 +22,7 @@ from riffcomposer.mix.automation import gains
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio, AudioReader, ScratchAudio, as_reader, read_padded
 from riffcomposer.mix.chain import Chain, EffectLike
 from riffcomposer.mix.fades import Fade, section_fades, under
-from riffcomposer.mix.layers import LayerSource, MixLayer, sum_of_layers
+from riffcomposer.mix.mixed_layers import LayerSource, MixLayer, sum_of_layers
 from riffcomposer.mix.stereo import WideReader
 from riffcomposer.units import cut_samples
 

@@ -36,8 +36,8 @@ from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.grid import make_grid, sample_at, section_bars, slots, timebase
 from riffcomposer.plan.inits import InitClip, MidiInit
 from riffcomposer.plan.keys import canonical, fields_key, job_fields
-from riffcomposer.plan.layers import check_bridges, planned_layers
 from riffcomposer.plan.placements import arrange
+from riffcomposer.plan.planned_layers import check_bridges, planned_layers
 from riffcomposer.plan.renders import SectionRender, renders_of
 from riffcomposer.plan.scores import score_sections
 from riffcomposer.plan.section_settings import InputFiles, SectionSettings, SectionSettingsMaker, between

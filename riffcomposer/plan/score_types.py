@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from riffcomposer.composer.score import Score, Wish
+from riffcomposer.composer.section_score import Score, Wish
 from riffcomposer.curves import Curve
 
 

@@ -20,7 +20,7 @@ from fractions import Fraction
 
 from riffcomposer.composer.part_names import parse_wish
 from riffcomposer.composer.prompt_words import Reading, from_prompt
-from riffcomposer.composer.score import USUAL_ENERGY, Score, digest_fields
+from riffcomposer.composer.section_score import USUAL_ENERGY, Score, digest_fields
 from riffcomposer.curves import Curve
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.placements import Placement

@@ -17,7 +17,7 @@ from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.plan.types import ClipJob, Plan
 from riffcomposer.render.engines.checked import level_fault
 from riffcomposer.render.engines.interface import ClipEngine, Done, Failed, Notice, Step
-from riffcomposer.render.engines.levels import CLIP_KIND, pack_level, unpack_level, vanished
+from riffcomposer.render.engines.levels import pack_level, unpack_level, vanished
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
@@ -42,7 +42,7 @@ def load_level(store: Store, key: str) -> np.ndarray:
     Raises:
         RenderError: It was damaged or removed since it was rendered; the same command renders it again.
     """
-    payload = store.get(CLIP_KIND, key)
+    payload = store.get("clip", key)
     if payload is None:
         raise vanished(store, key)
     return unpack_level(payload)
@@ -54,7 +54,7 @@ def missing_clips(plan: Plan, store: Store, force: bool = False) -> dict[str, Cl
     Every stored payload is read and its hash compared: a damaged entry counts as missing.
     """
     order = dict.fromkeys(clip.key for clip in plan.clips)
-    return {key: plan.jobs[key] for key in order if force or store.get(CLIP_KIND, key) is None}
+    return {key: plan.jobs[key] for key in order if force or store.get("clip", key) is None}
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def render_clips(
                         again.append(key)
                     tell(key, f" failed: {result.message}")
                 else:
-                    store.put(CLIP_KIND, key, pack_level(result.level))
+                    store.put("clip", key, pack_level(result.level))
                     failures.pop(key, None)
                     rendered[key] = None
                     on_stored(key)

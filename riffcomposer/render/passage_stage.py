@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from riffcomposer.mix.mel_timeline import MelTimeline
     from riffcomposer.spectrogram.decoder import Decoder
 
-PASSAGE_KIND = "passage"
-
 
 def passage_keys(plan: Plan, settings: DecodeSettings) -> tuple[str, ...]:
     """Returns the key of every passage's audio, in order."""
@@ -64,7 +62,7 @@ def missing_passages(
     return {
         key: PassageWork.of(plan, passage, parameters)
         for key, passage in zip(keys, plan.passages, strict=True)
-        if force or store.path(PASSAGE_KIND, key) is None
+        if force or store.path("passage", key) is None
     }
 
 
@@ -138,7 +136,7 @@ class PassageFile:
     def _opened(self, channels: int) -> BinaryIO:
         samples = self._work.samples
         path = self._stack.enter_context(
-            self._store.put_file(PASSAGE_KIND, self._key, needed_bytes=4 * channels * samples)
+            self._store.put_file("passage", self._key, needed_bytes=4 * channels * samples)
         )
         self._file = self._stack.enter_context(path.open("wb"))
         header = {"descr": "<f4", "fortran_order": False, "shape": (channels, samples)}

@@ -35,8 +35,6 @@ from riffcomposer.store.store import Store
 from riffcomposer.synth.soundfont_choice import font_digest
 from riffcomposer.versions import SYNTH_VERSION
 
-CLIP_KIND = "clip"
-
 Policy = Literal["collect", "refuse"]
 """What happens at a fault: `collect` notes it and goes on as far as possible, `refuse` raises it."""
 
@@ -120,7 +118,7 @@ def prepare_song(
     assert planned is not None, "under `refuse`, whatever prevents a plan is raised"
     loaded, model, plan = planned
     lock = read_lock(lock_path(loaded.path))
-    states = job_states(plan, lambda key: store.has(CLIP_KIND, key), lock.clips, lock.names)
+    states = job_states(plan, lambda key: store.has("clip", key), lock.clips, lock.names)
     assessment = Assessment(states, estimate(plan, states, model.profile))
     try:
         check_budget(assessment.budget, options.limits)

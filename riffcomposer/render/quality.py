@@ -19,7 +19,7 @@ from riffcomposer.mix.blocks import npy_reader
 from riffcomposer.mix.report import JoinFigures, measure_joins, measure_repetition
 from riffcomposer.plan.types import Plan
 from riffcomposer.render.clip_stage import load_level
-from riffcomposer.render.passage_stage import PASSAGE_KIND, passage_timeline
+from riffcomposer.render.passage_stage import passage_timeline
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.resolved import ResolvedMaster
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
@@ -66,7 +66,7 @@ def measure_passages(
     """
     joins: list[JoinFigures] = []
     for key, passage in zip(keys, plan.passages, strict=True):
-        path = store.path(PASSAGE_KIND, key)
+        path = store.path("passage", key)
         if path is None:
             raise RenderError(
                 f"decoded audio vanished from the store at {store.root}; run the same command again"

@@ -37,7 +37,6 @@ from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 from riffcomposer.versions import DECODER_VERSION
 
-TRACK_KIND = "track"
 PHASE_SEED = 0
 
 
@@ -360,12 +359,12 @@ def _note(store: Store, key: str, paths: list[Path], outputs: int) -> None:
     """Stores names, sizes and digests of a track's files, so that the next run can compare them."""
     entries = [[path.name, path.stat().st_size, file_sha256(path)] for path in paths]
     content = {"outputs": outputs, "files": entries}
-    store.put(TRACK_KIND, key, json.dumps(content, separators=(",", ":")).encode())
+    store.put("track", key, json.dumps(content, separators=(",", ":")).encode())
 
 
 def _known_files(store: Store, key: str, files: TrackFiles) -> dict[str, Any] | None:
     """Returns the files of a finished track if all exist and are unchanged, else None."""
-    payload = store.get(TRACK_KIND, key)
+    payload = store.get("track", key)
     if payload is None:
         return None
     content = json.loads(payload)

@@ -16,7 +16,6 @@ from riffcomposer.plan.grid import sample_at
 from riffcomposer.plan.types import Passage, Plan
 from riffcomposer.render.events import Observer, StageClock
 from riffcomposer.render.output_names import LAYER_BYTES, TrackFiles, slug
-from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
@@ -24,11 +23,11 @@ from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
     from riffcomposer.mix.blocks import AudioReader, PlanarReader
-    from riffcomposer.mix.layers import MixLayer
     from riffcomposer.mix.loudness import Loudness
     from riffcomposer.mix.markers import Marker
     from riffcomposer.mix.master import Master, Mastering
     from riffcomposer.mix.mixdown import MixPassage
+    from riffcomposer.mix.mixed_layers import MixLayer
     from riffcomposer.mix.movement import Movement
     from riffcomposer.mix.output import OutputFile
     from riffcomposer.mix.tags import Tags
@@ -69,7 +68,7 @@ def mix_passages(plan: Plan, song: ResolvedSong, keys: Sequence[str], store: Sto
 
     passages: list[MixPassage] = []
     for key, passage in zip(keys, plan.passages, strict=True):
-        path = store.path(PASSAGE_KIND, key)
+        path = store.path("passage", key)
         if path is None:
             raise RenderError(
                 f"decoded audio vanished from the store at {store.root}; run the same command again"
@@ -124,8 +123,8 @@ def _mapped(chain: Sequence[Effect], plan: Plan, bar: Fraction) -> tuple[Effect,
 
 def _layer(plan: Plan, song: ResolvedSong, passage: Passage, audio: AudioReader) -> MixLayer:
     """A layer as the mix sees it, with a meter of its own."""
-    from riffcomposer.mix.layers import MixLayer
     from riffcomposer.mix.loudness import LoudnessMeter
+    from riffcomposer.mix.mixed_layers import MixLayer
 
     section = plan.sections[passage.sections[0]]
     planned = next(layer for layer in section.layers if layer.name == passage.layer)

@@ -68,7 +68,7 @@ class ScoreSpec:
     """What a section says of the music that is composed for it.
 
     Attributes:
-        style, key, chords: As `riffcomposer.composer.score.Score` has them; empty where nothing is stated.
+        style, key, chords: As the composer has them (`Score`); empty where nothing is stated.
         parts: What is asked of single roles, as role and text (`electric piano: lazy`).
         heard: The roles that are heard; all of them if empty.
         energy: By bar of the section; None where nothing is stated.

@@ -17,12 +17,12 @@ from riffcomposer.song.fields import StrictModel
 MAX_SEED = 2**63 - 1
 Role = Literal["drums", "bass", "comp", "second", "pad", "lead", "texture"]
 ROLES: tuple[str, ...] = get_args(Role)
-"""Who may play in a score, as in `riffcomposer.composer.score.ROLES`."""
+"""Who may play in a score, as in `riffcomposer.composer.section_score.ROLES`."""
 
 
 def _style(text: str) -> str:
     from riffcomposer.composer.prompt_words import named
-    from riffcomposer.composer.score import unknown
+    from riffcomposer.composer.section_score import unknown
     from riffcomposer.composer.styles import STYLES
 
     found = text if text in STYLES else named("style", text)
@@ -32,7 +32,7 @@ def _style(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    from riffcomposer.composer.score import parse_key
+    from riffcomposer.composer.section_score import parse_key
 
     parse_key(text)
     return text
@@ -47,7 +47,7 @@ def _chords(text: str) -> str:
 
 def _parts(value: object) -> dict[str, str] | list[str]:
     from riffcomposer.composer.part_names import parse_wish
-    from riffcomposer.composer.score import unknown
+    from riffcomposer.composer.section_score import unknown
 
     if isinstance(value, list) and value and all(isinstance(role, str) for role in value):
         for role in value:

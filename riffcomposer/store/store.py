@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import sys
 import time
@@ -42,14 +41,23 @@ from riffcomposer.store.sealed_file import (
     seal_of,
     stamp,
 )
-from riffcomposer.store.store_entries import Collected, Entry, StoreInfo, Verification, listed, remove, walk
+from riffcomposer.store.store_entries import (
+    KINDS,
+    Collected,
+    Entry,
+    Kind,
+    StoreInfo,
+    Verification,
+    entry_name,
+    listed,
+    parse_entry_name,
+    remove,
+    walk,
+)
 
 DEFAULT_CAP_BYTES = 20 << 30
 DEFAULT_TRASH_DAYS = 7.0
 
-_SUFFIX = ".npy"
-_KIND = re.compile(r"(?!trash$|locks$|devices$|sounds$)[a-z][a-z-]{0,30}")
-_KEY = re.compile(r"[0-9a-f]{64}")
 _TOUCH_AFTER_S = 60.0
 
 
@@ -71,26 +79,6 @@ def default_root() -> Path:
         configured = os.environ.get("XDG_CACHE_HOME", "")
         cache = Path(configured) if os.path.isabs(configured) else Path.home() / ".cache"
     return cache / "riffcomposer" / "store"
-
-
-def entry_name(kind: str, key: str) -> str:
-    """Returns an entry's file relative to the store, with `/`.
-
-    Raises:
-        ValueError: Not a kind and a key of the store.
-    """
-    if not _KIND.fullmatch(kind) or not _KEY.fullmatch(key):
-        raise ValueError(f"{kind!r}, {key!r}: not a kind and a key of the store")
-    return f"{kind}/{key[:2]}/{key[2:]}{_SUFFIX}"
-
-
-def parse_entry_name(name: str) -> tuple[str, str] | None:
-    """Returns the kind and the key of an entry's file; None if it is no entry's."""
-    kind, _, rest = name.partition("/")
-    key = rest.removesuffix(_SUFFIX).replace("/", "", 1)
-    if not (_KIND.fullmatch(kind) and _KEY.fullmatch(key)) or entry_name(kind, key) != name:
-        return None
-    return kind, key
 
 
 class Store:
@@ -121,7 +109,7 @@ class Store:
 
     # Reading ------------------------------------------------------------------------------
 
-    def get(self, kind: str, key: str) -> bytes | None:
+    def get(self, kind: Kind, key: str) -> bytes | None:
         """Returns the verified payload, or None if there is no usable entry.
 
         Raises:
@@ -130,7 +118,7 @@ class Store:
         found = self._find(kind, key, load=True)
         return None if found is None else found[1]
 
-    def path(self, kind: str, key: str) -> Path | None:
+    def path(self, kind: Kind, key: str) -> Path | None:
         """Returns the verified entry's file, for `numpy.load(path, mmap_mode="r")`.
 
         The payload starts at byte 0 and is followed by the seal. None if there is no usable entry.
@@ -139,7 +127,7 @@ class Store:
         found = self._find(kind, key, load=False)
         return None if found is None else found[0]
 
-    def has(self, kind: str, key: str) -> bool:
+    def has(self, kind: Kind, key: str) -> bool:
         """Whether a plausible entry exists, as `plan` asks; only `get` and `path` verify it.
 
         It changes nothing on disk, not even for a bad entry.
@@ -151,7 +139,7 @@ class Store:
 
     # Writing ------------------------------------------------------------------------------
 
-    def put(self, kind: str, key: str, payload: bytes) -> None:
+    def put(self, kind: Kind, key: str, payload: bytes) -> None:
         """Stores a payload and replaces an existing entry.
 
         Raises:
@@ -168,7 +156,7 @@ class Store:
         self._remember(path, written)
 
     @contextmanager
-    def put_file(self, kind: str, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
+    def put_file(self, kind: Kind, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
         """Stores what the caller writes to the given path, for payloads too large for memory.
 
             with store.put_file("passage", key) as temporary:
@@ -185,7 +173,7 @@ class Store:
         self._remember(path, written)
 
     @contextmanager
-    def receive(self, kind: str, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
+    def receive(self, kind: Kind, key: str, *, needed_bytes: int | None = None) -> Iterator[Path]:
         """Stores a sealed file that the caller writes to the given path, as `put_file` does.
 
         Raises:
@@ -209,14 +197,13 @@ class Store:
 
     def entries(self) -> Iterator[Entry]:
         """Yields all entries, unverified, kind by kind."""
-        for kind in listed(self.root):
-            if _KIND.fullmatch(kind.name):
-                for item in (item for folder in listed(kind) for item in listed(folder)):
-                    key = item.parent.name + item.name.removesuffix(_SUFFIX)
-                    if item.suffix == _SUFFIX and _KEY.fullmatch(key):
-                        with suppress(OSError):
-                            status = item.lstat()
-                            yield Entry(kind.name, key, item, status.st_size, status.st_mtime)
+        for kind in KINDS:
+            for item in (item for folder in listed(self.root / kind) for item in listed(folder)):
+                named = parse_entry_name(f"{kind}/{item.parent.name}/{item.name}")
+                if named is not None:
+                    with suppress(OSError):
+                        status = item.lstat()
+                        yield Entry(*named, item, status.st_size, status.st_mtime)
 
     def info(self) -> StoreInfo:
         """Returns counts and sizes without reading a payload."""
@@ -307,13 +294,13 @@ class Store:
 
     # Inside -------------------------------------------------------------------------------
 
-    def _place(self, kind: str, key: str) -> Path:
+    def _place(self, kind: Kind, key: str) -> Path:
         return self.root / entry_name(kind, key)
 
-    def _trash_place(self, kind: str, key: str) -> Path:
+    def _trash_place(self, kind: Kind, key: str) -> Path:
         return self.root / "trash" / entry_name(kind, key)
 
-    def _find(self, kind: str, key: str, *, load: bool) -> tuple[Path, bytes] | None:
+    def _find(self, kind: Kind, key: str, *, load: bool) -> tuple[Path, bytes] | None:
         place, trashed = self._place(kind, key), self._trash_place(kind, key)
         for path in (place, trashed):
             _touch(path)

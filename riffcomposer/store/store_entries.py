@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from riffcomposer.errors import StoreError
+
+Kind = Literal["clip", "passage", "track"]
+"""What an entry holds: a rendered clip's level, a passage's audio, or what is known of a track's files."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_SUFFIX = ".npy"
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+def entry_name(kind: Kind, key: str) -> str:
+    """Returns an entry's file relative to the store, with `/`.
+
+    Raises:
+        ValueError: Not a kind and a key of the store.
+    """
+    if kind not in KINDS or not _KEY.fullmatch(key):
+        raise ValueError(f"{kind!r}, {key!r}: not a kind and a key of the store")
+    return f"{kind}/{key[:2]}/{key[2:]}{_SUFFIX}"
+
+
+def parse_entry_name(name: str) -> tuple[Kind, str] | None:
+    """Returns the kind and the key of an entry's file; None if it is no entry's."""
+    folder, _, rest = name.partition("/")
+    kind = next((kind for kind in KINDS if kind == folder), None)
+    key = rest.removesuffix(_SUFFIX).replace("/", "", 1)
+    if kind is None or not _KEY.fullmatch(key) or entry_name(kind, key) != name:
+        return None
+    return kind, key
 
 
 @dataclass(frozen=True)
 class Entry:
     """One entry on disk, as found by a walk over the store; not verified."""
 
-    kind: str
+    kind: Kind
     key: str
     path: Path
     size_bytes: int

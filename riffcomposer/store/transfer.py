@@ -12,9 +12,10 @@ from typing import Protocol
 
 from riffcomposer.errors import StoreError, UsageError
 from riffcomposer.store.sealed_file import Damaged
-from riffcomposer.store.store import Store, entry_name, parse_entry_name
+from riffcomposer.store.store import Store
+from riffcomposer.store.store_entries import Kind, entry_name, parse_entry_name
 
-KINDS = ("clip", "passage")
+COPIED: tuple[Kind, ...] = ("clip", "passage")
 """What is worth copying: everything else is made of these in seconds, or is about this machine."""
 
 
@@ -115,11 +116,11 @@ def pull(
 
 
 def _selected(
-    wanted: Mapping[str, Collection[str]] | None, found: Iterator[tuple[str, str]]
-) -> list[tuple[str, str]]:
+    wanted: Mapping[str, Collection[str]] | None, found: Iterator[tuple[Kind, str]]
+) -> list[tuple[Kind, str]]:
     if wanted is not None:
-        return [(kind, key) for kind in KINDS for key in sorted(wanted.get(kind, ()))]
-    return sorted(entry for entry in found if entry[0] in KINDS)
+        return [(kind, key) for kind in COPIED for key in sorted(wanted.get(kind, ()))]
+    return sorted(entry for entry in found if entry[0] in COPIED)
 
 
 def fsspec_remote(url: str) -> Remote:
@@ -161,7 +162,7 @@ class _FsspecRemote:
     def sizes(self) -> dict[str, int]:
         found: dict[str, int] = {}
         try:
-            for kind in KINDS:
+            for kind in COPIED:
                 folder = f"{self._root}/{kind}"
                 if not self._system.exists(folder):
                     continue

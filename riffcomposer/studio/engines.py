@@ -24,7 +24,7 @@ from riffcomposer.render.engines.interface import (
     Step,
     ignore_events,
 )
-from riffcomposer.render.engines.levels import CLIP_KIND, pack_level
+from riffcomposer.render.engines.levels import pack_level
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
 
@@ -151,7 +151,7 @@ def level_of(
         ModelError: The checkpoint is missing or damaged.
         StoreError: The clip could not be stored.
     """
-    if not store.has(CLIP_KIND, key):
+    if not store.has("clip", key):
         stop = stop or StopFlag()
         stop.on_raise(engine.cancel)
         try:
@@ -159,7 +159,7 @@ def level_of(
             for result in engine.render({key: job}):
                 if isinstance(result, Failed):
                     raise RenderError(f"the clip failed: {result.message}")
-                store.put(CLIP_KIND, key, pack_level(result.level))
+                store.put("clip", key, pack_level(result.level))
         finally:
             stop.forget(engine.cancel)
     return load_level(store, key)

@@ -24,7 +24,6 @@ from riffcomposer.mix.loudness import LoudnessMeter
 from riffcomposer.mix.mel_timeline import MelClip, MelTimeline
 from riffcomposer.plan.types import ClipJob, Grid
 from riffcomposer.render.clip_stage import load_level
-from riffcomposer.render.engines.levels import CLIP_KIND
 from riffcomposer.render.passage_work import DecodeSettings, decoder_for
 from riffcomposer.render.renderer import PHASE_SEED
 from riffcomposer.render.session import Session
@@ -224,7 +223,7 @@ class Jam:
             self.walk.fixed = max(self.walk.fixed, clip + 1)
             key = self._keys[clip]
             job = self._planned[2][key] if self._planned is not None and key in self._planned[2] else None
-        if self._store.has(CLIP_KIND, key) or job is None:
+        if self._store.has("clip", key) or job is None:
             return load_level(self._store, key)
         began = time.monotonic()
         engine = self._engines.open(self._session.device)

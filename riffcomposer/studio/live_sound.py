@@ -24,13 +24,12 @@ from riffcomposer.errors import Cancelled, RiffcomposerError
 from riffcomposer.mix.automation import gains, over
 from riffcomposer.mix.blocks import Audio, npy_reader, read_padded
 from riffcomposer.mix.fades import Fade, db_to_gain, section_fades, under
-from riffcomposer.mix.layers import gate_gain, pan_gains
 from riffcomposer.mix.loudness import LoudnessMeter
+from riffcomposer.mix.mixed_layers import gate_gain, pan_gains
 from riffcomposer.plan.types import Passage, PlannedSection
 from riffcomposer.render.clip_stage import load_level
-from riffcomposer.render.engines.levels import CLIP_KIND
 from riffcomposer.render.events import RenderEvent
-from riffcomposer.render.passage_stage import PASSAGE_KIND, PassageFile, decode_passage
+from riffcomposer.render.passage_stage import PassageFile, decode_passage
 from riffcomposer.render.passage_work import DecodeSettings, PassageWork, decoder_for
 from riffcomposer.render.prepare import PreparedSong
 from riffcomposer.render.stopping import StopFlag
@@ -167,7 +166,7 @@ class LiveSound:
     def _level(self, key: str) -> np.ndarray:
         """A clip's level, as soon as it is rendered."""
         with self._clip_there:
-            while not self._store.has(CLIP_KIND, key):
+            while not self._store.has("clip", key):
                 self._stop.check()
                 if self._last_clip_came:
                     raise Cancelled
@@ -177,7 +176,7 @@ class LiveSound:
     def _look(self) -> None:
         """Finds passages that the store has."""
         for sound in self._sounds:
-            if not sound.stored and sound.audio is None and self._store.has(PASSAGE_KIND, sound.key):
+            if not sound.stored and sound.audio is None and self._store.has("passage", sound.key):
                 sound.stored = True
                 sound.filled = sound.passage.body_samples + sound.passage.tail_samples
         self._tell()
@@ -285,7 +284,7 @@ class LiveSound:
         buffered = sound.audio
         if buffered is not None:
             return buffered[:, start:stop].copy()
-        path = self._store.path(PASSAGE_KIND, sound.key) if sound.stored else None
+        path = self._store.path("passage", sound.key) if sound.stored else None
         if path is None:
             return np.zeros((1, stop - start), np.float32)
         return read_padded(npy_reader(path), start, stop)

@@ -14,7 +14,7 @@ from riffcomposer.song.edit import sections_text, with_sections
 from riffcomposer.song.reader import parse_song
 from riffcomposer.studio.jam import Jam
 from riffcomposer.studio.jam_walk import JamPoint, JamStart, JamWalk
-from riffcomposer.studio.requests import JamRequest, KeepRequest, SteerRequest
+from riffcomposer.studio.request_bodies import JamRequest, KeepRequest, SteerRequest
 from riffcomposer.studio.service import Studio
 from riffcomposer.studio.workspace import Conflict, NotFound, digest_of
 

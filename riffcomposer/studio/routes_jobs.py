@@ -14,7 +14,7 @@ from riffcomposer.errors import UsageError
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.studio.jobs import Job
 from riffcomposer.studio.live_sound import LiveSound
-from riffcomposer.studio.requests import RenderRequest
+from riffcomposer.studio.request_bodies import RenderRequest
 from riffcomposer.studio.service import Studio
 from riffcomposer.studio.workspace import MEDIA_TYPES, NotFound
 

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 
 from riffcomposer.errors import RenderError, UsageError
 from riffcomposer.studio.clip_files import clip_png, clip_wav
-from riffcomposer.studio.requests import NewSong, SavedSong, SongText
+from riffcomposer.studio.request_bodies import NewSong, SavedSong, SongText
 from riffcomposer.studio.service import Studio
 from riffcomposer.studio.workspace import MEDIA_TYPES, NotFound
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.reader import parse_song
 from riffcomposer.studio.jobs import Job
-from riffcomposer.studio.requests import PickRequest, TakesRequest
+from riffcomposer.studio.request_bodies import PickRequest, TakesRequest
+from riffcomposer.studio.section_takes import candidates, picked, render_take, takes_file, write_takes
 from riffcomposer.studio.service import Studio
-from riffcomposer.studio.takes import candidates, picked, render_take, takes_file, write_takes
 from riffcomposer.studio.workspace import Conflict, digest_of
 
 

@@ -24,7 +24,7 @@ from riffcomposer.store.store import Store
 from riffcomposer.studio.engines import KeptEngines
 from riffcomposer.studio.jobs import Job, JobQueue
 from riffcomposer.studio.live_sound import LiveSound
-from riffcomposer.studio.timeline import plan_view
+from riffcomposer.studio.plan_view import plan_view
 from riffcomposer.studio.workspace import Workspace
 
 HEARD_TRACKS = 12

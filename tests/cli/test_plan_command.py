@@ -17,7 +17,7 @@ from planned_songs import CATALOGUE, section, song, write_song
 from riffcomposer.cli.main import main
 from riffcomposer.lock.lock_file import lock_path, write_lock
 from riffcomposer.loops import catalogue as seeds
-from riffcomposer.render.prepare import CLIP_KIND, prepare_song
+from riffcomposer.render.prepare import prepare_song
 from riffcomposer.store.store import Store
 
 
@@ -72,6 +72,26 @@ def test_the_table_says_what_where_and_why(tmp_path: Path, capsys: pytest.Captur
     assert lines[-2] == "5 clips of 2 bars, 5 different: 0 cached, 5 new, 0 changed"
 
 
+def test_what_moves_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = [{"lowpass": {"cutoff_frequency_hz": {"0": 400, "4": 9000}}}]
+    layers = [{"name": "drums", "gain_db": {"0": -20, "4": 0}}, {"name": "keys", "chain": sweep}]
+    path = write_song(
+        tmp_path,
+        song(
+            section("a", bars=4, strength={"0": 0.3, "4": 0.6}, chain=sweep),
+            section("b", bars=4, init="score", score={"energy": {"0": 0.2, "4": 0.7}}, layers=layers),
+            master={"chain": [{"gain": {"gain_db": {"0": -6, "8": 0}}}]},
+        ),
+    )
+    assert run("plan", path) == 0
+    out = capsys.readouterr().out
+    assert "moves  strength {0: 0.3, 4: 0.6}, lowpass cutoff_frequency_hz {0: 400, 4: 9000}" in out
+    assert "moves  energy {0: 0.2, 4: 0.7}" in out
+    assert out.count("moves  ") >= 3
+    assert "({0: -20, 4: 0} dB)" in out
+    assert "master moves: gain gain_db {0: -6, 8: 0}" in out
+
+
 def test_lengths_in_json_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_song(tmp_path, song(section("a"), section("b", duration="31s"), tempo=97.3))
     found = plan_json(capsys, path)
@@ -86,7 +106,7 @@ def test_cached_new_and_changed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     store = Store(tmp_path / "store")
     prepared = prepare_song(path, store)
     for key in prepared.plan.jobs:
-        store.put(CLIP_KIND, key, b"level")
+        store.put("clip", key, b"level")
     write_lock(lock_path(path), prepared.plan)
     assert run("plan", path, "--exit-code") == 0
     assert "4 cached, 0 new, 0 changed" in capsys.readouterr().out

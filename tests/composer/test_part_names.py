@@ -6,7 +6,7 @@ import pytest
 
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.part_names import parse_wish
-from riffcomposer.composer.score import Wish
+from riffcomposer.composer.section_score import Wish
 from riffcomposer.composer.words import KIT_WORDS
 
 

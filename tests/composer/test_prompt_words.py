@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.prompt_words import DEFAULT_STYLE, from_prompt
-from riffcomposer.composer.score import ROLES, parse_key
+from riffcomposer.composer.section_score import ROLES, parse_key
 from riffcomposer.composer.styles import STYLES
 
 

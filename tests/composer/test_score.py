@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from riffcomposer.composer.score import Score, Wish, digest_fields, parse_key
+from riffcomposer.composer.section_score import Score, Wish, digest_fields, parse_key
 from riffcomposer.curves import Curve
 
 PLAIN = Score(Fraction(8), 90.0, style="jazz", key="A minor", chords="Am9 | D7", next_chord="E7")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.meters import METERS
-from riffcomposer.composer.score import Score, Wish
 from riffcomposer.composer.section import LEAD_IN, Composition, compose_section
 from riffcomposer.composer.section_figures import figures
+from riffcomposer.composer.section_score import Score, Wish
 from riffcomposer.composer.style_manners import MANNERS
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.curves import Curve

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer.chord_names import parse_chord
 from riffcomposer.composer.meters import METERS, parse_meter
-from riffcomposer.composer.score import Wish
 from riffcomposer.composer.section import compose_section
+from riffcomposer.composer.section_score import Wish
 from riffcomposer.composer.styles import STYLES
 
 

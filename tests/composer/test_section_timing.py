@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from riffcomposer.composer.grooves import DRUMS
 from riffcomposer.composer.meters import METERS, parse_meter
-from riffcomposer.composer.score import Wish
 from riffcomposer.composer.section import compose_section
+from riffcomposer.composer.section_score import Wish
 from riffcomposer.composer.styles import STYLES
 
 

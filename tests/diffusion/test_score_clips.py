@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from riffcomposer.composer.score import Score
+from riffcomposer.composer.section_score import Score
 from riffcomposer.curves import Curve
 from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.plan.score_types import ComposedStretch, ScoreInit

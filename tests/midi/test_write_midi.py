@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.meters import METERS
 from riffcomposer.composer.piece import Part
-from riffcomposer.composer.score import Score
 from riffcomposer.composer.section import Composition, compose_section
+from riffcomposer.composer.section_score import Score
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import Note
 from riffcomposer.composer.words import KIT_WORDS

@@ -16,8 +16,8 @@ from mix_signals import EFFECT_SETTINGS, SAMPLE_RATE, Effect, noise, plucks
 from riffcomposer.curves import EASES, Curve, Ease
 from riffcomposer.mix.automation import gains, jump_samples, over, values
 from riffcomposer.mix.chain import STEP_SAMPLES, Chain
-from riffcomposer.mix.layers import MixLayer
 from riffcomposer.mix.mixdown import MixPassage, MixSection, mixdown
+from riffcomposer.mix.mixed_layers import MixLayer
 from riffcomposer.song import effects as song_effects
 
 SECOND = SAMPLE_RATE

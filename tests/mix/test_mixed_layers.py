@@ -15,9 +15,9 @@ from mix_signals import SAMPLE_RATE, Effect, noise
 
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio
-from riffcomposer.mix.layers import MixLayer, gate_gain, pan_gains
 from riffcomposer.mix.loudness import LoudnessMeter, measure
 from riffcomposer.mix.mixdown import MixPassage, MixSection, mixdown
+from riffcomposer.mix.mixed_layers import MixLayer, gate_gain, pan_gains
 
 SECOND = SAMPLE_RATE
 LENGTH = 3 * SECOND

@@ -16,8 +16,8 @@ from riffcomposer.curves import Curve
 from riffcomposer.errors import BudgetError, SongError
 from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.keys import passage_key
-from riffcomposer.plan.layers import energy_gate
 from riffcomposer.plan.plan_lints import lint_plan
+from riffcomposer.plan.planned_layers import energy_gate
 from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.song_diff import diff_songs
 from riffcomposer.plan.types import Plan

@@ -12,7 +12,8 @@ from small_song import FakeEngine, make_studio
 
 from riffcomposer.cli.main import main
 from riffcomposer.errors import StoreError, UsageError
-from riffcomposer.store.store import Store, entry_name, parse_entry_name
+from riffcomposer.store.store import Store
+from riffcomposer.store.store_entries import entry_name, parse_entry_name
 from riffcomposer.store.transfer import fsspec_remote, pull, push
 
 KEYS = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(3)]

@@ -11,8 +11,6 @@ import pytest
 from small_song import FakeEngine, FakeEngines, Studio, make_studio
 
 from riffcomposer.render.engines.interface import ignore_events
-from riffcomposer.render.engines.levels import CLIP_KIND
-from riffcomposer.render.passage_stage import PASSAGE_KIND
 from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.render.stopping import StopFlag
@@ -127,11 +125,11 @@ def test_a_clip_that_fails_ends_the_sound_and_not_the_program(studio: Studio) ->
 
 def test_clips_that_are_there_are_heard_before_the_render_goes_on(studio: Studio) -> None:
     render(studio, FakeEngine())
-    for path in (studio.store.root / PASSAGE_KIND).rglob("*"):
+    for path in (studio.store.root / "passage").rglob("*"):
         if path.is_file():
             path.unlink()
     live, grown, track, _ = render(studio, FakeEngine())
     assert not track.result.rendered
     assert grown
     assert live.ready == grown[-1]
-    assert all(studio.store.has(CLIP_KIND, key) for key in track.result.cached)
+    assert all(studio.store.has("clip", key) for key in track.result.cached)

@@ -12,7 +12,7 @@ from riffcomposer.errors import UsageError
 from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.reader import load_song, parse_song
-from riffcomposer.studio.takes import candidates, picked, render_take, takes_file, write_takes
+from riffcomposer.studio.section_takes import candidates, picked, render_take, takes_file, write_takes
 
 PATH = Path("song.yaml")
 WALK = b"""title: T

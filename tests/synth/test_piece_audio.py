@@ -13,8 +13,8 @@ import pytest
 from riffcomposer.composer.arrangement import compose_band
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.piece import Layout, Part, Piece
-from riffcomposer.composer.score import Score
 from riffcomposer.composer.section import compose_section
+from riffcomposer.composer.section_score import Score
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import Note
 from riffcomposer.errors import UsageError

@@ -14,8 +14,8 @@ from random import Random
 from riffcomposer.composer.instruments import INSTRUMENTS
 from riffcomposer.composer.meters import METERS
 from riffcomposer.composer.piece import Piece
-from riffcomposer.composer.score import Score, Wish
 from riffcomposer.composer.section import Composition, compose_section
+from riffcomposer.composer.section_score import Score, Wish
 from riffcomposer.composer.styles import STYLES
 from riffcomposer.composer.theory import PITCH_NAMES
 from riffcomposer.composer.words import KIT_WORDS

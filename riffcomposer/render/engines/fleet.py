@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from riffcomposer.render.engines.levels import LevelReader
-from riffcomposer.render.engines.requests import Request
 from riffcomposer.render.engines.wire import Message
+from riffcomposer.render.engines.worker_requests import Request
 from riffcomposer.store.store import Store
 
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from riffcomposer.errors import RenderError
 from riffcomposer.store.store import Store
 
-CLIP_KIND = "clip"
-
 
 def pack_level(level: NDArray[np.floating]) -> bytes:
     """Returns the stored form of a level image."""
@@ -35,7 +33,7 @@ def level_path(store: Store, key: str) -> Path:
     Raises:
         RenderError: It was damaged or removed since it was rendered; the same command renders it again.
     """
-    path = store.path(CLIP_KIND, key)
+    path = store.path("clip", key)
     if path is None:
         raise vanished(store, key)
     return path

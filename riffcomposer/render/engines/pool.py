@@ -29,8 +29,8 @@ from riffcomposer.render.engines.interface import (
     Versions,
     ignore_events,
 )
-from riffcomposer.render.engines.requests import Decode, Drop, Load, Release, Render, Request
 from riffcomposer.render.engines.wire import Dying, Ended, Loaded, LoadFailed, Message, Ready
+from riffcomposer.render.engines.worker_requests import Decode, Drop, Load, Release, Render, Request
 from riffcomposer.render.passage_work import DecodeSettings, PassageWork
 from riffcomposer.store.store import Store
 

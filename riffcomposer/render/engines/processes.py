@@ -26,9 +26,9 @@ from riffcomposer.render.engines.in_process import InProcessEngine, device_backe
 from riffcomposer.render.engines.interface import Done, SoundBlock, WorkerEngine
 from riffcomposer.render.engines.levels import FileLevels, LevelReader, level_path
 from riffcomposer.render.engines.pool import PoolEngine
-from riffcomposer.render.engines.requests import Drop, Request
 from riffcomposer.render.engines.wire import Dying, Message, WireError, decode, encode
 from riffcomposer.render.engines.worker import EngineMaker, Worker
+from riffcomposer.render.engines.worker_requests import Drop, Request
 from riffcomposer.store.store import Store
 
 STARTS = 5

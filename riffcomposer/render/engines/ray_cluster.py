@@ -20,13 +20,13 @@ from riffcomposer.errors import StoreError, UsageError
 from riffcomposer.render.engines.fleet import Gone
 from riffcomposer.render.engines.in_process import InProcessEngine
 from riffcomposer.render.engines.interface import Done, SoundBlock
-from riffcomposer.render.engines.levels import CLIP_KIND, LevelReader, vanished
+from riffcomposer.render.engines.levels import LevelReader, vanished
 from riffcomposer.render.engines.node_files import job_paths, model_files
 from riffcomposer.render.engines.pool import PoolEngine
 from riffcomposer.render.engines.processes import STARTS, SeatEngine
 from riffcomposer.render.engines.ray_worker import WANT, LoadFiles, ObjectLevels, Parts, Place, RayWorker
-from riffcomposer.render.engines.requests import Load, Render, Request
 from riffcomposer.render.engines.wire import Message, WireError, decode
+from riffcomposer.render.engines.worker_requests import Load, Render, Request
 from riffcomposer.store.store import Store
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class RayFleet:
 
         refs: dict[str, list[ray.ObjectRef[bytes]]] = {}
         for key in keys:
-            payload = store.get(CLIP_KIND, key)
+            payload = store.get("clip", key)
             if payload is None:
                 raise vanished(store, key)
             refs[key] = [ray.put(payload)]

@@ -20,9 +20,9 @@ from riffcomposer.errors import RiffcomposerError
 from riffcomposer.render.engines.interface import WorkerEngine
 from riffcomposer.render.engines.levels import unpack_level
 from riffcomposer.render.engines.node_files import ModelFiles, NodeCache, cache_folder
-from riffcomposer.render.engines.requests import Drop, Load, Render, Request
 from riffcomposer.render.engines.wire import Dying, LoadFailed, Message, encode
 from riffcomposer.render.engines.worker import Worker
+from riffcomposer.render.engines.worker_requests import Drop, Load, Render, Request
 
 if TYPE_CHECKING:
     import ray

@@ -9,8 +9,8 @@ import numpy as np
 
 from riffcomposer.errors import Cancelled, RiffcomposerError
 from riffcomposer.render.engines.interface import Failed, Notice, SoundBlock, Step, WorkerEngine
-from riffcomposer.render.engines.requests import Decode, Drop, Load, Release, Render, Request
 from riffcomposer.render.engines.wire import Ended, Loaded, LoadFailed, Message, Ready
+from riffcomposer.render.engines.worker_requests import Decode, Drop, Load, Release, Render, Request
 from riffcomposer.render.passage_work import decoder_for
 
 EngineMaker = Callable[[], WorkerEngine]

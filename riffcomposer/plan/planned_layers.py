@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import groupby
 
-from riffcomposer.composer.score import USUAL_ENERGY
+from riffcomposer.composer.section_score import USUAL_ENERGY
 from riffcomposer.curves import Curve
 from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import SongError
