@@ -61,7 +61,7 @@ from riffcomposer.mix.tags import Tags
 from riffcomposer.render.events import ignore
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.render.stopping import StopFlag
-from riffcomposer.render.track_stage import finish_track
+from riffcomposer.render import track_stage
 from riffcomposer.store.store import Store
 song, folder = Path(sys.argv[1]), Path(sys.argv[2])
 store = Store(folder / "store")
@@ -84,9 +84,10 @@ for number, passage in enumerate(prepared.plan.passages):
     store.put("passage", keys[-1], content.getvalue())
 owner = [song] if "song_path" in TrackFiles.__dataclass_fields__ else []  # earlier commits have no such field
 files = TrackFiles(folder / "out", "song", ("flac", "mp3"), False, *owner)
-finish_track(
-    prepared.plan, prepared.song.resolved, keys, store, files, Tags("song"), ignore, StopFlag()
-)
+made_from = prepared.plan, prepared.song.resolved, keys, store, files, Tags("song")
+if hasattr(track_stage, "TrackWork"):  # earlier commits take its attributes one by one
+    made_from = [track_stage.TrackWork(*made_from)]
+track_stage.finish_track(*made_from, ignore, StopFlag())
 """
 
 

@@ -32,7 +32,7 @@ from riffcomposer.render.prepare import PreparedSong
 from riffcomposer.render.recipe import make_recipe
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_keys import track_key
-from riffcomposer.render.track_stage import finish_track
+from riffcomposer.render.track_stage import TrackWork, finish_track
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 from riffcomposer.versions import DECODER_VERSION
@@ -320,7 +320,8 @@ def finish(
         measured = beside.submit(measure_passages, plan, keys.passages, store, parameters, needless)
         ready = beside.submit(import_matplotlib, cache_folder)
         try:
-            track = finish_track(plan, job.song, keys.passages, store, job.files, tags, observer, stop)
+            work = TrackWork(plan, job.song, keys.passages, store, job.files, tags)
+            track = finish_track(work, observer, stop)
         except BaseException:
             needless.raise_flag()
             raise

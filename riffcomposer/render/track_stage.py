@@ -151,25 +151,32 @@ def _layer_levels(passages: Sequence[MixPassage]) -> tuple[tuple[tuple[str, Loud
     return tuple(levels)
 
 
-def finish_track(
-    plan: Plan,
-    song: ResolvedSong,
-    keys: Sequence[str],
-    store: Store,
-    files: TrackFiles,
-    tags: Tags,
-    observer: Observer,
-    stop: StopFlag,
-) -> FinishedTrack:
-    """Mixes, masters and writes the files of a track.
+@dataclass(frozen=True)
+class TrackWork:
+    """What a track is made from.
 
-    Args:
+    Attributes:
         plan: The plan that was rendered.
         song: The song, for chains and targets.
         keys: Key of each passage's audio.
         store: The store that has the audio.
         files: Names and formats of the files.
         tags: Tags of the files.
+    """
+
+    plan: Plan
+    song: ResolvedSong
+    keys: Sequence[str]
+    store: Store
+    files: TrackFiles
+    tags: Tags
+
+
+def finish_track(work: TrackWork, observer: Observer, stop: StopFlag) -> FinishedTrack:
+    """Mixes, masters and writes the files of a track.
+
+    Args:
+        work: What it is made from.
         observer: Called with each event of progress.
         stop: Checked between blocks.
 
@@ -182,12 +189,13 @@ def finish_track(
     from riffcomposer.mix.mixdown import mixdown
     from riffcomposer.mix.movement import measure_movement
 
+    plan, song, files = work.plan, work.song, work.files
     rate = plan.grid.sample_rate
     markers = [Marker(section.name, section.start_sample) for section in plan.sections]
     with scratch_folder(files.folder, f"{files.name}-mix") as scratch:
         # 1. One dry mix, and with stems one file for each section or layer of it.
         names = [f"stem-{index}.f32" for index in range(len(_stem_labels(plan)))] if files.stems else []
-        passages = mix_passages(plan, song, keys, store)
+        passages = mix_passages(plan, song, work.keys, work.store)
         mix, stems = mixdown(
             passages,
             total_samples=plan.total_samples,
@@ -213,9 +221,8 @@ def finish_track(
         )
         master = mastering.render()
         # 3. Files, each measured after encoding.
-        parts = [(section.start_sample, section.end_sample) for section in plan.sections]
         clock = StageClock(observer, "write", len(files.formats), "files")
-        outputs = _write_outputs(files, mastering, master, tags, markers, parts, clock, stop)
+        outputs = _write_outputs(work, mastering, master, markers, clock, stop)
         write_labels(files.beside("labels.txt"), markers, plan.total_samples, rate)
         # 4. How much it moves: the master is read here, without the cost of decoding a file.
         movement = measure_movement(
@@ -227,19 +234,17 @@ def finish_track(
         )
         extra: list[Path] = []
         if files.stems:
-            extra += _write_parts(plan, files, tags, master.audio, stems, stop)
+            extra += _write_parts(work, master.audio, stems, stop)
     return FinishedTrack(
         outputs, tuple(extra), outputs[0].parts, _layer_levels(passages), mastering.unlimited, movement
     )
 
 
 def _write_outputs(
-    files: TrackFiles,
+    work: TrackWork,
     mastering: Mastering,
     master: Master,
-    tags: Tags,
     markers: Sequence[Marker],
-    parts: Sequence[tuple[int, int]],
     clock: StageClock,
     stop: StopFlag,
 ) -> tuple[OutputFile, ...]:
@@ -247,6 +252,8 @@ def _write_outputs(
     from riffcomposer.mix.encoding import LOSSY
     from riffcomposer.mix.output import write_track
 
+    files = work.files
+    parts = [(section.start_sample, section.end_sample) for section in work.plan.sections]
     failed = StopFlag()
 
     def look(done: int, total: int) -> None:
@@ -257,7 +264,7 @@ def _write_outputs(
     def write(format: str) -> OutputFile:
         try:
             return write_track(
-                files.track(format), mastering, master, tags, markers, parts=parts, progress=look
+                files.track(format), mastering, master, work.tags, markers, parts=parts, progress=look
             )
         except BaseException:
             failed.raise_flag()
@@ -282,17 +289,13 @@ def _write_outputs(
 
 
 def _write_parts(
-    plan: Plan,
-    files: TrackFiles,
-    tags: Tags,
-    master: AudioReader,
-    stems: Sequence[AudioReader],
-    stop: StopFlag,
+    work: TrackWork, master: AudioReader, stems: Sequence[AudioReader], stop: StopFlag
 ) -> list[Path]:
     """Writes each section, mastered and as its (or its layers') share of the dry mix, as files."""
     from riffcomposer.mix.blocks import Part
     from riffcomposer.mix.output import write_part, write_stems
 
+    plan, files, tags = work.plan, work.files, work.tags
     format = next((name for name in files.formats if name in ("wav", "flac")), "flac")
     rate = plan.grid.sample_rate
     labels = [f"{index:02d}-{slug(section.name)}" for index, section in enumerate(plan.sections, 1)]
