@@ -36,6 +36,7 @@ def _loops(starter: Starter, catalogue: Catalogue) -> list[Loop]:
 
 
 def _head(title: str, style: str, starter: Starter, schema: str, catalogue: Catalogue) -> str:
+    parts = f"    parts: {starter.parts}\n" if starter.parts else ""
     names = ", ".join(loop.name for loop in _loops(starter, catalogue)[:4])
     loops = f"; loops that suit: {names}" if names else ""
     return f"""\
@@ -54,7 +55,7 @@ defaults:                     # settings for every section that does not state i
   score:
     style: {style}
     key: {starter.key}
-    # chords: "i | VI | III | VII"     # your own chords, or names: "Am9 | Fmaj7 | C | G"
+{parts}    # chords: "i | VI | III | VII"     # your own chords, or names: "Am9 | Fmaj7 | C | G"
   strength: {starter.strength:g}              # how far a render moves away from the score, 0 to 1
   alpha_curve: ease           # how a walk moves: slowly near each of its points
 

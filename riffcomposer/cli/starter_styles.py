@@ -23,6 +23,7 @@ class Starter:
         form: Order and energy of the sections.
         meter: Time signature.
         strength: How far the model moves away from the score.
+        parts: Who plays, where the style's usual players do not suit the model.
         loops: Words in the names, styles and tags of loops that suit, the best first.
     """
 
@@ -34,6 +35,7 @@ class Starter:
     form: Form = "song"
     meter: str = "4/4"
     strength: float = 0.45
+    parts: str = ""
     loops: tuple[str, ...] = ()
 
 
@@ -156,9 +158,10 @@ STARTERS = {
         132,
         "F major",
         "jazz piano alone, late night",
-        "jazz trio with piano, upright bass and brushes",
+        "jazz trio with piano, jazz guitar and upright bass",
         "swinging jazz with tenor saxophone, piano and walking bass",
         strength=0.4,
+        parts="{drums: none}      # its cymbals become hiss",
         loops=("jazz",),
     ),
     "latin": Starter(
