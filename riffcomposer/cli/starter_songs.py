@@ -75,7 +75,7 @@ def _song(starter: Starter) -> str:
     prompt: {_quoted(starter.main)}
     seed: 7
     bars: 16
-    score: {{energy: {{0: 0.4, 8: 0.6}}}}
+    score: {{energy: {{0: 0.25, 8: 0.65}}}}
     transition: {{type: bridge, clips: 1}}     # a clip that leads over; or cut, or crossfade
 
   - name: chorus              # another theme has other chords and another melody
@@ -88,9 +88,9 @@ def _song(starter: Starter) -> str:
   - name: break
     prompt: {_quoted(starter.quiet)}
     seed: 15
-    bars: 4
-    score: {{energy: 0.25}}
-    gain_db: {{0: -3, 4: 0}}    # numbers may move over the bars
+    bars: 8
+    score: {{energy: {{0: 0.15, 8: 0.3}}}}
+    gain_db: {{0: -3, 8: 0}}    # numbers may move over the bars
 
   - use: chorus               # the same section again, varied; keys stated here replace its own
     seed: 21
