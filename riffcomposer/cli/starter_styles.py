@@ -183,7 +183,7 @@ STARTERS = {
     "metal": Starter(
         132,
         "E minor",
-        "distorted guitar alone, heavy riff",
+        "clean electric guitar alone, quiet",
         "metal with distorted guitars, picked bass and fast drums",
         "heavy metal with a lead guitar solo",
         loops=("metal",),
@@ -234,7 +234,7 @@ STARTERS = {
     "techno": Starter(
         132,
         "A minor",
-        "techno kick and drone, dark",
+        "drone and soft analog pad, dark",
         "driving techno with acid bass and synth pluck",
         "techno with hypnotic polysynth and saw lead",
         loops=("techno",),
