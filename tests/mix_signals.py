@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from riffcomposer.curves import Curve
+from riffcomposer.mix.mixdown import MixPassage, mixdown
 
 SAMPLE_RATE = 44100
 
@@ -74,3 +76,26 @@ EFFECT_SETTINGS: dict[str, dict[str, float | str | Curve]] = {
     "ladder_filter": {"mode": "HPF24", "cutoff_hz": 800, "resonance": 0.3},
 }
 """Every effect of the song language with parameters under which it is heard."""
+
+
+def mix(
+    folder: Path,
+    passages: Sequence[MixPassage],
+    *,
+    loop: bool = False,
+    width: float = 0.0,
+    stems: int = 0,
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Mixes passages in a folder; returns the mix and so many stems."""
+    total = sum(passage.body_samples for passage in passages)
+    track, parts = mixdown(
+        passages,
+        total_samples=total,
+        sample_rate=SAMPLE_RATE,
+        stereo_width=width,
+        loop=loop,
+        path=folder / "mix.f32",
+        stem_paths=[folder / f"stem-{number}.f32" for number in range(stems)],
+    )
+    assert (track.channels, track.samples) == (2, total)
+    return track.read(0, total), [part.read(0, total) for part in parts]

@@ -42,10 +42,7 @@ def values(curve: Curve, positions: NDArray[np.int64], sample_rate: int) -> NDAr
 
 def gains(level_db: Curve | float, start: int, samples: int, sample_rate: int) -> NDArray[np.float32]:
     """Amplitude factors of a level in dB over a block, `[1]` where it does not move, else `[samples]`."""
-    if not isinstance(level_db, Curve):
-        level_db = Curve.level(level_db)
-    moving = over(level_db, start, samples, sample_rate)
-    return np.asarray(10 ** (moving / 20), np.float32)
+    return np.asarray(10 ** (over(level_db, start, samples, sample_rate) / 20), np.float32)
 
 
 def over(curve: Curve | float, start: int, samples: int, sample_rate: int) -> NDArray[np.float64]:
@@ -53,7 +50,7 @@ def over(curve: Curve | float, start: int, samples: int, sample_rate: int) -> ND
     if not isinstance(curve, Curve):
         return np.array([curve])
     if curve.is_level or not moves(curve, start, start + samples, sample_rate):
-        return np.array([_before(curve, start, sample_rate)])
+        return values(curve, np.array([start]), sample_rate)
     return values(curve, np.arange(start, start + samples), sample_rate)
 
 
@@ -65,10 +62,6 @@ def moves(curve: Curve, start: int, stop: int, sample_rate: int) -> bool:
         if before != after and first < stop and last > start:
             return True
     return False
-
-
-def _before(curve: Curve, sample: int, sample_rate: int) -> float:
-    return float(values(curve, np.array([sample]), sample_rate)[0])
 
 
 def wrapped(curve: Curve, first: int, last: int) -> Curve:

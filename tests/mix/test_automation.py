@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mix_signals import EFFECT_SETTINGS, SAMPLE_RATE, Effect, noise, plucks
+from mix_signals import EFFECT_SETTINGS, SAMPLE_RATE, Effect, mix, noise, plucks
 
 from riffcomposer.curves import EASES, Curve, Ease
 from riffcomposer.mix.automation import gains, jump_samples, over, values
 from riffcomposer.mix.chain import STEP_SAMPLES, Chain
-from riffcomposer.mix.mixdown import MixPassage, MixSection, mixdown
+from riffcomposer.mix.mixdown import MixPassage, MixSection
 from riffcomposer.mix.mixed_layers import MixLayer
 from riffcomposer.song import effects as song_effects
 
@@ -64,25 +64,13 @@ def test_a_gain_that_stays_is_one_number() -> None:
     assert gains(fade, SECOND - 10, 1000, SAMPLE_RATE).shape == (1000,)
 
 
-def mix(folder: Path, passage: MixPassage) -> np.ndarray:
-    track, _ = mixdown(
-        [passage],
-        total_samples=passage.body_samples,
-        sample_rate=SAMPLE_RATE,
-        stereo_width=0.0,
-        loop=False,
-        path=folder / "mix.f32",
-    )
-    return track.read(0, passage.body_samples)
-
-
 def test_the_gain_of_a_section_moves(tmp_path: Path) -> None:
     audio = noise(2)
     plain = MixPassage(audio, 0, 2 * SECOND, (MixSection("a", 0, 2 * SECOND),))
     moving = curve((SECOND // 2, -20.0), (3 * SECOND // 2, 0.0))
     faded = replace(plain, sections=(MixSection("a", 0, 2 * SECOND, gain_db=moving),))
     wanted = 10 ** (values(moving, np.arange(2 * SECOND), SAMPLE_RATE) / 20)
-    np.testing.assert_allclose(mix(tmp_path, faded), mix(tmp_path, plain) * wanted, atol=1e-6)
+    np.testing.assert_allclose(mix(tmp_path, [faded])[0], mix(tmp_path, [plain])[0] * wanted, atol=1e-6)
 
 
 def test_gain_and_pan_of_a_layer_move(tmp_path: Path) -> None:
@@ -91,7 +79,8 @@ def test_gain_and_pan_of_a_layer_move(tmp_path: Path) -> None:
     still = MixPassage((MixLayer("a", audio), quiet), 0, 2 * SECOND, sections)
     pan = curve((0, -1.0), (2 * SECOND, 1.0))
     moving = MixLayer("a", audio, gain_db=curve((0, -12.0), (SECOND, -2.0), ease="ease"), pan=pan)
-    before, after = mix(tmp_path, still), mix(tmp_path, replace(still, audio=(moving, quiet)))
+    before, _ = mix(tmp_path, [still])
+    after, _ = mix(tmp_path, [replace(still, audio=(moving, quiet))])
     left, right = (np.sqrt(np.square(channel).reshape(8, -1).mean(axis=1)) for channel in after)
     assert np.all(np.diff(right / left) > 0)
     level = np.sqrt(np.square(after).sum(axis=0) / np.square(before).sum(axis=0).clip(1e-12))

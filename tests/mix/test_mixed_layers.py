@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mix_signals import SAMPLE_RATE, Effect, noise
+from mix_signals import SAMPLE_RATE, Effect, mix, noise
 
 from riffcomposer.errors import AudioError
 from riffcomposer.mix.blocks import BLOCK_SAMPLES, Audio
@@ -22,22 +21,6 @@ from riffcomposer.mix.mixed_layers import MixLayer, gate_gain, pan_gains
 SECOND = SAMPLE_RATE
 LENGTH = 3 * SECOND
 REVERB = Effect("reverb", {"room_size": 0.8, "wet_level": 0.5})
-
-
-def mix(
-    folder: Path, passages: Sequence[MixPassage], *, stems: int = 0, loop: bool = False, width: float = 0.0
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    total = sum(passage.body_samples for passage in passages)
-    track, parts = mixdown(
-        passages,
-        total_samples=total,
-        sample_rate=SAMPLE_RATE,
-        stereo_width=width,
-        loop=loop,
-        path=folder / "mix.f32",
-        stem_paths=[folder / f"stem-{number}.f32" for number in range(stems)],
-    )
-    return track.read(0, total), [part.read(0, total) for part in parts]
 
 
 def audio_of(layer: MixLayer) -> np.ndarray:
