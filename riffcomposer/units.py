@@ -164,7 +164,3 @@ class Timebase:
     def bars(self, length: Length) -> Fraction:
         """Returns the exact length in bars."""
         return self.seconds(length) / self.seconds_per_bar
-
-    def sample_at_bar(self, bar: Fraction | int) -> int:
-        """Returns the absolute sample of a position in bars, rounded once."""
-        return round_half_up(Fraction(bar) * self.samples_per_bar)
