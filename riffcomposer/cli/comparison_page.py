@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from riffcomposer.files import write_text
 
 if TYPE_CHECKING:
-    from riffcomposer.cli.diff import Comparison
+    from riffcomposer.cli.song_comparison import Comparison
     from riffcomposer.render.track import Track
 
 

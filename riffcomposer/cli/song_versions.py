@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from riffcomposer.cli.diff import compare, comparison_json
 from riffcomposer.cli.git_history import SongHistory
+from riffcomposer.cli.song_comparison import compare, comparison_json
 from riffcomposer.errors import SongError, UsageError
 
 

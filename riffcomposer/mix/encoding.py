@@ -4,7 +4,7 @@ WAV and FLAC have 24 bits, rounded without dither: the error is 20 dB below the 
 digital silence stays silent. MP3 is LAME's variable rate V1, OGG is Vorbis quality 8; both keep the exact
 length (LAME's header, OGG's granule position).
 
-LAME is the build in pedalboard, 3.6 times as fast as the one in libsndfile. It takes 16 bits, so an MP3 has
+LAME is the build in pedalboard, which is faster than the one in libsndfile. It takes 16 bits, so an MP3 has
 noise at -96 dBFS, far below what LAME adds to any music.
 
 libsndfile draws a random serial number for every OGG stream; it is replaced by a fixed one, with the

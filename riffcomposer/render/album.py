@@ -23,7 +23,8 @@ from riffcomposer.plan.types import ClipJob
 from riffcomposer.render.clip_stage import ClipWork, clip_labels, missing_clips, render_clips, slot_seconds
 from riffcomposer.render.engines.lease import EngineLease
 from riffcomposer.render.events import Observer, RenderEvent
-from riffcomposer.render.renderer import RenderJob, RenderResult, Stopwatch, decode, finish, load_model
+from riffcomposer.render.render_job import RenderJob
+from riffcomposer.render.renderer import RenderResult, Stopwatch, decode, finish, load_model
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track import Track
 from riffcomposer.store.store import Store

@@ -15,7 +15,6 @@ from typing import Any
 
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.files import file_sha256, write_text
-from riffcomposer.plan.types import Plan
 from riffcomposer.render.clip_stage import missing_clips, render_missing
 from riffcomposer.render.engines.interface import Notice, Step
 from riffcomposer.render.engines.lease import EngineLease
@@ -30,41 +29,14 @@ from riffcomposer.render.passage_stage import (
 from riffcomposer.render.passage_work import DecodeSettings
 from riffcomposer.render.prepare import PreparedSong
 from riffcomposer.render.recipe import make_recipe
+from riffcomposer.render.render_job import RenderJob
 from riffcomposer.render.stopping import StopFlag
 from riffcomposer.render.track_keys import track_key
 from riffcomposer.render.track_stage import TrackWork, finish_track
-from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.store.store import Store
 from riffcomposer.versions import DECODER_VERSION
 
 PHASE_SEED = 0
-
-
-@dataclass(frozen=True)
-class RenderJob:
-    """Everything that one render needs.
-
-    Attributes:
-        plan: The plan to render.
-        song: The song, everything filled in.
-        song_content: The song as plain data, for the recipe.
-        model: The checkpoint.
-        files: Names of the outputs.
-        draft: Whether to use the fast decoder; the plan already has fewer steps.
-        force: Whether to render everything again.
-        decode_device: Device that decodes passages, `cpu` or `cuda`.
-        song_text: The song's text, for the report page.
-    """
-
-    plan: Plan
-    song: ResolvedSong
-    song_content: Any
-    model: LocatedModel
-    files: TrackFiles
-    draft: bool = False
-    force: bool = False
-    decode_device: str = "cpu"
-    song_text: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from riffcomposer.render.engines.interface import EngineSource
     from riffcomposer.render.engines.lease import EngineLease
     from riffcomposer.render.passage_work import DecodeSettings
-    from riffcomposer.render.renderer import BegunSong, RenderJob, RenderResult
+    from riffcomposer.render.render_job import RenderJob
+    from riffcomposer.render.renderer import BegunSong, RenderResult
     from riffcomposer.render.track import Track
 
 Song = LoadedSong | Path | str
@@ -341,7 +342,7 @@ class Session:
 
 
 def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
-    from riffcomposer.render.renderer import RenderJob
+    from riffcomposer.render.render_job import RenderJob
 
     return RenderJob(
         plan=prepared.plan,

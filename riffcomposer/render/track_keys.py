@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from riffcomposer.plan.keys import digest
 from riffcomposer.plan.types import PlannedSection
+from riffcomposer.render.render_job import RenderJob
 from riffcomposer.song.effects import Effect
 from riffcomposer.song.resolved import ResolvedSong
 from riffcomposer.versions import MIX_VERSION, REPORT_VERSION
-
-if TYPE_CHECKING:
-    from riffcomposer.render.renderer import RenderJob
 
 
 def track_key(job: RenderJob, keys: tuple[str, ...], recipe: dict[str, Any]) -> str:

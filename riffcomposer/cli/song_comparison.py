@@ -1,0 +1,239 @@
+"""Two versions of a song, from git or from its folder, and what differs between them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from riffcomposer.cli.git_history import NotThere, SongHistory, lfs_digest
+from riffcomposer.errors import ModelError, SongError, UsageError
+
+if TYPE_CHECKING:
+    from riffcomposer.diagnostics import NodePath
+    from riffcomposer.plan.section_settings import InputFile
+    from riffcomposer.plan.song_diff import FieldChange, SongDiff
+    from riffcomposer.plan.types import Plan
+    from riffcomposer.song.reader import LoadedSong
+
+WORKING_TREE = "working tree"
+_RANGE = re.compile(r"(?P<old>[^{}:]*?)(?P<dots>\.{2,3})(?P<new>[^{}:]*)")
+_POINTER_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class _FilesAt:
+    """A song's files as they were at a commit, by digest."""
+
+    history: SongHistory
+    commit: str
+    folder: str
+
+    def __call__(self, name: str, purpose: Literal["init", "mask", "lora"], where: NodePath) -> InputFile:
+        from riffcomposer.errors import SongError
+        from riffcomposer.plan.inputs import MAX_BYTES
+        from riffcomposer.plan.section_settings import InputFile
+        from riffcomposer.song.paths import path_fault
+
+        problem = path_fault(name)
+        if problem is not None:
+            raise SongError.fault("bad-file", problem, where)
+        full = posixpath.normpath(posixpath.join(self.folder, name))
+        try:
+            digest = self.history.repository.digest(self.commit, full, MAX_BYTES[purpose])
+        except NotThere as reason:
+            raise SongError.fault("bad-file", f"{name} {reason} in that revision", where) from None
+        return InputFile(self.history.path.parent / name, digest)
+
+
+@dataclass(frozen=True)
+class _FilesHere:
+    """A song's files on disk; an unreplaced git-lfs pointer counts as its file."""
+
+    folder: Path
+
+    def __call__(self, name: str, purpose: Literal["init", "mask", "lora"], where: NodePath) -> InputFile:
+        from riffcomposer.plan.inputs import SongFiles
+        from riffcomposer.plan.section_settings import InputFile
+        from riffcomposer.song.paths import PathError, resolve_inside
+
+        try:
+            path = resolve_inside(self.folder, name, max_bytes=_POINTER_BYTES)
+            digest = lfs_digest(path.read_bytes())
+        except (PathError, OSError):
+            digest = None
+        if digest is not None:
+            return InputFile(path, digest)
+        return SongFiles(self.folder)(name, purpose, where)
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One side of the comparison."""
+
+    name: str
+    song: LoadedSong
+    files: Any
+    file: str
+
+
+def _version_at(history: SongHistory, revision: str, commit: str, other: str | None) -> _Version:
+    from riffcomposer.song.reader import parse_song
+
+    name, content = history.read(commit, revision, other)
+    folder = posixpath.dirname(name)
+    # Files and a model beside the song are searched at its old path.
+    path = history.path.parent / os.path.relpath(name, posixpath.dirname(history.name) or ".")
+    song = parse_song(content, path, f"{revision}:{name}")
+    return _Version(revision, song, _FilesAt(history, commit, folder), name)
+
+
+def _version_here(history: SongHistory, old_revision: str) -> _Version:
+    from riffcomposer.song.reader import load_song
+
+    if history.repository.is_bare:
+        raise UsageError("this is a bare repository, without files to compare with: name a second revision")
+    if not os.path.lexists(history.path):
+        raise UsageError(
+            f"{history.path} is in revision {old_revision!r}, but not on disk (removed, renamed, or left out "
+            "by a sparse checkout): name a second revision to compare with"
+        )
+    song = load_song(history.path)
+    return _Version(WORKING_TREE, song, _FilesHere(history.path.parent), history.name)
+
+
+def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
+    """Reads `A B`, `A..B` and `A...B` as git does; also returns whether the form is `A...B`.
+
+    Raises:
+        UsageError: There is a range and another revision.
+    """
+    match = _RANGE.fullmatch(given[0])
+    if match is None:
+        if len(given) == 2 and _RANGE.fullmatch(given[1]):
+            raise UsageError(f"{given[1]} is two revisions already: riffcompose diff {given[1]} song.yaml")
+        return given[0], given[1] if len(given) == 2 else None, False
+    if len(given) == 2:
+        raise UsageError(f"{given[0]} is two revisions already: riffcompose diff {given[0]} song.yaml")
+    return match["old"] or "HEAD", match["new"] or "HEAD", match["dots"] == "..."
+
+
+def _plan(song: LoadedSong, files: Any) -> Plan:
+    from riffcomposer.checkpoints.locate import locate_model
+    from riffcomposer.loops.catalogue import catalogue
+    from riffcomposer.plan.planner import plan_song
+    from riffcomposer.render.session import Session
+    from riffcomposer.song.default_init import with_default_init
+
+    model = locate_model(song.resolved.model, song.folder)
+    return plan_song(
+        with_default_init(song.resolved, model.profile.default_init),
+        song_path=song.path,
+        model=model,
+        catalogue=catalogue(),
+        backend=Session().backend,
+        files=files,
+    )
+
+
+def clips_to_render(old: Plan, new: Plan) -> dict[tuple[str, str], list[int]]:
+    """Returns [clips that the old version lacks, all clips] of each section and layer, in the new order.
+
+    The layer's name is empty for a section without layers.
+    """
+    counts: dict[tuple[str, str], list[int]] = {}
+    for clip in new.clips:
+        count = counts.setdefault((new.sections[clip.section].name, clip.layer), [0, 0])
+        count[0] += clip.key not in old.jobs
+        count[1] += 1
+    return counts
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions of a song, and what differs.
+
+    Attributes:
+        counts: See `clips_to_render`; None where one of the songs cannot be planned.
+        why_not: The reason for that.
+        to_render: Clips that the new version has and the old one lacks, and all clips of the new version.
+    """
+
+    song: str
+    old: _Version
+    new: _Version
+    changes: SongDiff
+    counts: dict[tuple[str, str], list[int]] | None
+    why_not: str
+    to_render: tuple[int, int]
+
+
+def compare(song_text: str, given: Sequence[str]) -> Comparison:
+    """Compares two revisions of a song, or a revision with its file.
+
+    Args:
+        song_text: The song's path as the user gave it.
+        given: One or two revisions, or a range.
+
+    Raises:
+        UsageError: The song has no such revision.
+        SongError: One of the versions has faults.
+    """
+    from riffcomposer.plan.song_diff import diff_songs
+
+    old_revision, new_revision, parted = _revisions(given)
+    history = SongHistory.of(Path(song_text))
+    repository = history.repository
+    new_commit = None if new_revision is None else repository.commit(new_revision)
+    old_commit = repository.merge_base(old_revision, new_revision) if parted and new_revision else None
+    old_commit = old_commit or repository.commit(old_revision)
+    old = _version_at(history, old_revision, old_commit, new_commit)
+    if new_revision is None or new_commit is None:
+        new = _version_here(history, old_revision)
+    else:
+        new = _version_at(history, new_revision, new_commit, old_commit)
+    changes = diff_songs(old.song.resolved, new.song.resolved)
+    try:
+        old_plan, new_plan = _plan(old.song, old.files), _plan(new.song, new.files)
+    except (SongError, ModelError) as error:
+        return Comparison(song_text, old, new, changes, None, str(error).splitlines()[0], (0, 0))
+    rendered = len(new_plan.jobs.keys() - old_plan.jobs.keys())
+    counts = clips_to_render(old_plan, new_plan)
+    return Comparison(song_text, old, new, changes, counts, "", (rendered, len(new_plan.jobs)))
+
+
+def comparison_json(found: Comparison) -> dict[str, Any]:
+    """The comparison for programs."""
+    old, new, changes = found.old, found.new, found.changes
+
+    def listed(entries: tuple[FieldChange, ...]) -> list[dict[str, str]]:
+        return [{"field": entry.field, "old": entry.old, "new": entry.new} for entry in entries]
+
+    clips = [
+        {"section": name, "layer": layer or None, "to_render": count, "clips": whole}
+        for (name, layer), (count, whole) in (found.counts or {}).items()
+    ]
+    return {
+        "song": found.song,
+        "old": old.name,
+        "new": new.name,
+        "renamed_from": old.file if old.file != new.file else None,
+        "changes": listed(changes.changes),
+        "sections": [
+            {
+                "name": section.name,
+                "kinds": section.kinds,
+                "old_name": section.old_name,
+                "old_place": section.old_place,
+                "new_place": section.new_place,
+                "changes": listed(section.changes),
+            }
+            for section in changes.sections
+        ],
+        "clips": None if found.counts is None else clips,
+        "clips_unknown": found.why_not,
+    }
