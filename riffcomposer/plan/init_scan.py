@@ -86,7 +86,9 @@ def _of_midi(init: MidiInit, ranges: list[_Range], bar: Fraction) -> Iterator[Di
 
     midi = read_midi(init.path, tracks=init.tracks)
     notes = [note for part in midi.parts for note in part.notes]
-    if not any(note.start < end and note.start + note.length > first for first, end in ranges for note in notes):
+    if not any(
+        note.start < end and note.start + note.length > first for first, end in ranges for note in notes
+    ):
         message = "has no notes in the bars that are played"
         first = 1 + min(notes, key=lambda note: note.start).start // float(bar)
         hint = f"choose another start: the first note is in bar {first:.0f}"
