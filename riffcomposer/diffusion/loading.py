@@ -18,9 +18,9 @@ from riffcomposer.checkpoints.locate import weight_variant
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.checkpoints.verify import component_class, verify_model
 from riffcomposer.device import BACKENDS, named_device
-from riffcomposer.diffusion.light_imports import light_imports
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
+from riffcomposer.light_imports import light_imports
 
 LOADING = threading.Lock()
 """Held while a checkpoint or a LoRA is loaded: meanwhile diffusers, transformers and peft change how torch

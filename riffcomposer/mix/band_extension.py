@@ -68,11 +68,11 @@ class ExtendedReader:
 
     def read(self, start: int, stop: int) -> Audio:
         """Returns float32 `[channels, stop - start]`."""
-        from scipy.signal import oaconvolve
+        from riffcomposer.scipy_signal import signal
 
         margin = TAPS // 2
         around = read_padded(self._reader, start - margin, stop + margin, wraps=self._wraps)
-        source = oaconvolve(around, self._kernel[None], mode="valid", axes=1)
+        source = signal.oaconvolve(around, self._kernel[None], mode="valid", axes=1)
         result = around[:, margin : margin + stop - start].copy()
         positions = np.arange(start, stop)
         for cycles, gain in self._copies:

@@ -191,7 +191,7 @@ class LoudnessMeter:
 
     def push(self, block: Audio) -> None:
         """Measures the next samples, `[channels, samples]`."""
-        from scipy.signal import sosfilt
+        from riffcomposer.scipy_signal import signal
 
         if not block.shape[1]:
             return
@@ -201,7 +201,7 @@ class LoudnessMeter:
             self._peak.push(block)
         else:
             self._peak.sample_peak = max(self._peak.sample_peak, float(np.abs(block).max()))
-        weighted, self._state = sosfilt(self._sos, block, axis=1, zi=self._state)
+        weighted, self._state = signal.sosfilt(self._sos, block, axis=1, zi=self._state)
         power = np.concatenate([self._rest, np.square(weighted).sum(axis=0)])
         whole = len(power) // self._step * self._step
         self._powers.append(power[:whole].reshape(-1, self._step).mean(axis=1))

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Here, not where it is used: joins are measured in a thread, and two threads that import scipy.signal at
-# once can end in a deadlock that Python breaks with an error.
-from scipy.signal import butter, sosfiltfilt
-
 from riffcomposer.mix.blocks import Audio, AudioReader, read_padded
 from riffcomposer.mix.mel_timeline import MelTimeline
+
+# Here, not where it is used: joins are measured in a thread, and two threads that import scipy.signal at
+# once can end in a deadlock that Python breaks with an error.
+from riffcomposer.scipy_signal import signal
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 CONTEXT_FRAMES = 12
@@ -221,8 +221,8 @@ def _click(audio: AudioReader, place: int, sample_rate: int, wraps: bool) -> flo
     """
     around, near = sample_rate // 4, round(CLICK_MS * sample_rate / 1000)
     sound: Audio = read_padded(audio, place - around, place + around, wraps=wraps)
-    sos = butter(8, CLICK_ABOVE_HZ, "highpass", fs=sample_rate, output="sos")
-    sharp = np.abs(sosfiltfilt(sos, sound.astype(np.float64), axis=1)).max(axis=0)
+    sos = signal.butter(8, CLICK_ABOVE_HZ, "highpass", fs=sample_rate, output="sos")
+    sharp = np.abs(signal.sosfiltfilt(sos, sound.astype(np.float64), axis=1)).max(axis=0)
     usual = float(np.percentile(np.delete(sharp, slice(around - near, around + near)), 99.9))
     usual = max(usual, INAUDIBLE * float(np.abs(sound).max()))
     return float(sharp[around - near : around + near].max()) / usual if usual > 0 else 0.0

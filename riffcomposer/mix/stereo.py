@@ -30,7 +30,7 @@ TURNS_PER_OCTAVE = 3.0
 @lru_cache(maxsize=4)
 def side_filter(sample_rate: int) -> Audio:
     """Returns the filter from mid to side: odd in length, delays counted from its middle tap."""
-    from scipy.signal.windows import tukey
+    from riffcomposer.scipy_signal import signal
 
     half = round(0.06 * sample_rate)
     grid = 1 << (8 * half - 1).bit_length()
@@ -43,7 +43,7 @@ def side_filter(sample_rate: int) -> Audio:
     response = np.fft.irfft(magnitude * np.exp(1j * phase), grid)
     taps = np.concatenate([response[-half:], response[: half + 1]])
     # Flat over the delays in use (up to 41 ms), so that no band of the side is weakened.
-    return (taps * tukey(2 * half + 1, 0.3)).astype(np.float32)
+    return (taps * signal.windows.tukey(2 * half + 1, 0.3)).astype(np.float32)
 
 
 class WideReader:
@@ -71,10 +71,10 @@ class WideReader:
         if not self._gain:
             audio = self._reader.read(start, stop)
             return np.repeat(audio, 2, axis=0) if audio.shape[0] == 1 else audio
-        from scipy.signal import oaconvolve
+        from riffcomposer.scipy_signal import signal
 
         half = len(self._taps) // 2
         around = read_padded(self._reader, start - half, stop + half, wraps=self._wraps)[0]
         mid = around[half : half + stop - start]
-        side = np.float32(self._gain) * oaconvolve(around, self._taps, mode="valid").astype(np.float32)
+        side = np.float32(self._gain) * signal.oaconvolve(around, self._taps, mode="valid").astype(np.float32)
         return np.stack([mid + side, mid - side])

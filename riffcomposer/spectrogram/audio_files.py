@@ -53,8 +53,8 @@ def usable_audio(path: Path, part: SoundPart, *, sample_rate: int, mono: bool) -
 def resampled(audio: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     """Audio float32 [channels, samples] at another rate, by a polyphase filter."""
     if rate != sample_rate:
-        from scipy.signal import resample_poly
+        from riffcomposer.scipy_signal import signal
 
         common = math.gcd(rate, sample_rate)
-        audio = resample_poly(audio, sample_rate // common, rate // common, axis=1)
+        audio = signal.resample_poly(audio, sample_rate // common, rate // common, axis=1)
     return np.ascontiguousarray(audio, dtype=np.float32)

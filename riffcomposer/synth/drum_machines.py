@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
 from riffcomposer.composer.theory import Note
+from riffcomposer.scipy_signal import signal
 from riffcomposer.synth.stereo_placement import DRUM_PANS
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
+from riffcomposer.scipy_signal import signal
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 _Sound = npt.NDArray[np.float64]

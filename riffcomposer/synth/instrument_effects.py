@@ -8,8 +8,8 @@ from functools import cache, lru_cache
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from scipy import signal
 
+from riffcomposer.scipy_signal import signal
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 
 

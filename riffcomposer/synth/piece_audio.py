@@ -15,10 +15,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from scipy import signal
 
 from riffcomposer.composer.piece import Part, Piece
 from riffcomposer.errors import UsageError
+from riffcomposer.scipy_signal import signal
 from riffcomposer.synth.drum_machines import KITS, render_drums
 from riffcomposer.synth.effect_chains import EFFECT_CHAINS, Track
 from riffcomposer.synth.foley import render_foley

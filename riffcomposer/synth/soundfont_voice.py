@@ -16,9 +16,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
 from riffcomposer.composer.theory import Note
+from riffcomposer.scipy_signal import signal
 from riffcomposer.synth.soundfont_file import ATTENUATION, VELOCITY_TO_ATTENUATION, Wave, Zone
 from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 

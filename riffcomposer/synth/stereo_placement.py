@@ -72,7 +72,7 @@ _WIDE_ABOVE_HZ = 180.0
 
 def decorrelated(mid: Audio) -> Audio:
     """A signal of the same level and colour that correlates little with `mid`; bass stays in the centre."""
-    from scipy import signal
+    from riffcomposer.scipy_signal import signal
 
     out = np.zeros_like(mid)
     for delay_ms, sign in _ECHOES:

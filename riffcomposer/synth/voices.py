@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
 from riffcomposer.composer.theory import Note
+from riffcomposer.scipy_signal import signal
 
 SAMPLE_RATE = 44100
 Audio = npt.NDArray[np.float32]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from riffcomposer.diffusion.light_imports import light_imports
+from riffcomposer.light_imports import light_imports
 
 NAME = "collection_of_tests"
 
@@ -43,14 +43,14 @@ def runs(package: Path) -> int:
 
 
 def test_a_module_is_imported_without_its_package(package: Path) -> None:
-    with light_imports(frozenset({NAME})):
+    with light_imports({NAME: frozenset()}):
         assert importlib.import_module(f"{NAME}.small").SMALL == 1
     assert runs(package) == 0
     assert f"{NAME}.large" not in sys.modules
 
 
 def test_the_init_runs_once_when_the_package_is_asked(package: Path) -> None:
-    with light_imports(frozenset({NAME})):
+    with light_imports({NAME: frozenset()}):
         small = importlib.import_module(f"{NAME}.small")
     whole = sys.modules[NAME]
     assert whole.LARGE == 2
@@ -64,7 +64,7 @@ def test_the_init_runs_once_when_the_package_is_asked(package: Path) -> None:
 
 
 def test_threads_that_ask_at_once_find_a_finished_package(package: Path) -> None:
-    with light_imports(frozenset({NAME})):
+    with light_imports({NAME: frozenset()}):
         importlib.import_module(f"{NAME}.small")
     (package / "large.py").write_text("import time\ntime.sleep(0.1)\nLARGE = 2\n")
     found: list[int] = []
@@ -79,7 +79,7 @@ def test_threads_that_ask_at_once_find_a_finished_package(package: Path) -> None
 
 def test_a_fault_in_the_init_is_told_each_time(package: Path) -> None:
     (package / "large.py").write_text("raise ImportError('no such library')\n")
-    with light_imports(frozenset({NAME})):
+    with light_imports({NAME: frozenset()}):
         importlib.import_module(f"{NAME}.small")
     for _ in range(2):
         with pytest.raises(ImportError, match="no such library"):
@@ -87,15 +87,27 @@ def test_a_fault_in_the_init_is_told_each_time(package: Path) -> None:
 
 
 def test_what_a_package_does_not_have_it_does_not_have(package: Path) -> None:
-    with light_imports(frozenset({NAME})):
+    with light_imports({NAME: frozenset()}):
         whole = importlib.import_module(NAME)
     assert not hasattr(whole, "nothing")
     assert runs(package) == 1
 
 
+def test_a_function_may_be_imported_before_its_package_runs(package: Path) -> None:
+    (package / "large.py").write_text("def LARGE(number, *, more=0):\n    return number + more\n")
+    with light_imports({NAME: frozenset({"LARGE"})}):
+        large = importlib.import_module(NAME).LARGE
+    assert runs(package) == 0
+    assert large(2, more=1) == 3
+    assert runs(package) == 1
+    assert large(3) == 3
+    assert sys.modules[NAME].LARGE is not large, "the package has its own function"
+    assert runs(package) == 1
+
+
 def test_nothing_stays_behind(package: Path) -> None:
     finders = list(sys.meta_path)
-    with suppress(KeyError), light_imports(frozenset({NAME})):
+    with suppress(KeyError), light_imports({NAME: frozenset()}):
         assert not gc.isenabled()
         raise KeyError
     assert sys.meta_path == finders
@@ -107,12 +119,14 @@ def test_nothing_stays_behind(package: Path) -> None:
 def test_a_checkpoint_is_loaded_without_what_it_does_not_use(tiny_flow_checkpoint: Path) -> None:
     program = (
         "import sys\n"
+        "from riffcomposer.scipy_signal import signal\n"
         "from riffcomposer.diffusion.loading import load_checkpoint\n"
         "from riffcomposer.checkpoints.locate import locate_model\n"
         f"load_checkpoint(locate_model({str(tiny_flow_checkpoint)!r}), device='cpu')\n"
         "needless = ('diffusers.models.transformers.transformer_flux', 'scipy.stats.distributions')\n"
         "assert not [name for name in needless if name in sys.modules]\n"
         "import scipy.stats\n"
+        "assert signal.find_peaks_cwt([0, 1, 4, 1, 0, 0, 1, 5, 1, 0], [1, 2]).size == 2\n"
         "assert 0.5 < scipy.stats.beta.ppf(0.7, 2, 2) < 0.7\n"
         "from diffusers import FluxTransformer2DModel, StableDiffusionPipeline\n"
     )
