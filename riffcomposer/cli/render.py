@@ -19,6 +19,7 @@ from riffcomposer.cli.engine_options import (
     engine_source,
 )
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
 from riffcomposer.media.kinds import AUDIO_FORMATS
 from riffcomposer.text import clock
@@ -181,6 +182,7 @@ def register(app: typer.Typer) -> None:
         address: Address = None,
         backend: Backend = None,
         cpus_per_worker: CpusPerWorker = None,
+        store: StoreFolder = None,
         force: Annotated[
             bool, typer.Option("--force", help="Render everything again, even what the store has.")
         ] = False,
@@ -203,7 +205,6 @@ def register(app: typer.Typer) -> None:
         from riffcomposer.render.session import Session
         from riffcomposer.render.settings import RenderSettings
         from riffcomposer.render.stopping import StopFlag, stop_on_signals
-        from riffcomposer.store.store import Store, default_root
 
         if progress_style not in STYLES:
             raise UsageError(f"--progress {progress_style}: give one of {', '.join(STYLES)}")
@@ -224,7 +225,7 @@ def register(app: typer.Typer) -> None:
         with (
             stop_on_signals(StopFlag()) as stop,
             Session(
-                store=Store(default_root(), warn=print_warning),
+                store=chosen_store(store),
                 device=device,
                 limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
                 allowed_folders=tuple(allow or ()),

@@ -294,7 +294,7 @@ class Session:
             check_folder(job.files.folder)
             check_owner(job.files, prepared.plan.title)
             if prepared.assessment.budget.clips_to_render:
-                check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
+                check_folder(self.store.root, "the store needs one; --store names another")
         return BegunSong(prepared, job, watch, result)
 
     def _track(
