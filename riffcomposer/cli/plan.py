@@ -252,6 +252,10 @@ def _print_totals(prepared: PreparedSong) -> None:
         f"{size(budget.disk_bytes)} of disk, {size(budget.memory_bytes)} of memory; "
         f"model {plan.model}",
     ]
+    if prepared.from_lock:
+        lines.append(
+            f"the store has the lock's clips, of {prepared.backend}: nothing is rendered on this device"
+        )
     if moving := _moving_effects(prepared.song.resolved.master.chain):
         lines.append(f"master moves: {', '.join(moving)}")
     for line in lines:

@@ -17,6 +17,7 @@ from riffcomposer.cli.engine_options import (
     EngineOptions,
     Workers,
     engine_source,
+    rendering_device,
 )
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
 from riffcomposer.cli.store_option import StoreFolder, chosen_store
@@ -226,7 +227,7 @@ def register(app: typer.Typer) -> None:
             stop_on_signals(StopFlag()) as stop,
             Session(
                 store=chosen_store(store),
-                device=device,
+                device=rendering_device(device, backend),
                 limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
                 allowed_folders=tuple(allow or ()),
                 stop=stop,
