@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import worker_engines
+from killed_driver import killed_in_mid_render
 from small_song import Studio, fake_level, make_studio
 
 from riffcomposer.api import plan_song, render_song
@@ -37,6 +38,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     patch.setenv("PYTHONPATH", path)
     patch.setenv("RIFFCOMPOSER_NODE_CACHE", str(tmp_path_factory.mktemp("node-cache")))
     patch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
+    patch.setenv(worker_engines.LOG, str(tmp_path_factory.mktemp("log") / "clips"))
     import ray
     from ray.cluster_utils import Cluster
 
@@ -118,6 +120,20 @@ def test_a_node_that_dies_costs_only_its_running_clips(
         results[result.key] = result
     assert right(results, jobs)
     assert any("is lost" in line for line in said)
+
+
+def test_a_driver_that_is_killed_and_run_again_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+    studio = make_studio(tmp_path)
+    kept, in_flight = killed_in_mid_render(studio, cluster.address)
+    ends = worker_engines.noted("end")
+    assert len(ends) == 8
+    assert all(ends[key] == 1 for key in kept), "a clip that was stored is not rendered again"
+    assert {key for key, times in ends.items() if times > 1} <= set(in_flight)
+    assert len(in_flight) <= 4, "two workers have at most two clips each"
+    expected = make_studio(tmp_path / "expected")
+    expected.render()
+    assert studio.outputs() == expected.outputs()
+    assert not list((studio.folder / "store").rglob(".tmp-*"))
 
 
 def test_a_node_that_joins_late_gets_work(cluster: Any, engines: Any, jobs: dict[str, ClipJob]) -> None:
