@@ -20,7 +20,8 @@ from small_song import Studio
 from riffcomposer.api import render_song
 from riffcomposer.render.engines.interface import EngineSource
 from riffcomposer.render.engines.processes import ProcessEngines
-from riffcomposer.render.engines.ray_cluster import ClusterChoice, RayEngines
+from riffcomposer.render.engines.ray_cluster import RayEngines
+from riffcomposer.render.engines.ray_connection import ClusterChoice
 
 STORED = 2
 """Clips that are stored before the driver is killed."""

@@ -83,7 +83,8 @@ def engine_source(options: EngineOptions) -> EngineSource:
                 hint = "; --device says it otherwise" if name == "backend" else ""
                 raise UsageError(f"--{name.replace('_', '-')}: is for --engine ray; add it{hint}")
     if engine == "ray":
-        from riffcomposer.render.engines.ray_cluster import ClusterChoice, RayEngines
+        from riffcomposer.render.engines.ray_cluster import RayEngines
+        from riffcomposer.render.engines.ray_connection import ClusterChoice
 
         return RayEngines(
             ClusterChoice(options.address or "auto", options.backend or "", options.cpus_per_worker or 2)

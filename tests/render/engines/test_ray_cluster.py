@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from riffcomposer.errors import RenderError, UsageError
 from riffcomposer.plan.types import ClipJob
 from riffcomposer.render.engines.interface import Done, Failed, Notice, Step
 from riffcomposer.render.engines.pool import PoolEngine
-from riffcomposer.render.engines.ray_cluster import ClusterChoice, RayEngines, RayFleet, connect
+from riffcomposer.render.engines.ray_cluster import RayEngines, RayFleet
+from riffcomposer.render.engines.ray_connection import ClusterChoice, connect
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'riffcomposer[ray]'"
@@ -181,10 +181,32 @@ def test_files_reach_a_node_once(cluster: Any, engines: Any) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == before
 
 
-def test_there_may_be_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:9"])
+def test_an_address_where_nothing_answers_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    with pytest.raises(UsageError, match=r"--address nowhere\.invalid:6379: no cluster"):
-        connect(ClusterChoice("nowhere.invalid:6379"))
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray would try for minutes"))
+    with pytest.raises(UsageError, match=rf"--address {address}: nothing answers at {address}"):
+        connect(ClusterChoice(address))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(UsageError, match=rf"--address auto: nothing answers at {address}"):
+        connect(ClusterChoice())
+
+
+def test_a_refused_token_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**options: Any) -> None:
+        try:
+            raise RuntimeError("RPC error: InvalidAuthToken: Authentication token is missing or incorrect.")
+        except RuntimeError:
+            raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379") from None
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(UsageError, match=r"refuses this machine's token; set RAY_AUTH_MODE=token"):
+        connect(ClusterChoice("auto"))
