@@ -1,7 +1,10 @@
 """A render in a process of its own, which a test kills with SIGKILL and runs again.
 
-python killed_driver.py FOLDER processes
-python killed_driver.py FOLDER HOST:PORT         on a Ray cluster
+    python killed_driver.py FOLDER inproc
+    python killed_driver.py FOLDER processes
+    python killed_driver.py FOLDER HOST:PORT         on a Ray cluster
+
+Engines sleep for each clip, and note when they begin and end one.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import worker_engines
-from small_song import Studio
+from small_song import FakeEngines, Studio
 
 from riffcomposer.api import render_song
 from riffcomposer.render.engines.interface import EngineSource
@@ -31,14 +34,19 @@ def stored(studio: Studio) -> set[str]:
     return {entry.key for entry in studio.store.entries() if entry.kind == "clip"}
 
 
+def driver(studio: Studio, where: str) -> subprocess.Popen[bytes]:
+    """Starts a render of a song."""
+    command = [sys.executable, __file__, str(studio.folder), where]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
 def killed_in_mid_render(studio: Studio, where: str) -> tuple[Collection[str], Collection[str]]:
     """Renders, kills the driver after two clips, and renders again to the end.
 
     Returns:
         Keys that were stored when the driver died, and those of other clips that had been begun.
     """
-    command = [sys.executable, __file__, str(studio.folder), where]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    first = driver(studio, where)
     until = time.monotonic() + 120
     while len(stored(studio)) < STORED and first.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
@@ -48,18 +56,21 @@ def killed_in_mid_render(studio: Studio, where: str) -> tuple[Collection[str], C
     kept = stored(studio)
     time.sleep(1.5)  # what workers still do after the driver's death counts too
     begun = set(worker_engines.noted("begin")) - kept
-    again = subprocess.run(command, capture_output=True, timeout=240, check=False)
-    assert again.returncode == 0, again.stderr.decode(errors="replace")
+    again = driver(studio, where)
+    _, said = again.communicate(timeout=240)
+    assert again.returncode == 0, said.decode(errors="replace")
     return kept, begun
 
 
 def main(folder: Path, where: str) -> None:
     studio = Studio(folder)
-    engines: EngineSource = (
-        ProcessEngines(2, worker_engines.counted)
-        if where == "processes"
-        else RayEngines(ClusterChoice(where, cpus_per_worker=1), worker_engines.counted)
-    )
+    engines: EngineSource
+    if where == "inproc":
+        engines = FakeEngines(worker_engines.Counted())
+    elif where == "processes":
+        engines = ProcessEngines(2, worker_engines.counted)
+    else:
+        engines = RayEngines(ClusterChoice(where, cpus_per_worker=1), worker_engines.counted)
     render_song(studio.song, store=studio.store, out=folder / "out", device="cpu", engines=engines)
 
 
