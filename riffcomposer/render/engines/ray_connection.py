@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from riffcomposer.device import BACKENDS, named_device
 from riffcomposer.errors import UsageError
+
+PROCESSES = Path("/proc")
+TEMPORARY = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()))
+"""Where Ray has its sockets, in `ray/session_latest`."""
 
 REACH_S = 5.0
 """How long a cluster's head may take to answer; Ray itself tries for more than three minutes."""
@@ -73,10 +80,10 @@ def connect(choice: ClusterChoice) -> bool:
 
 
 def _check_reachable(address: str) -> None:
-    """Checks that somebody listens at `HOST:PORT`.
+    """Checks what Ray itself notices after minutes, or by a crash of this process.
 
     Raises:
-        UsageError: Nobody does.
+        UsageError: Nobody listens at `HOST:PORT`, or this machine is no node of a cluster.
     """
     named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
     host, _, port = named.rpartition(":")
@@ -89,6 +96,22 @@ def _check_reachable(address: str) -> None:
             f"--address {address}: nothing answers at {named} ({error}); start a cluster there by "
             "`ray start --head`, or give --address local"
         ) from error
+    if not _is_node():
+        raise UsageError(
+            f"--address {address}: this machine is no node of that cluster, as a driver must be; "
+            f"`ray start --address={named} --num-cpus=0` makes it one that renders nothing"
+        )
+
+
+def _is_node() -> bool:
+    """Whether a node of a Ray cluster runs on this machine; true where that cannot be told."""
+    if not PROCESSES.is_dir() or (TEMPORARY / "ray" / "session_latest" / "sockets" / "raylet").exists():
+        return True
+    for command in PROCESSES.glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if command.read_bytes().partition(b"\0")[0].endswith(b"/raylet"):
+                return True
+    return False
 
 
 def _is_refusal(error: BaseException | None) -> bool:

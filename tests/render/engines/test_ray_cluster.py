@@ -16,6 +16,7 @@ from small_song import Studio, fake_level, make_studio
 from riffcomposer.api import plan_song, render_song
 from riffcomposer.errors import RenderError, UsageError
 from riffcomposer.plan.types import ClipJob
+from riffcomposer.render.engines import ray_connection
 from riffcomposer.render.engines.interface import Done, Failed, Notice, Step
 from riffcomposer.render.engines.pool import PoolEngine
 from riffcomposer.render.engines.ray_cluster import RayEngines, RayFleet
@@ -194,6 +195,22 @@ def test_an_address_where_nothing_answers_is_said_at_once(
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(UsageError, match=rf"--address auto: nothing answers at {address}"):
         connect(ClusterChoice())
+
+
+def test_a_driver_on_a_machine_that_is_no_node_is_refused(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray would end the process"))
+    monkeypatch.setattr(ray_connection, "PROCESSES", tmp_path)
+    monkeypatch.setattr(ray_connection, "TEMPORARY", tmp_path)
+    with pytest.raises(UsageError, match=rf"no node of that cluster.*ray start --address={cluster.address}"):
+        connect(ClusterChoice(cluster.address))
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray_connection, "PROCESSES", Path("/proc"))
+    assert connect(ClusterChoice(cluster.address)), "the nodes of the test's cluster are found"
 
 
 def test_a_refused_token_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
