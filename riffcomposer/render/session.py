@@ -158,8 +158,9 @@ class Session:
         Raises:
             SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
                 lock says.
-            UsageError: Settings that do not go together, a section or a device that does not exist, or
-                files in the output folder that belong to another song.
+            UsageError: Settings that do not go together, a section or a device that does not exist,
+                files in the output folder that belong to another song, or clips that are missing and can
+                only be rendered on another class of device, the lock's.
             ModelError: The checkpoint is missing or damaged.
             RenderError: Clips failed twice; the others are kept.
             StoreError: The store or the output folder cannot be written. A song's folder that is read-only
