@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from riffcomposer.cli.console import plain, print_json, print_line, print_warning, stdout
+from riffcomposer.cli.console import plain, print_json, print_line, stdout
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+        store: StoreFolder = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the takes as JSON on stdout.")] = False,
     ) -> None:
         """Render takes of a section (other seeds, strengths or loops); `pick` writes one into the song."""
@@ -64,7 +66,6 @@ def register(app: typer.Typer) -> None:
         from riffcomposer.render.settings import RenderSettings
         from riffcomposer.render.stopping import StopFlag, stop_on_signals
         from riffcomposer.song.reader import load_song
-        from riffcomposer.store.store import Store, default_root
         from riffcomposer.studio.engines import KeptEngines
         from riffcomposer.studio.section_takes import (
             VARIATIONS,
@@ -85,7 +86,7 @@ def register(app: typer.Typer) -> None:
         with (
             stop_on_signals(StopFlag()) as stop,
             Session(
-                store=Store(default_root(), warn=print_warning),
+                store=chosen_store(store),
                 device=device,
                 stop=stop,
                 engines=KeptEngines(),
