@@ -115,6 +115,33 @@ def test_a_fault_is_marked_as_one_types_and_goes_when_it_is_mended(page: Any) ->
     until(page, "!document.querySelector('.cm-fault') && !document.querySelector('#render').disabled")
 
 
+def test_what_was_typed_is_undone_and_the_song_is_not(page: Any) -> None:
+    replace(page, "title: Small Song", "title: Loud Song")
+    for _ in range(30):
+        page.keyboard.press("Control+z")
+    assert page.evaluate("studio.editor.text === studio.saved")
+
+
+def test_what_is_not_saved_waits_while_another_song_is_open(page: Any, served: Served) -> None:
+    served.ask("POST", "/api/v1/songs", {"name": "evening", "style": "jazz"})
+    page.evaluate("studio.list()")
+    replace(page, "title: Small Song", "title: Half a Thought")
+    until(page, "document.querySelectorAll('#song option').length === 2")
+    page.select_option("#song", "evening.yaml")
+    until(page, "studio.path === 'evening.yaml' && studio.view?.sections.length > 3")
+    assert page.evaluate("studio.editor.text === studio.saved")
+    page.select_option("#song", "song.yaml")
+    until(page, "studio.path === 'song.yaml' && studio.editor.text.includes('Half a Thought')")
+    assert "Small Song" in (served.folder / "song.yaml").read_text()
+
+
+def test_a_draft_is_followed_on_the_timeline(page: Any) -> None:
+    page.click("#draft")
+    until(page, "studio.facts.finished")
+    until(page, "document.querySelectorAll('.timeline .clip').length > 0")
+    until(page, "document.querySelectorAll('.timeline .clip:not(.cached)').length === 0")
+
+
 def test_keys_are_completed_from_the_schema_and_explained(page: Any) -> None:
     replace(page, "seed: 9", "seed: 9")
     page.keyboard.press("Enter")

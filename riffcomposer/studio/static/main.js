@@ -33,6 +33,8 @@ class Page {
     this.compare = new Compare(this);
     this.jam = new Jam(this);
     this.section = null;
+    this.draft = false;
+    this.unsaved = new Map();
     this.facts = { opened: performance.now(), checks: [] };
   }
 
@@ -56,11 +58,22 @@ class Page {
 
   async load(path) {
     const song = await ask("GET", `songs/${songPath(path)}`);
+    // What was typed and not saved waits here until its song is opened again.
+    if (this.path && this.editor.text !== this.saved) this.unsaved.set(this.path, { text: this.editor.text, digest: this.digest });
+    const typed = this.unsaved.get(path);
+    this.unsaved.delete(path);
     this.path = path;
-    this.digest = song.digest;
+    this.digest = typed ? typed.digest : song.digest;
     this.saved = song.text;
+    this.view = this.section = null;
+    this.draft = false;
+    this.player.stop();
     this.player.load([], 0);
-    this.editor.text = song.text;
+    this.region();
+    this.picture();
+    this.editor.open(typed ? typed.text : song.text);
+    this.dirty();
+    this.status(typed ? "with the changes that you have not saved" : "");
     find("song").value = path;
     find("editor-title").textContent = path;
     document.title = `${path} – riffcomposer studio`;
@@ -101,12 +114,13 @@ class Page {
       if (typed) this.facts.checks.push(performance.now() - typed);
       this.typed = 0;
     });
-    const planned = ask("POST", "plan", song).then((view) => {
+    const planned = ask("POST", "plan", { ...song, draft: this.draft }).then((view) => {
       if (asked !== this.asked) return;
       this.view = view;
       this.timeline.show(view);
       this.takes.show(view);
-      this.section = null;
+      if (this.section !== null && this.section >= view.sections.length) this.section = null;
+      this.timeline.choosen(this.section);
     }, (error) => {
       if (asked === this.asked && !this.view) this.timeline.message(error.status === 422 ? "The song has faults: see the list." : error.message);
     });
@@ -165,11 +179,15 @@ class Page {
 
   async render(draft) {
     if (!(await this.save())) return;
+    if (this.draft !== draft) {
+      this.draft = draft;
+      await this.check();
+    }
     try { this.job = (await ask("POST", "renders", { path: this.path, draft })).id; } catch (error) { this.status(error.message); return; }
-    await this.watch(this.job);
+    await this.watch(this.job, this.path);
   }
 
-  async watch(job) {
+  async watch(job, song) {
     this.job = job;
     this.facts.asked = performance.now();
     find("render").disabled = find("draft").disabled = true;
@@ -180,13 +198,14 @@ class Page {
     await follow(job, {
       state: (event) => { end = event; this.status(event.error ? event.error.message : event.state); },
       progress: (event) => this.progress(event),
-      sound: (event) => { live.ready = event.ready; live.total = event.total; this.#fetchLive(job, live); },
+      sound: (event) => { if (song !== this.path) return; live.ready = event.ready; live.total = event.total; this.#fetchLive(job, song, live); },
     });
     live.over = true;
     this.job = null;
     find("cancel").disabled = true;
     find("progress").value = 0;
-    if (end?.result) await this.finished(job, end.result);
+    // Another song may be open by now.
+    if (end?.result && song === this.path) await this.finished(end.result);
     await this.check();
   }
 
@@ -204,14 +223,14 @@ class Page {
     }
   }
 
-  async #fetchLive(job, live) {
+  async #fetchLive(job, song, live) {
     if (live.busy) return;
     live.busy = true;
-    while (!live.over && live.next < live.ready && this.job === job) {
+    while (!live.over && live.next < live.ready && this.job === job && song === this.path) {
       const stop = Math.min(live.ready, live.next + LIVE_PIECE_S * RATE);
       const start = live.next;
       const buffer = await decode(await bytes(`jobs/${job}/sound?start=${start}&stop=${stop}`));
-      if (live.over || this.job !== job) break;
+      if (live.over || this.job !== job || song !== this.path) break;
       live.next = stop;
       if (!start) { this.facts.sound = performance.now(); this.status("the first sound is there"); }
       this.player.add({ start, buffer }, live.total / RATE);
@@ -220,7 +239,7 @@ class Page {
     live.busy = false;
   }
 
-  async finished(job, result) {
+  async finished(result) {
     const buffer = await decode(await bytes(result.track));
     this.listen([{ start: 0, buffer }], buffer.duration, false);
     this.facts.finished = performance.now();
@@ -350,14 +369,18 @@ class Page {
     });
     find("conflict-theirs").addEventListener("click", () => this.resolve(false));
     find("conflict-mine").addEventListener("click", () => this.resolve(true));
-    addEventListener("beforeunload", (event) => { if (this.editor.text !== this.saved) event.preventDefault(); });
+    addEventListener("beforeunload", (event) => { if (this.editor.text !== this.saved || this.unsaved.size) event.preventDefault(); });
     addEventListener("resize", () => this.player.pieces.length && this.picture());
   }
 
   // A page that is opened while a job runs follows it.
   async resume() {
-    const running = (await ask("GET", "jobs")).find((job) => job.kind === "render" && (job.state === "running" || job.state === "queued"));
-    if (running) await this.watch(running.id);
+    const running = (await ask("GET", "jobs")).find((job) => job.kind === "render" && !job.revision && (job.state === "running" || job.state === "queued"));
+    if (!running) return;
+    if (running.song !== this.path) await this.load(running.song);
+    this.draft = running.draft;
+    await this.check();
+    await this.watch(running.id, running.song);
   }
 }
 

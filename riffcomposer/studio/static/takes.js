@@ -3,7 +3,10 @@
 import { ask, bytes, find, follow, make, songPath } from "/static/api.js";
 import { decode } from "/static/player.js";
 
-const figure = (value, unit) => (value === null || value === undefined ? "–" : `${value.toFixed(2)} ${unit}`);
+// A figure, or why there is none.
+const figure = (figures, name, show) => (figures[name] === null ? make("span", { className: "quiet" }, figures.why[name] || "–") : show(figures[name]));
+const unit = (word) => (value) => `${value.toFixed(2)} ${word}`.trim();
+const percent = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)} %`;
 
 export class Takes {
   constructor(page) {
@@ -50,7 +53,7 @@ export class Takes {
     const pick = make("button", { type: "button", ariaLabel: `Write take ${take.number} into the song` }, "Pick");
     pick.addEventListener("click", () => this.pick(section, take.number));
     const { figures } = take;
-    const cells = [String(take.number), take.label, listen, figure(figures.integrated_lufs, "LUFS"), figure(figures.joins_worst_db, "dB"), figure(figures.new_harmony, ""), figure(figures.texture_db, "dB"), pick];
+    const cells = [String(take.number), take.label, listen, figure(figures, "integrated_lufs", unit("LUFS")), figure(figures, "joins_worst_db", unit("dB")), figure(figures, "nearness", percent), figure(figures, "new_harmony", unit("")), figure(figures, "texture_db", unit("dB")), pick];
     return make("tr", {}, ...cells.map((cell) => make("td", {}, cell)));
   }
 
