@@ -48,11 +48,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Take:
-    """A rendered take: its candidate, its file, and its figures (see `riffcomposer.studio.take_renderer`)."""
+    """A rendered take: its candidate, its file of so many samples, its figures (see `take_renderer`)."""
 
     candidate: Candidate
     file: Path
     figures: dict[str, Any]
+    samples: int
 
     def as_dict(self) -> dict[str, Any]:
         """The take for JSON."""
@@ -63,6 +64,7 @@ class Take:
             "file": self.file.name,
             "folder": self.file.parent.name,
             "figures": self.figures,
+            "samples": self.samples,
         }
 
 

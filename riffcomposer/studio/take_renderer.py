@@ -57,7 +57,8 @@ class TakeRenderer:
         track = self._session.render(self._session.plan(parse_song(text, self._path), alone), alone)
         # The render may have found another kind of device than was planned for, under other keys.
         prepared = self._session.plan(parse_song(text, self._path), alone)
-        return Take(candidate, track.files[0], self._figures(track, prepared))
+        figures = self._figures(track, prepared)
+        return Take(candidate, track.files[0], figures, track.report["samples"])
 
     def _figures(self, track: Track, prepared: PreparedSong) -> dict[str, Any]:
         """What speaks for or against a take.

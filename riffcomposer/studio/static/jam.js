@@ -1,7 +1,7 @@
 // A jam: pieces of one clip, each scheduled to begin at the very sample at which the one before it ends.
 
 import { ask, find, make } from "/static/api.js";
-import { audio, decode, RATE, soon } from "/static/player.js";
+import { audio, decode, RATE, soon } from "/static/sound.js";
 import { melColumns, sheetOf } from "/static/mel.js";
 
 const AHEAD_S = 2.5;

@@ -4,14 +4,15 @@ import { ask, bytes, clock, find, follow, make, moveHead, Refused, songPath } fr
 import { Compare } from "/static/compare.js";
 import { Editor } from "/static/editor.js";
 import { Jam } from "/static/jam.js";
-import { melColumns, sheetOf } from "/static/mel.js";
-import { audio, decode, levels, Player, RATE } from "/static/player.js";
+import { columnsOf, melColumns, sheetOf } from "/static/mel.js";
+import { Player } from "/static/player.js";
 import { showDiff, showReport } from "/static/report.js";
+import { audio, levels, RATE } from "/static/sound.js";
 import { Takes } from "/static/takes.js";
 import { Timeline } from "/static/timeline.js";
+import { Track } from "/static/track.js";
 
 const CHECK_DELAY_MS = 80;
-const LIVE_PIECE_S = 6;
 const METER_MS = 100;
 const IDLE_MS = 250;
 const VIEWS = ["song", "takes", "compare", "jam"];
@@ -68,7 +69,8 @@ class Page {
     this.view = this.section = null;
     this.draft = false;
     this.player.stop();
-    this.player.load([], 0);
+    this.player.load(null);
+    this.player.seek(0);
     this.region();
     this.picture();
     this.editor.open(typed ? typed.text : song.text);
@@ -192,15 +194,24 @@ class Page {
     this.facts.asked = performance.now();
     find("render").disabled = find("draft").disabled = true;
     find("cancel").disabled = false;
-    const live = { next: 0, ready: 0, busy: false, over: false };
-    this.player.load([], this.timeline.seconds);
+    this.player.load(null);
+    this.picture();
+    let live = null;
     let end = null;
     await follow(job, {
       state: (event) => { end = event; this.status(event.error ? event.error.message : event.state); },
       progress: (event) => this.progress(event),
-      sound: (event) => { if (song !== this.path) return; live.ready = event.ready; live.total = event.total; this.#fetchLive(job, song, live); },
+      sound: (event) => {
+        if (song !== this.path) return;
+        if (!live) this.player.load((live = this.#live(job, event.total)));
+        const from = live.passages.length;
+        live.grow(event.ready, !from || this.player.waiting);
+        // Each is fetched once for its picture, one after another; only those that are heard stay.
+        for (const passage of live.passages.slice(from)) {
+          live.painted = live.painted.then(() => this.player.track === live && live.want(passage)).catch(() => undefined);
+        }
+      },
     });
-    live.over = true;
     this.job = null;
     find("cancel").disabled = true;
     find("progress").value = 0;
@@ -223,25 +234,20 @@ class Page {
     }
   }
 
-  async #fetchLive(job, song, live) {
-    if (live.busy) return;
-    live.busy = true;
-    while (!live.over && live.next < live.ready && this.job === job && song === this.path) {
-      const stop = Math.min(live.ready, live.next + LIVE_PIECE_S * RATE);
-      const start = live.next;
-      const buffer = await decode(await bytes(`jobs/${job}/sound?start=${start}&stop=${stop}`));
-      if (live.over || this.job !== job || song !== this.path) break;
-      live.next = stop;
-      if (!start) { this.facts.sound = performance.now(); this.status("the first sound is there"); }
-      this.player.add({ start, buffer }, live.total / RATE);
-      this.picture();
-    }
-    live.busy = false;
+  // The sound of a running render.
+  #live(job, samples) {
+    const track = new Track(`jobs/${job}/sound`, samples, 0);
+    track.painted = Promise.resolve();
+    track.fetched = (passage) => {
+      if (!passage.start && !passage.sheet) { this.facts.sound = performance.now(); this.status("the first sound is there"); }
+      passage.sheet ??= sheetOf(melColumns(passage.buffer, this.#columns(passage.length / samples)));
+      if (this.player.track === track) this.picture();
+    };
+    return track;
   }
 
   async finished(result) {
-    const buffer = await decode(await bytes(result.track));
-    this.listen([{ start: 0, buffer }], buffer.duration, false);
+    await this.listen(new Track(result.track, result.report.samples), false);
     this.facts.finished = performance.now();
     showReport(find("report"), result.report, RATE, (at) => { this.player.seek(at); if (!this.player.playing) this.player.play(); });
     find("report-box").open = true;
@@ -249,10 +255,13 @@ class Page {
     this.compare.refresh();
   }
 
-  listen(pieces, seconds, play = true) {
-    this.player.load(pieces, seconds);
+  // A finished file.
+  async listen(track, play = true) {
+    await this.player.load(track);
+    if (play) { this.player.seek(0); if (!this.player.playing && !this.player.waiting) this.player.play(); }
+    const columns = columnsOf(await bytes(`${track.address}?columns=${this.#columns(1)}`));
+    track.sheet = sheetOf(columns);
     this.picture();
-    if (play) { this.player.seek(0); if (!this.player.playing) this.player.play(); }
   }
 
   choose(number) {
@@ -269,17 +278,20 @@ class Page {
     this.player.loop(wanted && wanted[1] > wanted[0] ? wanted : null);
   }
 
-  // The spectrogram of what is loaded, one strip for each piece.
+  #columns(share) { return Math.max(2, Math.min(4096, Math.round((find("spectrogram").clientWidth || 1200) * share))); }
+
+  // The spectrogram of what is loaded: of a file one sheet, of a running render one for each passage.
   picture() {
-    const canvas = find("spectrogram");
+    const canvas = find("spectrogram"), { track } = this.player;
     const width = (canvas.width = Math.max(1, canvas.clientWidth));
     const context = canvas.getContext("2d");
     context.fillStyle = "#0c1113";
     context.fillRect(0, 0, width, canvas.height);
-    for (const piece of this.player.pieces) {
-      const x = (width * piece.start) / RATE / this.player.seconds, wide = (width * piece.buffer.duration) / this.player.seconds;
-      piece.sheet ??= sheetOf(melColumns(piece.buffer, Math.max(2, Math.round(wide))));
-      context.drawImage(piece.sheet, x, 0, wide + 1, canvas.height);
+    if (!track) return;
+    if (track.sheet) { context.drawImage(track.sheet, 0, 0, width, canvas.height); return; }
+    for (const passage of track.passages) {
+      const x = (width * passage.start) / track.samples, wide = (width * passage.length) / track.samples;
+      if (passage.sheet) context.drawImage(passage.sheet, x, 0, wide + 1, canvas.height);
     }
   }
 
@@ -327,7 +339,7 @@ class Page {
       find(`tab-${view}`).tabIndex = view === name ? 0 : -1;
     }
     if (name === "compare") this.compare.refresh();
-    if (name === "song" && this.player.pieces.length) this.picture();
+    if (name === "song" && this.player.track) this.picture();
   }
 
   listenToKeys() {
@@ -370,7 +382,7 @@ class Page {
     find("conflict-theirs").addEventListener("click", () => this.resolve(false));
     find("conflict-mine").addEventListener("click", () => this.resolve(true));
     addEventListener("beforeunload", (event) => { if (this.editor.text !== this.saved || this.unsaved.size) event.preventDefault(); });
-    addEventListener("resize", () => this.player.pieces.length && this.picture());
+    addEventListener("resize", () => this.player.track && this.picture());
   }
 
   // A page that is opened while a job runs follows it.

@@ -58,6 +58,12 @@ export function melColumns(buffer, count) {
   return columns;
 }
 
+// The columns of the server's picture of a file, which has the same bands.
+export function columnsOf(content) {
+  const all = new Uint8Array(content);
+  return Array.from({ length: all.length / BANDS }, (_, column) => all.subarray(column * BANDS, (column + 1) * BANDS));
+}
+
 // Dark blue over teal to warm white; lightness rises steadily, so that it reads in grey too.
 const palette = Array.from({ length: 256 }, (_, k) => {
   const x = k / 255;

@@ -1,7 +1,7 @@
 // Takes of a section: made by the queue, heard side by side, one of them written into the song.
 
-import { ask, bytes, find, follow, make, songPath } from "/static/api.js";
-import { decode } from "/static/player.js";
+import { ask, find, follow, make, songPath } from "/static/api.js";
+import { Track } from "/static/track.js";
 
 // A figure, or why there is none.
 const figure = (figures, name, show) => (figures[name] === null ? make("span", { className: "quiet" }, figures.why[name] || "–") : show(figures[name]));
@@ -46,10 +46,7 @@ export class Takes {
 
   #row(take, section) {
     const listen = make("button", { type: "button", ariaLabel: `Play take ${take.number}` }, "▶");
-    listen.addEventListener("click", async () => {
-      const buffer = await decode(await bytes(`tracks/${songPath(take.track)}`));
-      this.page.listen([{ start: 0, buffer }], buffer.duration);
-    });
+    listen.addEventListener("click", () => this.page.listen(new Track(`tracks/${songPath(take.track)}`, take.samples)));
     const pick = make("button", { type: "button", ariaLabel: `Write take ${take.number} into the song` }, "Pick");
     pick.addEventListener("click", () => this.pick(section, take.number));
     const { figures } = take;
