@@ -10,7 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from served_studio import CHROMIUM, FLAGS, Served
 
 pytestmark = [
@@ -287,6 +289,20 @@ def test_a_jam_plays_without_gaps_is_steered_and_kept(page: Any, served: Served)
     assert "prompt=jazz+trio" in page.url
     page.click("#jam-end")
     until(page, "studio.jam.id === null")
+
+
+def test_a_jam_takes_a_loop_of_ones_own(page: Any, served: Served, tmp_path: Path) -> None:
+    loop = tmp_path / "My Loop.wav"
+    times = np.arange(8 * 8000) / 8000
+    soundfile.write(loop, np.sin(2 * np.pi * 330 * times) * (times % 0.5 < 0.05), 8000)
+    page.click("#tab-jam")
+    page.select_option("#jam-kind", "file")
+    page.set_input_files("#jam-file", loop)
+    until(page, "document.querySelector('#jam-name').value.startsWith('recordings/my-loop-')")
+    assert float(page.input_value("#jam-tempo")) == pytest.approx(120, rel=0.02)
+    page.click("#jam-begin")
+    until(page, "studio.jam.schedule.length >= 1", 60)
+    page.click("#jam-end")
 
 
 def test_a_shared_link_fills_the_jam(browser: Any, served: Served) -> None:

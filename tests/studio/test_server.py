@@ -194,6 +194,30 @@ def test_a_jam_is_heard_steered_and_kept(served: Served) -> None:
     assert served.ask("GET", f"/api/v1/jam/{jam}").status == 404
 
 
+def test_a_jam_starts_from_a_file_of_ones_own(served: Served) -> None:
+    times = np.arange(4 * 44100) / 44100
+    buffer = io.BytesIO()
+    soundfile.write(buffer, 0.3 * np.sin(2 * np.pi * 220 * times) * (times % 0.5 < 0.1), 44100, format="WAV")
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    sent = served.raw("POST", "/api/v1/uploads?name=..%2F..%2Fmy%20loop.wav", buffer.getvalue(), **token)
+    assert sent.status == 201, sent.body
+    assert sent.json["path"].startswith("recordings/my-loop-")
+    wanted = {"prompt": "rhodes", "seed": 7, "start": "file", "name": sent.json["path"], "tempo": 120}
+    jam = served.ask("POST", "/api/v1/jam", wanted)
+    assert jam.status == 201, jam.body
+    assert np.abs(piece_of(served, jam.json["id"], 0)).max() > 0.01
+    keep = {"first": 0, "last": 1, "path": "kept.yaml", "name": "kept", "digest": None}
+    assert served.ask("POST", f"/api/v1/jam/{jam.json['id']}/keep", keep).status == 200
+    assert f"init: {sent.json['path']}" in (served.folder / "kept.yaml").read_text()
+
+
+def test_a_file_that_is_too_large_or_no_sound_is_refused(served: Served) -> None:
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    assert served.raw("POST", "/api/v1/uploads?name=x.wav", b"<script>", **token).status == 400
+    assert served.raw("POST", "/api/v1/uploads?name=x.wav", bytes((32 << 20) + 2), **token).status == 413
+    assert not (served.folder / "recordings").exists()
+
+
 RIFFUSION_REQUEST = {
     "alpha": 0.25,
     "num_inference_steps": 50,
@@ -242,6 +266,7 @@ HOSTILE = [
     ("GET", "/api/v1/songs", {"Host": "evil.example"}, 421),
     ("POST", "/api/v1/renders", {"Origin": "http://evil.example", "Authorization": f"Bearer {TOKEN}"}, 403),
     ("POST", "/api/v1/check", {"Origin": "null", "Authorization": f"Bearer {TOKEN}"}, 403),
+    ("POST", "/api/v1/uploads", {"Origin": "http://evil.example", "Authorization": f"Bearer {TOKEN}"}, 403),
     ("GET", "/api/v1/tracks/song.yaml", {"Authorization": f"Bearer {TOKEN}"}, 404),
     ("GET", "/api/v1/tracks/..%2f..%2fetc%2fpasswd.png", {"Authorization": f"Bearer {TOKEN}"}, 404),
     ("GET", "/api/v1/songs/..%2fsecret.yaml", {"Authorization": f"Bearer {TOKEN}"}, 404),

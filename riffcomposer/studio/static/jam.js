@@ -1,6 +1,6 @@
 // A jam: pieces of one clip, each scheduled to begin at the very sample at which the one before it ends.
 
-import { ask, find, make } from "/static/api.js";
+import { ask, find, make, upload } from "/static/api.js";
 import { audio, decode, RATE, soon } from "/static/sound.js";
 import { melColumns, sheetOf } from "/static/mel.js";
 
@@ -19,6 +19,7 @@ export class Jam {
     find("jam-share").addEventListener("click", () => this.share());
     find("keep-form").addEventListener("submit", (event) => { event.preventDefault(); this.keep(); });
     find("jam-kind").addEventListener("change", () => this.names());
+    find("jam-file").addEventListener("change", (event) => event.target.files[0] && this.own(event.target.files[0]));
   }
 
   know(about) {
@@ -35,8 +36,21 @@ export class Jam {
   names() {
     const kind = find("jam-kind").value;
     const names = kind === "loop" ? this.about.loops.map((loop) => loop.name) : kind === "score" ? this.about.styles : [];
+    find("jam-own").hidden = kind !== "file";
     find("jam-names").replaceChildren(...names.map((value) => make("option", { value })));
     if (names.length && !names.includes(find("jam-name").value)) find("jam-name").value = names[0];
+  }
+
+  // A file of one's own: kept in the folder, and the jam is set to its tempo.
+  async own(file) {
+    this.say(`reading ${file.name}`);
+    try {
+      const { path, seconds, tempo, tempo_is_certain } = await upload(file);
+      find("jam-name").value = path;
+      if (tempo) find("jam-tempo").value = tempo;
+      const sure = tempo_is_certain ? "" : ", which is uncertain: set the tempo if it is another";
+      this.say(tempo ? `${path}: ${seconds.toFixed(1)} s at ${tempo} beats per minute${sure}` : `${path} is in the folder`);
+    } catch (error) { this.say(error.message); }
   }
 
   #fields() {
