@@ -29,7 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 1 << 20
 LARGER_BODIES = {"/api/v1/uploads": (32 << 20) + 1}
-"""Most bytes of a request whose body is a file: one more than a file may have, so that its own limit answers."""
+"""Most bytes of a request whose body is a file: one more than a file may have, whose own limit answers."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TOKEN_IN_QUERY = ("/", "/run_inference/", "/run_inference")
 

@@ -140,10 +140,10 @@ def jam_routes(jams: JamHouse) -> APIRouter:
 
     @routes.get("/{id}/pieces/{number}.wav")
     def piece(id: str, number: int) -> Response:
-        """One clip's sound; 425 if it is not made yet."""
+        """One clip's sound; 202 and nothing if it is not made yet."""
         audio = jams.get(id).piece(number)
         if audio is None:
-            return Response("not yet", 425, headers={"Cache-Control": "no-store"})
+            return Response(status_code=202, headers={"Cache-Control": "no-store"})
         return Response(audio, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
     @routes.post("/{id}/steer")

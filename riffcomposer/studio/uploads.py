@@ -1,9 +1,9 @@
 """Loops and pictures of one's own, sent by the page, to start a jam from.
 
-They are written into `recordings/` of the studio's folder, so that a song that is kept from the jam finds them.
-What a file is, its bytes decide: it is read to its end before it is written. Its name is the digest of its
-content behind a few letters of the name that it was sent under, so no name leads anywhere else, and the same
-file is written once.
+They are written into `recordings/` of the studio's folder, so that a song that is kept from the jam finds
+them. What a file is, its bytes decide: it is read to its end before it is written. Its name is the digest of
+its content behind a few letters of the name that it was sent under, so no name leads anywhere else, and the
+same file is written once.
 """
 
 from __future__ import annotations

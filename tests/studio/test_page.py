@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from served_studio import CHROMIUM, FLAGS, Served
 
 pytestmark = [
@@ -109,8 +111,7 @@ def test_the_link_holds_the_token_and_the_address_bar_does_not(page: Any, served
 def test_a_fault_is_marked_as_one_types_and_goes_when_it_is_mended(page: Any) -> None:
     until(page, "document.querySelector('.problems .fine')")
     replace(page, "prompt: bright", "promt: bright")
-    page.wait_for_selector(".cm-fault")
-    assert page.inner_text(".cm-fault") == "promt"
+    until(page, "document.querySelector('.cm-fault')?.textContent === 'promt'")
     assert "did you mean 'prompt'" in page.inner_text(".problems .error")
     assert page.is_disabled("#render")
     replace(page, "promt: bright", "prompt: bright")
@@ -274,6 +275,13 @@ def test_a_jam_plays_without_gaps_is_steered_and_kept(page: Any, served: Served)
     until(page, "studio.jam.schedule.length >= 1", 60)
     page.wait_for_timeout(500)
     assert loudest(page) > -50
+    page.check("#jam-3d")
+    until(page, "studio.jam.landscape && document.querySelector('#jam-canvas').hidden")
+    page.wait_for_timeout(300)
+    landscape = Image.open(io.BytesIO(page.locator("#jam-landscape").screenshot())).convert("L")
+    assert len(landscape.getcolors() or []) > 20, "nothing is drawn"
+    page.uncheck("#jam-3d")
+    assert page.is_visible("#jam-canvas")
     page.fill("#jam-prompt", "jazz trio")
     page.click("#jam-steer")
     until(page, "document.querySelector('#jam-status').textContent.includes('is reached at clip')")

@@ -161,7 +161,7 @@ def piece_of(served: Served, jam: str, number: int) -> np.ndarray:
         answer = served.ask("GET", f"/api/v1/jam/{jam}/pieces/{number}.wav")
         if answer.status == 200:
             return np.asarray(soundfile.read(io.BytesIO(answer.body), dtype="float32")[0])
-        assert answer.status == 425, answer.body
+        assert answer.status == 202, answer.body
         assert time.monotonic() < end, served.ask("GET", f"/api/v1/jam/{jam}").json
         time.sleep(0.05)
 

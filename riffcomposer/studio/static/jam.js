@@ -3,6 +3,7 @@
 import { ask, find, make, upload } from "/static/api.js";
 import { audio, decode, RATE, soon } from "/static/sound.js";
 import { melColumns, sheetOf } from "/static/mel.js";
+import { Landscape } from "/static/mel3d.js";
 
 const AHEAD_S = 2.5;
 const COLUMNS_PER_PIECE = 128;
@@ -19,6 +20,7 @@ export class Jam {
     find("jam-share").addEventListener("click", () => this.share());
     find("keep-form").addEventListener("submit", (event) => { event.preventDefault(); this.keep(); });
     find("jam-kind").addEventListener("change", () => this.names());
+    find("jam-3d").addEventListener("change", () => this.turn());
     find("jam-file").addEventListener("change", (event) => event.target.files[0] && this.own(event.target.files[0]));
   }
 
@@ -88,6 +90,7 @@ export class Jam {
     bus.connect(audio().volume);
     this.bus = bus;
     this.#listen(this.id);
+    this.#animate(this.id);
     this.timer = setInterval(() => this.#keepUp(), 100);
     this.states = setInterval(() => this.#look(), 1500);
   }
@@ -103,7 +106,7 @@ export class Jam {
         this.pieces.push({ number, buffer });
         number += 1;
         while (this.id === id && this.pieces.length > 2) await new Promise((go) => setTimeout(go, 100));
-      } else if (answer.status === 425) {
+      } else if (answer.status === 202) {
         await new Promise((go) => setTimeout(go, 200));
       } else {
         if (this.id === id) { this.say((await answer.json().catch(() => ({}))).message || "the jam is over"); this.end(); }
@@ -140,8 +143,9 @@ export class Jam {
     source.start(this.at);
     this.schedule.push({ number: piece.number, when: this.at, samples: piece.buffer.length, again, late });
     if (this.schedule.length > 2000) this.schedule.shift();
-    piece.sheet ??= sheetOf(melColumns(piece.buffer, COLUMNS_PER_PIECE));
-    this.strips = [...(this.strips || []), { when: this.at, duration: piece.buffer.duration, sheet: piece.sheet }].slice(-8);
+    piece.columns ??= melColumns(piece.buffer, COLUMNS_PER_PIECE);
+    piece.sheet ??= sheetOf(piece.columns);
+    this.strips = [...(this.strips || []), { when: this.at, duration: piece.buffer.duration, sheet: piece.sheet, columns: piece.columns }].slice(-8);
     if (!again && piece.number % 4 === 0) this.say(`clip ${piece.number + 1}`);
     // Whole samples add up exactly: no gap and no overlap.
     this.at = (Math.round(this.at * RATE) + piece.buffer.length) / RATE;
@@ -151,8 +155,8 @@ export class Jam {
     if (!this.id) return;
     try { this.state = await ask("GET", `jam/${this.id}`); } catch { return; }
     const factor = this.state.realtime_factor;
-    const speed = factor ? `${factor.toFixed(1)} times as fast as the music` : "all clips are in the store";
-    find("jam-ahead").replaceChildren(make("li", {}, `rendering ${speed}; ${this.repeats} repeats so far`), ...this.state.ahead.map((point) => make("li", {}, `clip ${point.clip + 1}: ${point.prompt}, seed ${point.seed}`)));
+    const speed = factor ? `clips are rendered ${factor.toFixed(1)} times as fast as they sound` : "all clips are in the store";
+    find("jam-ahead").replaceChildren(make("li", {}, `${speed}; ${this.repeats} repeats so far`), ...this.state.ahead.map((point) => make("li", {}, `clip ${point.clip + 1}: ${point.prompt}, seed ${point.seed}`)));
   }
 
   async steer() {
@@ -194,15 +198,42 @@ export class Jam {
     if (id) await ask("DELETE", `jam/${id}`).catch(() => undefined);
   }
 
+  // The flat picture or the landscape.
+  turn() {
+    const deep = find("jam-3d").checked;
+    try { if (deep) this.landscape ??= new Landscape(find("jam-landscape")); } catch (error) {
+      this.say(error.message);
+      find("jam-3d").checked = false;
+      return;
+    }
+    find("jam-canvas").hidden = deep;
+    find("jam-landscape").hidden = !deep;
+  }
+
+  #animate(id) {
+    if (this.id !== id) return;
+    this.draw();
+    requestAnimationFrame(() => this.#animate(id));
+  }
+
+  // The audio clock moves in steps of its buffers; between them the picture follows the screen's clock.
+  get #now() {
+    const { currentTime } = audio().context, screen = performance.now() / 1000;
+    if (this.offset === undefined || Math.abs(currentTime - screen - this.offset) > 0.05) this.offset = currentTime - screen;
+    return screen + this.offset;
+  }
+
   draw() {
+    if (!this.strips?.length || find("view-jam").hidden) return;
+    this.frames = (this.frames || 0) + 1;
+    if (find("jam-3d").checked) { this.landscape.draw(this.strips, this.#now); return; }
     const canvas = find("jam-canvas");
-    if (!this.strips?.length || canvas.offsetParent === null) return;
     const width = Math.max(1, canvas.clientWidth), height = canvas.height;
     if (canvas.width !== width) canvas.width = width;
     const context = canvas.getContext("2d");
     context.fillStyle = "#0c1113";
     context.fillRect(0, 0, width, height);
-    const now = audio().context.currentTime;
+    const now = this.#now;
     const scale = width / SHOWN_S;
     for (const strip of this.strips) {
       const x = (strip.when - now + SHOWN_S * 0.6) * scale;

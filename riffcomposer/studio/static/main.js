@@ -105,28 +105,28 @@ class Page {
     find("save").ariaLabel = differs ? "Save, there are changes" : "Save";
   }
 
-  // Check and plan together; an answer that a later question overtook is dropped.
+  // A text with faults has no plan. An answer that a later question overtook is dropped.
   async check() {
     const asked = (this.asked += 1), typed = this.typed;
     const song = { path: this.path, text: this.editor.text };
-    const checked = ask("POST", "check", song).then(({ diagnostics }) => {
-      if (asked !== this.asked) return;
-      this.editor.show(diagnostics);
-      this.problems(diagnostics);
-      if (typed) this.facts.checks.push(performance.now() - typed);
-      this.typed = 0;
-    });
-    const planned = ask("POST", "plan", { ...song, draft: this.draft }).then((view) => {
+    const { diagnostics } = await ask("POST", "check", song);
+    if (asked !== this.asked) return;
+    this.editor.show(diagnostics);
+    this.problems(diagnostics);
+    if (typed) this.facts.checks.push(performance.now() - typed);
+    this.typed = 0;
+    try {
+      if (this.errors) throw new Refused(422, { message: "The song has faults: see the list." });
+      const view = await ask("POST", "plan", { ...song, draft: this.draft });
       if (asked !== this.asked) return;
       this.view = view;
       this.timeline.show(view);
       this.takes.show(view);
       if (this.section !== null && this.section >= view.sections.length) this.section = null;
       this.timeline.choosen(this.section);
-    }, (error) => {
-      if (asked === this.asked && !this.view) this.timeline.message(error.status === 422 ? "The song has faults: see the list." : error.message);
-    });
-    await Promise.all([checked, planned]);
+    } catch (error) {
+      if (asked === this.asked && !this.view) this.timeline.message(error.message);
+    }
   }
 
   problems(diagnostics) {
@@ -315,7 +315,6 @@ class Page {
       this.metered = now;
       this.meter();
     }
-    if (this.sounds) this.jam.draw();
     if (this.sounds) requestAnimationFrame(() => requestAnimationFrame(() => this.tick()));
     else setTimeout(() => this.tick(), IDLE_MS);
   }
