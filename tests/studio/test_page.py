@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
-from served_studio import CHROMIUM, FLAGS, Served
+from served_studio import CHROMIUM, FLAGS, Served, serve
+from small_song import FakeEngine, make_studio
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (Debian: apt install chromium)"),
@@ -34,6 +35,21 @@ def browser() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def warm_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that the tests share: what one of them rendered, the next one finds."""
+    return tmp_path_factory.mktemp("warm")
+
+
+@pytest.fixture
+def served(tmp_path: Path, warm_store: Path) -> Iterator[Served]:
+    """A folder of its own for each test."""
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    make_studio(folder)
+    yield from serve(folder, FakeEngine(), warm_store)
 
 
 HARMLESS = "Applying inline style violates"
@@ -159,9 +175,12 @@ def test_keys_are_completed_from_the_schema_and_explained(page: Any) -> None:
 
 def test_a_song_is_saved_rendered_and_heard(page: Any, served: Served) -> None:
     replace(page, "title: Small Song", "title: Small Song Two")
+    # Clips that no other test has rendered.
+    replace(page, "seed: 9", "seed: 4711")
     page.keyboard.press("Control+s")
     until(page, "document.querySelector('#save').textContent === 'Save'")
     assert "Small Song Two" in (served.folder / "song.yaml").read_text()
+    until(page, "document.querySelectorAll('.timeline .clip:not(.cached)').length > 0")
     render(page)
     assert page.evaluate("studio.facts.sound <= studio.facts.finished"), "no sound before the render's end"
     assert page.evaluate("document.querySelectorAll('.timeline .clip:not(.cached)').length") == 0
@@ -173,13 +192,38 @@ def test_a_song_is_saved_rendered_and_heard(page: Any, served: Served) -> None:
     assert not page.evaluate("studio.player.playing")
 
 
-def test_pieces_of_a_running_render_begin_where_the_one_before_ends(page: Any) -> None:
-    until(page, "(studio.player.play(), true)")
+def test_a_running_render_becomes_the_track_without_a_gap(page: Any) -> None:
+    page.evaluate("studio.player.play()")
     render(page)
-    until(page, "studio.player.playing || studio.player.position > 0.5")
-    page.evaluate("studio.player.seek(0)")
-    until(page, "!studio.player.playing && !studio.player.waiting", 60)
+    until(page, "studio.player.starts.length > 0")
+    page.evaluate("(studio.player.seek(0), studio.player.starts.splice(0))")
+    until(page, "studio.player.playing && studio.player.position > 0.3")
+    page.evaluate("studio.player.load(studio.player.track)")
+    until(page, "studio.player.starts.length > 1")
+    before, after = page.evaluate("studio.player.starts.slice(0, 2)")
+    assert after["start"] > before["start"]
+    assert after["when"] - after["start"] == pytest.approx(before["when"] - before["start"], abs=2)
+
+
+def test_of_a_long_track_a_minute_is_held_and_passages_meet(page: Any, served: Served) -> None:
+    rng = np.random.default_rng(1)
+    soundfile.write(served.folder / "long.wav", 0.1 * rng.standard_normal(300 * 44100), 44100)
+    page.evaluate(
+        """async () => {
+          const { Track } = await import("/static/track.js");
+          await studio.listen(new Track("tracks/long.wav", 300 * 44100));
+        }"""
+    )
+    for place in (5, 95, 185, 275):
+        until(page, "studio.player.playing")
+        page.evaluate(f"studio.player.seek({place})")
+        until(page, f"studio.player.playing && studio.player.position > {place + 0.2}")
+        until(page, "studio.player.track.passages.filter((each) => each.buffer).length > 3")
+    page.wait_for_timeout(6000)
     assert without_gaps(page.evaluate("studio.player.starts")) >= 1
+    assert page.evaluate("studio.player.track.passages.length") == 50
+    assert page.evaluate("studio.player.track.passages.filter((each) => each.buffer).length") <= 12
+    assert page.evaluate("studio.player.track.sheet.width") > 500
 
 
 def without_gaps(starts: list[dict[str, int]]) -> int:

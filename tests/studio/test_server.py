@@ -22,8 +22,8 @@ def text_of(served: Served) -> str:
     return (served.folder / SONG).read_text()
 
 
-def test_the_openapi_document_names_every_route(served: Served) -> None:
-    paths = served.ask("GET", "/api/v1/openapi.json").json["paths"]
+def test_the_openapi_document_names_every_route(standing: Served) -> None:
+    paths = standing.ask("GET", "/api/v1/openapi.json").json["paths"]
     wanted = {
         "/api/v1/songs",
         "/api/v1/songs/{path}",
@@ -43,12 +43,12 @@ def test_the_openapi_document_names_every_route(served: Served) -> None:
     assert wanted <= set(paths)
 
 
-def test_a_fault_is_found_in_a_text_that_is_not_saved(served: Served) -> None:
-    text = text_of(served).replace("prompt: bright bells", "promt: bright bells")
-    found = served.ask("POST", "/api/v1/check", {"path": SONG, "text": text}).json["diagnostics"]
+def test_a_fault_is_found_in_a_text_that_is_not_saved(standing: Served) -> None:
+    text = text_of(standing).replace("prompt: bright bells", "promt: bright bells")
+    found = standing.ask("POST", "/api/v1/check", {"path": SONG, "text": text}).json["diagnostics"]
     line = 1 + text.splitlines().index("    promt: bright bells")
     assert ("unknown-key", line) in [(each["code"], each["line"]) for each in found]
-    answer = served.ask("POST", "/api/v1/plan", {"path": SONG, "text": text})
+    answer = standing.ask("POST", "/api/v1/plan", {"path": SONG, "text": text})
     assert answer.status == 422
     assert answer.json["diagnostics"]
 
@@ -211,11 +211,11 @@ def test_a_jam_starts_from_a_file_of_ones_own(served: Served) -> None:
     assert f"init: {sent.json['path']}" in (served.folder / "kept.yaml").read_text()
 
 
-def test_a_file_that_is_too_large_or_no_sound_is_refused(served: Served) -> None:
+def test_a_file_that_is_too_large_or_no_sound_is_refused(standing: Served) -> None:
     token = {"Authorization": f"Bearer {TOKEN}"}
-    assert served.raw("POST", "/api/v1/uploads?name=x.wav", b"<script>", **token).status == 400
-    assert served.raw("POST", "/api/v1/uploads?name=x.wav", bytes((32 << 20) + 2), **token).status == 413
-    assert not (served.folder / "recordings").exists()
+    assert standing.raw("POST", "/api/v1/uploads?name=x.wav", b"<script>", **token).status == 400
+    assert standing.raw("POST", "/api/v1/uploads?name=x.wav", bytes((32 << 20) + 2), **token).status == 413
+    assert not (standing.folder / "recordings").exists()
 
 
 RIFFUSION_REQUEST = {
@@ -282,16 +282,16 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("method", "path", "headers", "status"), HOSTILE)
 def test_what_a_hostile_page_tries_is_refused(
-    served: Served, method: str, path: str, headers: dict[str, str], status: int
+    standing: Served, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    answer = served.raw(method, path, None, **headers)
+    answer = standing.raw(method, path, None, **headers)
     assert answer.status == status
     assert "access-control-allow-origin" not in answer.headers
     assert "content-security-policy" in answer.headers
 
 
-def test_a_body_that_is_too_long_is_refused(served: Served) -> None:
-    answer = served.raw(
+def test_a_body_that_is_too_long_is_refused(standing: Served) -> None:
+    answer = standing.raw(
         "POST",
         "/api/v1/check",
         b"x" * 1_100_000,

@@ -8,6 +8,7 @@ import { columnsOf, melColumns, sheetOf } from "/static/mel.js";
 import { Player } from "/static/player.js";
 import { showDiff, showReport } from "/static/report.js";
 import { audio, levels, RATE } from "/static/sound.js";
+import { listenToTabs, showView } from "/static/tabs.js";
 import { Takes } from "/static/takes.js";
 import { Timeline } from "/static/timeline.js";
 import { Track } from "/static/track.js";
@@ -15,7 +16,6 @@ import { Track } from "/static/track.js";
 const CHECK_DELAY_MS = 80;
 const METER_MS = 100;
 const IDLE_MS = 250;
-const VIEWS = ["song", "takes", "compare", "jam"];
 
 const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
@@ -332,27 +332,13 @@ class Page {
   }
 
   open(name) {
-    for (const view of VIEWS) {
-      find(`view-${view}`).hidden = view !== name;
-      find(`tab-${view}`).ariaSelected = String(view === name);
-      find(`tab-${view}`).tabIndex = view === name ? 0 : -1;
-    }
+    showView(name);
     if (name === "compare") this.compare.refresh();
     if (name === "song" && this.player.track) this.picture();
   }
 
   listenToKeys() {
-    VIEWS.forEach((name, at) => {
-      const tab = find(`tab-${name}`);
-      tab.addEventListener("click", () => this.open(name));
-      tab.addEventListener("keydown", (event) => {
-        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-        if (!step) return;
-        const next = VIEWS[(at + step + VIEWS.length) % VIEWS.length];
-        this.open(next);
-        find(`tab-${next}`).focus();
-      });
-    });
+    listenToTabs((name) => this.open(name));
     const toggle = () => (this.player.playing || this.player.waiting ? this.player.pause() : this.player.play());
     find("play").addEventListener("click", toggle);
     document.addEventListener("keydown", (event) => {
