@@ -25,7 +25,7 @@ def _figure(value: float | None, unit: str = "") -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:+.1f} %"
+    return "-" if value is None else f"{100 * value:+.2f} %"
 
 
 def take_lines(takes: list[Take]) -> list[str]:

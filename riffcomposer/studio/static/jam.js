@@ -40,6 +40,7 @@ export class Jam {
     const names = kind === "loop" ? this.about.loops.map((loop) => loop.name) : kind === "score" ? this.about.styles : [];
     find("jam-own").hidden = kind !== "file";
     find("jam-names").replaceChildren(...names.map((value) => make("option", { value })));
+    if (kind === "file" && this.about.loops.some((loop) => loop.name === find("jam-name").value)) find("jam-name").value = "";
     if (names.length && !names.includes(find("jam-name").value)) find("jam-name").value = names[0];
   }
 
@@ -83,7 +84,7 @@ export class Jam {
     this.next = 0;
     this.at = null;
     this.repeats = 0;
-    this.latest = null;
+    this.latest = this.target = null;
     find("jam-steer").disabled = find("jam-end").disabled = false;
     this.say("making the first clips");
     const bus = new GainNode(context, { gain: 1 });
@@ -146,7 +147,10 @@ export class Jam {
     piece.columns ??= melColumns(piece.buffer, COLUMNS_PER_PIECE);
     piece.sheet ??= sheetOf(piece.columns);
     this.strips = [...(this.strips || []), { when: this.at, duration: piece.buffer.duration, sheet: piece.sheet, columns: piece.columns }].slice(-8);
-    if (!again && piece.number % 4 === 0) this.say(`clip ${piece.number + 1}`);
+    if (!again && piece.number % 4 === 0) {
+      const way = this.target && piece.number < this.target.clip ? `; “${this.target.prompt}” is reached at clip ${this.target.clip + 1}` : "";
+      this.say(`clip ${piece.number + 1}${way}`);
+    }
     // Whole samples add up exactly: no gap and no overlap.
     this.at = (Math.round(this.at * RATE) + piece.buffer.length) / RATE;
   }
@@ -163,6 +167,7 @@ export class Jam {
     const { prompt, strength, clips } = this.#fields();
     try {
       const state = await ask("POST", `jam/${this.id}/steer`, { prompt, strength, clips });
+      this.target = { prompt, clip: state.reached };
       this.say(`“${prompt}” is reached at clip ${state.reached + 1}`);
       await this.#look();
     } catch (error) { this.say(error.message); }

@@ -6,7 +6,7 @@ import { Track } from "/static/track.js";
 // A figure, or why there is none.
 const figure = (figures, name, show) => (figures[name] === null ? make("span", { className: "quiet" }, figures.why[name] || "–") : show(figures[name]));
 const unit = (word) => (value) => `${value.toFixed(2)} ${word}`.trim();
-const percent = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)} %`;
+const percent = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(2)} %`;
 
 export class Takes {
   constructor(page) {
