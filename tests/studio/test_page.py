@@ -236,6 +236,23 @@ def without_gaps(starts: list[dict[str, int]]) -> int:
     return found
 
 
+def test_a_render_is_cancelled_and_its_sound_ends_where_it_is(page: Any, served: Served) -> None:
+    render(page)
+    page.click("#play")
+    page.evaluate("studio.player.seek(0)")
+    # The last section is a passage of its own; the sound before it is in the store.
+    replace(page, "prompt: low hum", "prompt: low drone")
+    served.engine.seconds_per_clip = 3
+    until(page, "document.querySelectorAll('.timeline .clip:not(.cached)').length > 0")
+    page.click("#render")
+    until(page, "studio.player.track?.address.includes('/sound') && studio.player.track.ready > 1", 20)
+    page.click("#cancel")
+    until(page, "!studio.job && document.querySelector('#cancel').disabled")
+    assert page.evaluate("document.querySelector('#status').value") == "cancelled"
+    until(page, "!studio.player.playing && !studio.player.waiting", 60)
+    until(page, "document.querySelector('#play').textContent === 'Play'")
+
+
 def test_a_section_is_looped(page: Any) -> None:
     render(page)
     page.check("#loop")

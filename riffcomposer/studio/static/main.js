@@ -215,6 +215,8 @@ class Page {
     this.job = null;
     find("cancel").disabled = true;
     find("progress").value = 0;
+    // What is there of a render that was cancelled is all that will come.
+    if (live && !end?.result) live.samples = live.readySamples;
     // Another song may be open by now.
     if (end?.result && song === this.path) await this.finished(end.result);
     await this.check();
