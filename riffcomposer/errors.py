@@ -11,7 +11,7 @@
     ├── StoreError                   4   the store cannot be read or written
     │   └── DiskFullError            4   no space left; names the path and the bytes needed
     ├── ModelError                   5   a model is missing, damaged or does not fit
-    └── Cancelled                  130   stopped by SIGINT (130) or SIGTERM (143)
+    └── Cancelled                  130   stopped by SIGINT (130), SIGTERM (143) or SIGHUP (129)
 
 A message says what is wrong, where, and what to do about it. Only the command line prints or
 exits; everything below raises.
@@ -121,7 +121,7 @@ class Cancelled(RiffcomposerError):
     """The user stopped the run; finished work is kept.
 
     Attributes:
-        exit_code: 130 after SIGINT, 143 after SIGTERM.
+        exit_code: 130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP.
     """
 
     def __init__(self, message: str = "stopped; finished clips are kept", exit_code: int = 130) -> None:

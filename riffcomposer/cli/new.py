@@ -78,6 +78,8 @@ def register(app: typer.Typer) -> None:
 
         del list_styles
         style = style_named(style)
+        if path.name in ("", ".."):
+            raise UsageError(f"{path} is a folder; name the song to write: {path / 'song.yaml'}")
         if path.suffix.lower() not in (".yaml", ".yml"):
             path = path.with_name(path.name + ".yaml")
         if not force and (path.exists() or path.is_symlink()):

@@ -69,8 +69,10 @@ def bound_socket(host: str, port: int | None) -> socket.socket:
     """Returns a socket that listens on a port; without one, on the first free port from 8350 on.
 
     Raises:
-        UsageError: The address is not this machine's, or the port is taken.
+        UsageError: The address is not this machine's, or the port is taken or not a port's number.
     """
+    if port is not None and not 0 <= port <= 65535:
+        raise UsageError(f"--port {port}: a port is 0 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for number in [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
         listener = socket.socket(family, socket.SOCK_STREAM)

@@ -151,6 +151,11 @@ _SIGNATURES: tuple[tuple[bytes, FileKind], ...] = (
     (b"8BPS", _other("a Photoshop document", _SAVE_PNG)),
     (b"gimp xcf", _other("a GIMP document", _SAVE_PNG)),
     (b"qoif", _other("a QOI image", _SAVE_PNG)),
+    (b"\x00\x00\x01\x00", _other("a Windows icon", _SAVE_PNG)),
+    (b"P5\n", _other("a PGM image", _SAVE_PNG)),
+    (b"P6\n", _other("a PPM image", _SAVE_PNG)),
+    (b"DDS ", _other("a DDS texture", _SAVE_PNG)),
+    (b"\x76\x2f\x31\x01", _other("an OpenEXR image", _SAVE_PNG)),
     (b"\xff\x0a", _other("a JPEG XL image", _SAVE_PNG)),
     (b"\x00\x00\x00\x0cJXL ", _other("a JPEG XL image", _SAVE_PNG)),
     (b"\x00\x00\x00\x0cjP  ", _other("a JPEG 2000 image", _SAVE_PNG)),
@@ -194,7 +199,15 @@ def kind_of(path: Path) -> FileKind | None:
             # An ID3v2 tag comes before MP3; some programs also write it before FLAC, WAV and AAC.
             handle.seek(10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0))
             return kind_of_bytes(handle.read(HEAD_BYTES).lstrip(b"\0")) or MP3
-    return kind_of_bytes(head)
+        kind = kind_of_bytes(head)
+        if kind is not ZEROS:
+            return kind
+        # A recording that was cut out of a stream may begin with zeros; players look for the first frame.
+        while block := handle.read(HEAD_BYTES):
+            if block.strip(b"\0"):
+                found = kind_of_bytes((block + handle.read(HEAD_BYTES)).lstrip(b"\0"))
+                return found if found is MP3 or found is AAC else None
+    return ZEROS
 
 
 def kind_of_bytes(head: bytes) -> FileKind | None:
@@ -203,6 +216,8 @@ def kind_of_bytes(head: bytes) -> FileKind | None:
         return None
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
         form = head[8:12]
+        if form == b"WAVE" and (packed := _packed_in_wav(head)) is not None:
+            return packed
         return _RIFF_FORMS.get(form) or _other(
             f"a RIFF file of the form {form.decode('latin-1')!r}", "name a WAV file"
         )
@@ -226,6 +241,22 @@ def kind_of_bytes(head: bytes) -> FileKind | None:
     if not head.strip(b"\0"):
         return ZEROS
     return _of_text(head)
+
+
+def _packed_in_wav(head: bytes) -> FileKind | None:
+    """Recognises surround sound for a receiver, which is packed as if it were samples and sounds as noise.
+
+    The marks are those of IEC 61937-1 (6.1.7) and of DTS (ETSI TS 102 114, 6.1: words of 16 and 14 bits).
+    """
+    at = head.find(b"data", 12)
+    if at < 0:
+        return None
+    start = head[at + 8 :].lstrip(b"\0")[:4]
+    if start.startswith((b"\x72\xf8\x1f\x4e", b"\xf8\x72\x4e\x1f")):
+        return _other("Dolby or DTS sound for a receiver, packed in a WAV file", _CONVERT)
+    if start in (b"\xfe\x7f\x01\x80", b"\x7f\xfe\x80\x01", b"\xff\x1f\x00\xe8", b"\x1f\xff\xe8\x00"):
+        return _other("DTS sound packed in a WAV file", _CONVERT)
+    return None
 
 
 def _syncsafe(size: bytes) -> int:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import stat
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -174,10 +175,13 @@ def read_picture(
     if kind is not None and kind.medium != "image":
         reason = kind.refusal if kind.advice else f"is {kind.name}, not an image"
         raise SpectrogramError(f"{path}: {reason}")
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked below
+            opened = Image.open(io.BytesIO(content), formats=IMAGE_FORMATS)
+        with opened as image:
             width, height = image.size
             if width * height > MAX_PIXELS or height > max_height:
                 raise SpectrogramError(
@@ -192,6 +196,13 @@ def read_picture(
     except SpectrogramError as error:
         message = str(error)
         raise SpectrogramError(message if message.startswith(str(path)) else f"{path}: {message}") from error
+    except Image.DecompressionBombError:
+        raise SpectrogramError(
+            f"{path}: has more than {MAX_PIXELS // 1_000_000} million pixels; a spectrogram has at most that"
+        ) from None
+    except UnidentifiedImageError:
+        known = ", ".join(IMAGE_FORMATS)
+        raise SpectrogramError(f"{path}: is not an image that is read ({known}); save it as PNG") from None
     except Exception as error:
         # Pillow raises many kinds of exception for damaged files; all mean the same here.
         raise SpectrogramError(
@@ -207,6 +218,9 @@ def _level(image: Image.Image, is_stereo: bool, is_tagged: bool) -> tuple[np.nda
     bright: np.ndarray
     if image.mode.startswith(("I", "F")):  # 16-bit grey
         bright = np.asarray(image, dtype=np.float32)[None].clip(0, 65535) / np.float32(65535.0)
+        sheer_grey = image.info.get("transparency")
+        if isinstance(sheer_grey, int):  # PNG (ISO 15948), 11.3.2.1: the one grey that is see-through
+            bright[np.asarray(image)[None] == sheer_grey] = 1.0
     else:
         if "A" in image.getbands() or "transparency" in image.info:
             sheer = image.convert("RGBA")

@@ -2,7 +2,8 @@
 
 Two libraries read files. libsndfile reads formats that it knows sample by sample (WAV, FLAC, Ogg,
 AIFF, CAF, AU, Wave64). FFmpeg, through PyAV, reads the others (MP3, AAC, MP4, WMA, WavPack, Matroska)
-and files that libsndfile cannot: with unwritten lengths, truncated streams or other codecs. libsndfile
+and files that libsndfile cannot: with unwritten lengths, truncated streams, several streams in a row or
+other codecs. libsndfile
 does not read MP3 here: without a Xing header it guesses the length from the first frame, and at a
 variable bit rate each block begins with wrong samples.
 
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from riffcomposer.errors import AudioError
+from riffcomposer.media.joined_streams import has_several_streams
 from riffcomposer.media.kinds import AIFF, AU, CAF, FLAC, OGG, W64, WAV, FileKind, kind_of
 
 MAX_FILE_BYTES = 4 << 30
@@ -101,8 +103,7 @@ def read_part(
         raise AudioError(f"{path}: cannot start at {start_seconds} seconds")
     if duration_seconds is not None and not (math.isfinite(duration_seconds) and duration_seconds > 0):
         raise AudioError(f"{path}: cannot read {duration_seconds} seconds")
-    kind = _checked_kind(path)
-    if kind is not None and kind in _SNDFILE_KINDS:
+    if _suits_libsndfile(path, _checked_kind(path)):
         try:
             return _read_with_libsndfile(path, start_seconds, duration_seconds, max_values)
         except _GivenUp:
@@ -118,12 +119,20 @@ def seekable_seconds(path: Path) -> Fraction | None:
     Raises:
         AudioError: As `read_part`.
     """
-    if _checked_kind(path) not in _SNDFILE_KINDS:
+    if not _suits_libsndfile(path, _checked_kind(path)):
         return None
     try:
         return _header_seconds(path)
     except _GivenUp:
         return None
+
+
+def _suits_libsndfile(path: Path, kind: FileKind | None) -> bool:
+    """Whether libsndfile should try first: it knows the kind, and the file is one stream."""
+    try:
+        return kind is not None and kind in _SNDFILE_KINDS and not has_several_streams(path, kind)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _header_seconds(path: Path) -> Fraction:
@@ -323,6 +332,11 @@ def _decoded_blocks(path: Path, coding: list[str] | None = None) -> Iterator[tup
                     )
                 position += len(block)
                 yield block, rate
+    except av.PatchWelcomeError as error:
+        raise AudioError(
+            f"{path}: holds streams in a row that differ in rate or channels, or is coded in a rare way; "
+            "save it again as FLAC"
+        ) from error
     except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
         raise AudioError(
             f"{path}: is not a sound that can be read; it may be damaged, or of an unknown kind"

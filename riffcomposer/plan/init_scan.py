@@ -1,4 +1,4 @@
-"""Checks the users' sounds and images that a plan starts from, before a model is loaded.
+"""Checks the users' sounds, images and MIDI files that a plan starts from, before a model is loaded.
 
 Only the part that is used is read, each part once; nothing is written or remembered. The catalogue's
 loops are not checked, since they are known to be sound.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 from riffcomposer.diagnostics import Diagnostic, NodePath
 from riffcomposer.errors import AudioError, SpectrogramError
 from riffcomposer.media.kinds import kind_of, name_fault
-from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.inits import InitClip, MidiInit
 from riffcomposer.plan.section_settings import predicate
 from riffcomposer.plan.types import Plan
 from riffcomposer.song.resolved import ResolvedSong
@@ -39,16 +40,69 @@ def scan_inits(plan: Plan, song: ResolvedSong, params: SpectrogramParameters) ->
         params: The model's spectrogram format.
     """
     places: dict[InitClip, NodePath] = {}
+    played: dict[NodePath, tuple[MidiInit, list[_Range]]] = {}
     for clip in plan.clips:
-        init = plan.jobs[clip.key].init
+        job = plan.jobs[clip.key]
+        init = job.init
+        where = song.sections[plan.sections[clip.section].source].render(clip.layer).where("init")
         if isinstance(init, InitClip) and init.kind != "catalogue":
-            section = song.sections[plan.sections[clip.section].source]
-            places.setdefault(init, section.render(clip.layer).where("init"))
-    return [
-        replace(fault, message=f"{shorten(init.name)} {fault.message}", path=where)
-        for init, where in places.items()
-        for fault in _faults(init, params)
+            places.setdefault(init, where)
+        elif isinstance(init, MidiInit):
+            ranges = played.setdefault(where, (init, []))[1]
+            ranges += _ranges(init, job.clip_quarters)
+    scanned = [(init.name, where, list(_faults(init, params))) for init, where in places.items()]
+    bar = song.meter.quarters_per_bar
+    scanned += [
+        (init.name, where, list(_of_midi(init, ranges, bar))) for where, (init, ranges) in played.items()
     ]
+    return [
+        replace(fault, message=f"{shorten(name)} {fault.message}", path=where)
+        for name, where, faults in scanned
+        for fault in faults
+    ]
+
+
+_Range = tuple[Fraction, Fraction]
+"""From a place in a file to before another, in quarter notes."""
+
+
+def _ranges(init: MidiInit, quarters: Fraction) -> list[_Range]:
+    """The parts of a MIDI file that a clip of so many quarter notes plays, as far as the first turn."""
+    first = init.start_quarters + init.at_quarters
+    end = init.start_quarters + init.loop_quarters
+    over = first + quarters - end
+    if over <= 0:
+        return [(first, first + quarters)]
+    return [(first, end), (init.start_quarters, min(end, init.start_quarters + over))]
+
+
+def _of_midi(init: MidiInit, ranges: list[_Range], bar: Fraction) -> Iterator[Diagnostic]:
+    """Finds music that is silent in the parts that are played, or ends before them.
+
+    Args:
+        bar: Quarter notes of a bar.
+    """
+    from riffcomposer.midi.read import read_midi
+
+    midi = read_midi(init.path, tracks=init.tracks)
+    notes = [note for part in midi.parts for note in part.notes]
+    if not any(
+        note.start < end and note.start + note.length > first for first, end in ranges for note in notes
+    ):
+        message = "has no notes in the bars that are played"
+        first = 1 + min(notes, key=lambda note: note.start).start // float(bar)
+        hint = f"choose another start: the first note is in bar {first:.0f}"
+        yield Diagnostic("warning", "sound-silent", message, hint=hint)
+        return
+    there = midi.bars[-1].end - init.start_quarters
+    missing = init.loop_quarters - there
+    if missing >= bar and any(end > midi.bars[-1].end for _, end in ranges):
+        message = (
+            f"holds {float(there / bar):.4g} bars of the {float(init.loop_quarters / bar):.4g} that are "
+            "asked for, and silence follows"
+        )
+        hint = "state fewer bars in init: the music is played again where it ends"
+        yield Diagnostic("warning", "init-short", message, hint=hint)
 
 
 def _faults(init: InitClip, params: SpectrogramParameters) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""The stop flag, which SIGINT and SIGTERM raise and stages check between steps."""
+"""The stop flag, which SIGINT, SIGTERM and SIGHUP raise and stages check between steps."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class StopFlag:
 
 @contextmanager
 def stop_on_signals(flag: StopFlag) -> Iterator[StopFlag]:
-    """Raises `flag` on SIGINT (130) and SIGTERM (143); a second signal ends the process at once.
+    """Raises `flag` on SIGINT (130), SIGTERM (143) and, where a terminal that closes sends it, SIGHUP (129).
 
-    Does nothing outside the main thread, where Python allows no handlers.
+    A second signal ends the process at once. SIGHUP stays ignored under `nohup`. Does nothing outside the main thread, where Python allows no handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield flag
@@ -66,7 +66,11 @@ def stop_on_signals(flag: StopFlag) -> Iterator[StopFlag]:
             signal.raise_signal(number)
         flag.raise_flag(128 + number)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield flag
     finally:

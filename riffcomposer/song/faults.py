@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
@@ -126,13 +127,16 @@ _SIZES = {
 }
 
 
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+"""A number as a song has it (YAML 1.2.2, 10.3.2)."""
+
+
 def _type_hint(kind: str, value: object, path: NodePath) -> str:
     if kind in ("float_type", "int_type", "curve_type") and isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return ""
-        return "take the quotes away"
+        if _NUMBER.fullmatch(value):
+            return "take the quotes away"
+        plain = value.replace("_", "")
+        return f"write {plain}" if _NUMBER.fullmatch(plain) else ""
     if kind == "string_type" and isinstance(value, int | float):
         return "put it in quotes"
     if (

@@ -94,6 +94,8 @@ def _not_there(folder: Path, text: str) -> str:
     """Returns the message for a file that does not exist, with a similar name that does."""
     shown = shorten(text)
     said = f"there is no file {shown} in the song's folder"
+    if (folder / text).is_symlink():
+        return f"{shown} is a link to a file that is not there; copy the file beside the song"
     parent, _, name = text.rpartition("/")
     try:
         beside = [entry for entry in os.listdir(folder / parent) if not entry.startswith(".")]
@@ -140,7 +142,7 @@ def resolve_inside(
     if not stat.S_ISREG(status.st_mode):
         raise PathError(f"{shown} is not a regular file")
     if status.st_size > max_bytes:
-        raise PathError(f"{shown} is larger than {size(max_bytes)}")
+        raise PathError(f"{shown} is larger than {size(max_bytes)}; keep the part that is used")
     return path
 
 

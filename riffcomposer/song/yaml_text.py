@@ -11,6 +11,7 @@ import sys
 import unicodedata
 
 from riffcomposer.diagnostics import Span
+from riffcomposer.media.kinds import HEAD_BYTES, TEXT, kind_of_bytes
 
 MAX_BYTES = 256 * 1024
 
@@ -67,6 +68,9 @@ def decode(content: bytes) -> str:
     Raises:
         UnreadableYaml: The file is too long, has another encoding, or is not a text.
     """
+    binary = _binary(content)
+    if binary is not None:
+        raise binary
     if len(content) > MAX_BYTES:
         raise UnreadableYaml(
             Span(0, 0, 0), "too-large", f"the file is larger than a song may be ({MAX_BYTES // 1024} KiB)"
@@ -87,6 +91,23 @@ def decode(content: bytes) -> str:
             "save it as UTF-8" if found[0] == "\0" else "take it out",
         )
     return text
+
+
+def _binary(content: bytes) -> UnreadableYaml | None:
+    """Recognises a sound, an image, an archive or another file that is no text, given in place of a song."""
+    try:
+        content[:1024].decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" and error.end >= 1024:
+            return None
+    else:
+        if b"\0" not in content[:1024]:
+            return None
+    kind = kind_of_bytes(content[:HEAD_BYTES])
+    if kind is None or kind is TEXT:
+        return None
+    hint = "write a song that starts from it: `init: its name`" if kind.medium != "other" else ""
+    return UnreadableYaml(Span(0, 0, 0), "not-a-song", f"this is {kind.name}, not a song", hint)
 
 
 def _after(text: str) -> Span:

@@ -147,3 +147,11 @@ def test_a_title_that_cannot_be(run: Run, tmp_path: Path) -> None:
     assert code == 1
     assert "title must have at most 200 characters" in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["", ".", "..", "/", "a/.."])
+def test_a_folder_is_no_name(run: Run, tmp_path: Path, path: str) -> None:
+    code, _, err = run("new", path)
+    assert code == 2
+    assert "name the song to write" in err
+    assert list(tmp_path.iterdir()) == []

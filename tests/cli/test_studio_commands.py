@@ -55,6 +55,8 @@ def test_takes_are_listed_and_one_is_picked(studio: Studio, capsys: pytest.Captu
         (("takes", "song.yaml", "second", "--vary", "mood"), "seed, strength, loop"),
         (("pick", "song.yaml", "second", "2"), "riffcompose takes song.yaml second"),
         (("studio", "song.yaml", "--host", "0.0.0.0"), "--token"),
+        (("studio", "song.yaml", "--port", "99999999"), "a port is 0 to 65535"),
+        (("studio", "song.yaml", "--port", "-1"), "a port is 0 to 65535"),
         (("studio", "none.yaml"), "no such song or folder"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from raw_midi import TICKS, note, smf, written
 
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.media.picture import Picture, read_picture
@@ -188,3 +189,29 @@ def test_no_seed_clip_of_the_catalogue_is_suspected_and_each_negative_is() -> No
         on_its_side = Picture(np.rot90(picture.level, axes=(1, 2)), picture.params, True, "PNG")
         turned += [fault.code for fault in faults_of(on_its_side, n_mels=512)] == ["image-turned"]
     assert turned > len(catalogue().clips) / 3  # drums alone look alike on either side
+
+
+MIDI: dict[str, tuple[bytes, str, dict[str, str]]] = {
+    "as it should be": (smf(note() * 8), "take.mid", {}),
+    "silent where it is played": (smf(note(delta=TICKS * 400)), "take.mid", {"sound-silent": "warning"}),
+    "a note that sounds on": (smf(note(length=TICKS * 16)), "{path: take.mid, start: 8 beats}", {}),
+    "silent after a start": (
+        smf(note() * 4 + note(delta=TICKS * 40)),
+        "{path: take.mid, start: 2 bars}",
+        {"sound-silent": "warning"},
+    ),
+    "shorter than what is asked for": (
+        smf(note() * 4),
+        "{path: take.mid, bars: 8}",
+        {"init-short": "warning"},
+    ),
+    "shorter, but played again": (smf(note() * 4), "{path: take.mid, bars: 1}", {}),
+    "shorter by less than a bar": (smf(note() * 2), "take.mid", {}),
+}
+
+
+@pytest.mark.parametrize("fault", MIDI)
+def test_midi_files(tmp_path: Path, fault: str) -> None:
+    content, init, says = MIDI[fault]
+    written(tmp_path, content, "take.mid")
+    assert found(tmp_path, init) == says

@@ -88,6 +88,13 @@ def test_links(folder: Path, tmp_path: Path) -> None:
             resolve_inside(folder, text)
 
 
+def test_a_broken_link_is_named_as_one(folder: Path) -> None:
+    (folder / "loop.wav").symlink_to("gone.wav")
+    with pytest.raises(PathError, match="'loop.wav' is a link to a file that is not there; copy") as refused:
+        resolve_inside(folder, "loop.wav")
+    assert "did you mean" not in str(refused.value)
+
+
 def test_a_song_folder_behind_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     assert resolve_inside(tmp_path / "link", "clips/a.wav").read_bytes() == b"inside"

@@ -216,6 +216,7 @@ CASES = {
     "output: {formats: mp3}\n" + VERSE: (1, "mp3", "wrong-type", "write [mp3]"),
     "title: 1984\n" + VERSE: (1, "1984", "wrong-type", "put it in quotes"),
     "tempo: '90'\n" + VERSE: (1, "'90'", "wrong-type", "take the quotes away"),
+    "tempo: 1_00\n" + VERSE: (1, "1_00", "wrong-type", "write 100"),
     "model: org/name\n" + VERSE: (1, "org/name", "bad-value", "40 hex digits"),
 }
 
@@ -265,3 +266,8 @@ def test_use_is_bounded(faults_in: Faults) -> None:
         (2, "use-too-deep"),
         (3, "use-too-deep"),
     ]
+
+
+def test_digits_of_another_script_have_no_quotes_to_take_away(faults_in: Faults) -> None:
+    found = faults_in("tempo: \u0669\u0660\n" + VERSE)
+    assert [(fault.code, fault.hint) for fault in found] == [("wrong-type", "")]

@@ -249,3 +249,27 @@ def test_well_formed_and_hostile(name: str) -> None:
         parse_song(HOSTILE[name].encode(), Path("zoo.yaml"))
     assert 1 <= len(caught.value.diagnostics) <= MAX_DIAGNOSTICS + 1
     assert len(str(caught.value)) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"RIFF" + bytes(4) + b"WAVEfmt " + bytes(range(256)) * 2000, "a WAV file"),
+        (b"RIFF" + bytes(4) + b"WAVEfmt " + bytes(30), "a WAV file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG image"),
+        (b"MThd\0\0\0\x06\0\1", "a MIDI file"),
+        (b"PK\x03\x04" + bytes(range(256)), "a ZIP archive"),
+    ],
+)
+def test_another_kind_of_file_is_named(content: bytes, name: str) -> None:
+    with pytest.raises(SongError) as stop:
+        parse_song(content, Path("song.yaml"))
+    assert [each.code for each in stop.value.diagnostics] == ["not-a-song"]
+    assert f"this is {name}, not a song" in stop.value.diagnostics[0].message
+
+
+@pytest.mark.parametrize("at", range(1018, 1026))
+def test_a_letter_across_the_first_block_is_no_fault(at: int) -> None:
+    head = "# "
+    text = head + "x" * (at - len(head)) + "\u591c\U0001f3b5\n" + SONG
+    assert parse_song(text.encode(), Path("song.yaml")).resolved.sections

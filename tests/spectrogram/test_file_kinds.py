@@ -62,6 +62,15 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "transport stream": ((b"G\x40\x11\x10" + bytes(184)) * 3, "an MPEG transport stream; extract"),
     "musepack": (b"MPCKSH" + bytes(20), "a Musepack file"),
     "voice": (b"Creative Voice File\x1a\x1a\0", "a Creative Voice file"),
+    "dts in wav": (
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + bytes(16) + b"data\0\1\0\0\xfe\x7f\x01\x80",
+        "DTS sound",
+    ),
+    "dolby in wav": (
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + bytes(16) + b"data\0\1\0\0" + bytes(8) + b"\x72\xf8\x1f\x4e",
+        "Dolby or DTS sound for a receiver",
+    ),
+    "icon": (b"\0\0\1\0\1\0\x10\x10" + bytes(20), "a Windows icon; save it as PNG"),
     "ac-3": (b"\x0b\x77\x12\x34" + bytes(20), "an AC-3 file; convert it to FLAC"),
     "ape": (b"MAC \x96\x0f" + bytes(20), "a Monkey's Audio file"),
     "dsd": (b"DSD \x1c" + bytes(20), "a DSD file"),
@@ -98,6 +107,14 @@ def test_what_comes_after_an_id3_tag_counts(tmp_path: Path) -> None:
     kind = kind_of(tmp_path / "x.mp3")
     assert kind is not None
     assert kind.name == "a FLAC file"
+
+
+def test_zeros_before_something_else_are_no_zeros(tmp_path: Path) -> None:
+    (tmp_path / "x.mp3").write_bytes(bytes(9000) + b"\xff\xfb\x90\x64" + bytes(range(200)))
+    (tmp_path / "x.wav").write_bytes(bytes(9000) + b"RIFF\0\0\0\0WAVE")
+    (tmp_path / "x.ogg").write_bytes(bytes(9000))
+    kinds = [kind_of(tmp_path / name) for name in ("x.mp3", "x.wav", "x.ogg")]
+    assert [kind and kind.name for kind in kinds] == ["an MP3 file", None, "a file of zero bytes only"]
 
 
 def test_random_bytes_and_short_ones_are_no_kind() -> None:

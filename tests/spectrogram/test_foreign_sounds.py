@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import soundfile
 from encoded_sounds import RATE, encode, encode_vbr_mp3, music
 
 from riffcomposer.errors import AudioError
-from riffcomposer.media.sound import read_part
+from riffcomposer.media.sound import counted_seconds, read_part, seekable_seconds
 from riffcomposer.spectrogram.audio_files import read_audio
 
 MUSIC = music()
@@ -101,6 +102,45 @@ def test_mp3s_in_a_row_are_one_sound(tmp_path: Path) -> None:
     content = (tmp_path / "a.mp3").read_bytes()
     (tmp_path / "twice.mp3").write_bytes(content + content)
     assert read_audio(tmp_path / "twice.mp3").shape[1] > 1.95 * len(MUSIC)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_the_links_of_a_chained_ogg_are_one_sound(tmp_path: Path, subtype: str) -> None:
+    rate = 48_000 if subtype == "OPUS" else RATE
+    soundfile.write(tmp_path / "one.ogg", MUSIC, rate, format="OGG", subtype=subtype)
+    content = (tmp_path / "one.ogg").read_bytes()
+    (tmp_path / "radio.ogg").write_bytes(content * 3)
+    part = read_part(tmp_path / "radio.ogg")
+    assert part.samples.shape[1] == pytest.approx(3 * len(MUSIC), abs=3000)
+    assert counted_seconds(tmp_path / "radio.ogg") == Fraction(part.samples.shape[1], rate)
+    assert seekable_seconds(tmp_path / "radio.ogg") is None
+    assert seekable_seconds(tmp_path / "one.ogg") == Fraction(len(MUSIC), rate)
+
+
+def test_links_of_several_rates_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.ogg", MUSIC, RATE)
+    soundfile.write(tmp_path / "b.ogg", MUSIC, 48_000)
+    content = (tmp_path / "a.ogg").read_bytes() + (tmp_path / "b.ogg").read_bytes()
+    (tmp_path / "radio.ogg").write_bytes(content)
+    with pytest.raises(AudioError, match="differ in rate or channels") as refused:
+        read_part(tmp_path / "radio.ogg")
+    assert "save it again" in str(refused.value)
+
+
+def test_flacs_in_a_row_are_one_sound(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "one.flac", MUSIC, RATE)
+    content = (tmp_path / "one.flac").read_bytes()
+    (tmp_path / "tagged.flac").write_bytes(b"ID3\4\0\0\0\0\x01\x00" + bytes(128) + content)
+    (tmp_path / "twice.flac").write_bytes(content + content)
+    one = read_audio(tmp_path / "one.flac")
+    np.testing.assert_array_equal(read_audio(tmp_path / "twice.flac"), np.concatenate([one, one], axis=1))
+    assert seekable_seconds(tmp_path / "tagged.flac") == Fraction(len(MUSIC), RATE)
+
+
+def test_an_mp3_after_zeros_is_heard(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp3", MUSIC, "libmp3lame", bit_rate=128_000)
+    (tmp_path / "cut.mp3").write_bytes(bytes(100_000) + (tmp_path / "a.mp3").read_bytes())
+    assert read_audio(tmp_path / "cut.mp3").shape[1] > 0.95 * len(MUSIC)
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "aiff"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies
 from PIL import Image
 
 from riffcomposer.errors import SpectrogramError, StoreError
+from riffcomposer.media.picture import read_picture
 from riffcomposer.spectrogram.image import pixels_from_level, read_image, write_image
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
@@ -117,6 +119,38 @@ def test_an_orientation_in_exif_is_followed(tmp_path: Path) -> None:
 def test_see_through_is_silent(tmp_path: Path) -> None:
     Image.new("RGBA", (5, 512), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert float(read_image(tmp_path / "clear.png")[0].max()) == 0.0
+
+
+def _png(width: int, height: int, depth: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A grey PNG, byte by byte."""
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)), *chunks]
+    parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )
+
+
+def test_a_see_through_grey_of_16_bits_is_silent(tmp_path: Path) -> None:
+    row = struct.pack(">BHHH", 0, 0, 1, 65_535)
+    (tmp_path / "clip.png").write_bytes(_png(3, 1, 16, row, (b"tRNS", b"\0\0")))
+    assert read_picture(tmp_path / "clip.png").level[0, 0].round(3).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_a_very_large_image_is_refused_by_its_size_and_without_a_librarys_warning(tmp_path: Path) -> None:
+    for width, height in ((12_000, 8_400), (60_000, 60_000)):
+        (tmp_path / "large.png").write_bytes(_png(width, height, 1, b""))
+        with warnings.catch_warnings(), pytest.raises(SpectrogramError, match="million pixels"):
+            warnings.simplefilter("error")
+            read_picture(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("format", ["PPM", "ICO", "TGA", "DDS"])
+def test_images_of_kinds_that_are_not_read_are_not_called_damaged(tmp_path: Path, format: str) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "loop.png", format)
+    with pytest.raises(SpectrogramError, match="save it as PNG") as refused:
+        read_picture(tmp_path / "loop.png")
+    assert "damaged" not in str(refused.value)
 
 
 def test_the_shared_images_are_read(shared_folder: Path) -> None:
