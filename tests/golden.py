@@ -13,7 +13,8 @@ Measured with 1, 2 and 4 threads, MKL's compatible code, AVX2 only and neither A
 differed by up to 6e-5, the decoder by 4e-3 and the mix not at all. Changes of code came to 1.5e-2 and more
 in the sampler (guidance 1 % off), 1.1e-2 and more in the decoder (39 last iterations for 40 in `default`)
 and 1e-2 and more in the mix (limiter 0.01 dB lower). The tolerances are between. One iteration of the 150
-in `best` (6e-3) is not told from rounding. The synth was the same with 1 and 4 threads; 1 % on the weight of
+in `best` (6e-3) is not told from rounding. The synth was the same with 1 and 4 threads, and
+with numpy 2.4 and 2.5 it differed by 1.7e-3 where a tape's sound is rounded to few bits; 1 % on the weight of
 attenuation, or steps of its filter 1 cent wider, come to 5e-3 and more.
 """
 
@@ -64,7 +65,7 @@ STAGES = {
     "sampler": Stage("SAMPLER_VERSION", SAMPLER_VERSION, golden_sampler.compute, 1e-3),
     "decoder": Stage("DECODER_VERSION", DECODER_VERSION, golden_decoder.compute, 8e-3),
     "mix": Stage("MIX_VERSION", MIX_VERSION, golden_mix.compute, 2e-3),
-    "synth": Stage("SYNTH_VERSION", SYNTH_VERSION, golden_synth.compute, 1e-3),
+    "synth": Stage("SYNTH_VERSION", SYNTH_VERSION, golden_synth.compute, 3e-3),
 }
 
 

@@ -91,8 +91,8 @@ class Served:
         raise AssertionError(f"job {job} is not over after {seconds} s")
 
 
-def serve(folder: Path, engine: FakeEngine) -> Iterator[Served]:
-    """Serves a folder that holds the small song."""
+def serve(folder: Path, engine: FakeEngine, store: Path | None = None) -> Iterator[Served]:
+    """Serves a folder that holds the small song, with a store beside it unless there is another one."""
     for name in ("fastapi", "uvicorn", "nicegui"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"the extra `studio` is not installed: there is no {name}")
@@ -105,7 +105,7 @@ def serve(folder: Path, engine: FakeEngine) -> Iterator[Served]:
     from riffcomposer.studio.workspace import Workspace
 
     settings = StudioSettings(
-        store=Store(folder.parent / "store"),
+        store=Store(store or folder.parent / "store"),
         history=GitVersions(),
         starter=starter_text,
         styles=tuple(STARTERS),

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from riffcomposer.cli.console import print_json, print_line, print_warning
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import StoreError
 from riffcomposer.text import GIB, size
 
 if TYPE_CHECKING:
-    from riffcomposer.store.store import Store
     from riffcomposer.store.transfer import Transferred
 
 _SONG_SUFFIXES = (".yaml", ".yml")
@@ -27,12 +27,6 @@ Paths = Annotated[
     typer.Argument(metavar="[PATH]...", help="Songs, locks or folders with locks. Default: everything."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-
-def _store() -> Store:
-    from riffcomposer.store.store import Store, default_root
-
-    return Store(default_root(), warn=print_warning)
 
 
 def _count(number: int, word: str) -> str:
@@ -96,9 +90,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(cache, name="cache")
 
     @cache.command()
-    def info(as_json: AsJson = False) -> None:
+    def info(store: StoreFolder = None, as_json: AsJson = False) -> None:
         """Show where the store is and what is in it."""
-        found = _store().info()
+        found = chosen_store(store).info()
         if as_json:
             print_json(
                 {
@@ -126,9 +120,9 @@ def register(app: typer.Typer) -> None:
             print_line(line)
 
     @cache.command()
-    def verify(as_json: AsJson = False) -> None:
+    def verify(store: StoreFolder = None, as_json: AsJson = False) -> None:
         """Read every entry; set aside those whose content does not match. Exit with 4 if there were any."""
-        found = _store().verify()
+        found = chosen_store(store).verify()
         if as_json:
             bad = [{"path": str(path), "reason": reason} for path, reason in found.bad]
             print_json({"checked": found.checked, "checked_bytes": found.checked_bytes, "bad": bad})
@@ -139,21 +133,19 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(StoreError.exit_code)
 
     @cache.command()
-    def push(url: Url, paths: Paths = None, as_json: AsJson = False) -> None:
+    def push(url: Url, paths: Paths = None, store: StoreFolder = None, as_json: AsJson = False) -> None:
         """Copy clips and passages to another place: of songs or locks, or all of the store."""
         from riffcomposer.store import transfer
 
-        store = _store()
-        done = transfer.push(store, transfer.fsspec_remote(url), _wanted(paths))
+        done = transfer.push(chosen_store(store), transfer.fsspec_remote(url), _wanted(paths))
         _print_transferred(done, as_json=as_json)
 
     @cache.command()
-    def pull(url: Url, paths: Paths = None, as_json: AsJson = False) -> None:
+    def pull(url: Url, paths: Paths = None, store: StoreFolder = None, as_json: AsJson = False) -> None:
         """Copy clips and passages from another place into the store; exit with 4 if any were damaged."""
         from riffcomposer.store import transfer
 
-        store = _store()
-        done = transfer.pull(store, transfer.fsspec_remote(url), _wanted(paths))
+        done = transfer.pull(chosen_store(store), transfer.fsspec_remote(url), _wanted(paths))
         _print_transferred(done, as_json=as_json)
         if done.bad:
             raise typer.Exit(StoreError.exit_code)
@@ -180,16 +172,17 @@ def register(app: typer.Typer) -> None:
             float,
             typer.Option("--trash-days", min=0, help="Remove from the trash what has been there for longer."),
         ] = 7.0,
+        store: StoreFolder = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """Move the least recently used entries to the trash, except those that a lock names."""
         from riffcomposer.lock.kept_keys import named_by_locks
 
-        store = _store()
-        keep, locks = named_by_locks(store, [lock for path in paths or [] for lock in locks_in(path)])
+        kept = chosen_store(store)
+        keep, locks = named_by_locks(kept, [lock for path in paths or [] for lock in locks_in(path)])
         cap = None if max_size is None else int(max_size * GIB)
-        done = store.gc(keep, cap, trash_days=trash_days, dry_run=dry_run)
+        done = kept.gc(keep, cap, trash_days=trash_days, dry_run=dry_run)
         trashed_bytes = sum(entry.size_bytes for entry in done.trashed)
         if as_json:
             print_json(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from riffcomposer.cli.console import print_json, stdout, write
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 
 if TYPE_CHECKING:
     from riffcomposer.diagnostics import Diagnostic
@@ -72,6 +73,7 @@ def register(app: typer.Typer) -> None:
             list[Path] | None,
             typer.Option("--allow", metavar="DIR", help="A further folder that the song's files may be in."),
         ] = None,
+        store: StoreFolder = None,
     ) -> None:
         """Check songs for faults; each is shown with line, column and what to do about it."""
         from riffcomposer.diagnostics import format_github, to_json
@@ -79,7 +81,7 @@ def register(app: typer.Typer) -> None:
 
         if as_json:
             output_format = Format.json
-        with Session(allowed_folders=tuple(allow or ())) as session:
+        with Session(store=chosen_store(store), allowed_folders=tuple(allow or ())) as session:
             results = {path: session.check(path) for path in songs}
         everything = [diagnostic for diagnostics in results.values() for diagnostic in diagnostics]
         errors = sum(diagnostic.severity == "error" for diagnostic in everything)

@@ -13,9 +13,10 @@ from riffcomposer.files import write_text
 if TYPE_CHECKING:
     from riffcomposer.cli.song_comparison import Comparison
     from riffcomposer.render.track import Track
+    from riffcomposer.store.store import Store
 
 
-def write_comparison(found: Comparison, lines: Sequence[str], target: Path) -> list[Path]:
+def write_comparison(found: Comparison, lines: Sequence[str], target: Path, store: Store) -> list[Path]:
     """Renders both versions, and writes a page with a player for each.
 
     Clips that the store has are not made again. The recordings that a song starts from are those that are on
@@ -25,6 +26,7 @@ def write_comparison(found: Comparison, lines: Sequence[str], target: Path) -> l
         found: The comparison.
         lines: What changed, in words.
         target: The page; the tracks are in a folder beside it.
+        store: The store.
 
     Returns:
         The page and the two tracks.
@@ -39,7 +41,7 @@ def write_comparison(found: Comparison, lines: Sequence[str], target: Path) -> l
 
     folder = target.with_name(f"{target.stem}-tracks")
     tracks: list[Track] = []
-    with stop_on_signals(StopFlag()) as stop, Session(stop=stop) as session:
+    with stop_on_signals(StopFlag()) as stop, Session(store=store, stop=stop) as session:
         for name, version in (("old", found.old), ("new", found.new)):
             # The files of the old version have the song's name of today, so that they know their song.
             song = replace(version.song, path=found.new.song.path)

@@ -10,6 +10,7 @@ import typer
 
 from riffcomposer.cli.console import print_json, print_line
 from riffcomposer.cli.song_comparison import compare, comparison_json
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def register(app: typer.Typer) -> None:
                 "--html", metavar="FILE", help="Render both versions, and write a page to compare them."
             ),
         ] = None,
+        store: StoreFolder = None,
     ) -> None:
         """Show what changed between two revisions of a song: sections, fields, clips to render again."""
         from riffcomposer.text import printable
@@ -72,7 +74,8 @@ def register(app: typer.Typer) -> None:
             raise UsageError(
                 f"the song comes last: riffcompose diff {' '.join([*given[1:], song_text, given[0]])}"
             )
-        found = compare(song_text, given)
+        opened = chosen_store(store)
+        found = compare(song_text, given, opened)
         if as_json:
             print_json(comparison_json(found))
             return
@@ -91,6 +94,6 @@ def register(app: typer.Typer) -> None:
         if html is not None:
             from riffcomposer.cli.comparison_page import write_comparison
 
-            lines += [f"wrote {path}" for path in write_comparison(found, lines, html)]
+            lines += [f"wrote {path}" for path in write_comparison(found, lines, html, opened)]
         for line in lines:
             print_line(printable(line), {"+": "green", "-": "red", "~": "yellow"}.get(line[:1], ""))

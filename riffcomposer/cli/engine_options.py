@@ -58,6 +58,13 @@ class EngineOptions:
     cpus_per_worker: int | None = None
 
 
+def rendering_device(device: str, backend: str | None) -> str:
+    """Returns the device that keys are made for: the one that `--backend` implies, if that is given."""
+    from riffcomposer.device import BACKENDS
+
+    return next((name for name, each in BACKENDS.items() if each == backend), device)
+
+
 def engine_source(options: EngineOptions) -> EngineSource:
     """Returns what opens the engines of a render.
 
@@ -73,9 +80,11 @@ def engine_source(options: EngineOptions) -> EngineSource:
     if engine != "ray":
         for name in ("address", "backend", "cpus_per_worker"):
             if getattr(options, name) is not None:
-                raise UsageError(f"--{name.replace('_', '-')}: is for --engine ray; add it")
+                hint = "; --device says it otherwise" if name == "backend" else ""
+                raise UsageError(f"--{name.replace('_', '-')}: is for --engine ray; add it{hint}")
     if engine == "ray":
-        from riffcomposer.render.engines.ray_cluster import ClusterChoice, RayEngines
+        from riffcomposer.render.engines.ray_cluster import RayEngines
+        from riffcomposer.render.engines.ray_connection import ClusterChoice
 
         return RayEngines(
             ClusterChoice(options.address or "auto", options.backend or "", options.cpus_per_worker or 2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riffcomposer.cli.console import print_json, print_line, write
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.curves import ZERO, Curve
 from riffcomposer.text import GIB, clock, cut, duration, printable, printable_lines, size
 
@@ -251,6 +252,10 @@ def _print_totals(prepared: PreparedSong) -> None:
         f"{size(budget.disk_bytes)} of disk, {size(budget.memory_bytes)} of memory; "
         f"model {plan.model}",
     ]
+    if prepared.from_lock:
+        lines.append(
+            f"the store has the lock's clips, of {prepared.backend}: nothing is rendered on this device"
+        )
     if moving := _moving_effects(prepared.song.resolved.master.chain):
         lines.append(f"master moves: {', '.join(moving)}")
     for line in lines:
@@ -359,6 +364,7 @@ def register(app: typer.Typer) -> None:
         device: Annotated[
             str, typer.Option("--device", help="Device of the render: auto, cpu, cuda, cuda:1 or mps.")
         ] = "auto",
+        store: StoreFolder = None,
         jobs_limit: JobsLimit = None,
         minutes_limit: MinutesLimit = None,
         disk_limit: DiskLimit = None,
@@ -371,6 +377,7 @@ def register(app: typer.Typer) -> None:
         from riffcomposer.render.settings import RenderSettings
 
         session = Session(
+            store=chosen_store(store),
             device=device,
             limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
             allowed_folders=tuple(allow or ()),

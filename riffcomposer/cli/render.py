@@ -17,8 +17,10 @@ from riffcomposer.cli.engine_options import (
     EngineOptions,
     Workers,
     engine_source,
+    rendering_device,
 )
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import Cancelled, RiffcomposerError, UsageError
 from riffcomposer.media.kinds import AUDIO_FORMATS
 from riffcomposer.text import clock
@@ -181,6 +183,7 @@ def register(app: typer.Typer) -> None:
         address: Address = None,
         backend: Backend = None,
         cpus_per_worker: CpusPerWorker = None,
+        store: StoreFolder = None,
         force: Annotated[
             bool, typer.Option("--force", help="Render everything again, even what the store has.")
         ] = False,
@@ -203,7 +206,6 @@ def register(app: typer.Typer) -> None:
         from riffcomposer.render.session import Session
         from riffcomposer.render.settings import RenderSettings
         from riffcomposer.render.stopping import StopFlag, stop_on_signals
-        from riffcomposer.store.store import Store, default_root
 
         if progress_style not in STYLES:
             raise UsageError(f"--progress {progress_style}: give one of {', '.join(STYLES)}")
@@ -224,8 +226,8 @@ def register(app: typer.Typer) -> None:
         with (
             stop_on_signals(StopFlag()) as stop,
             Session(
-                store=Store(default_root(), warn=print_warning),
-                device=device,
+                store=chosen_store(store),
+                device=rendering_device(device, backend),
                 limits=limits(jobs_limit, minutes_limit, disk_limit, memory_limit),
                 allowed_folders=tuple(allow or ()),
                 stop=stop,

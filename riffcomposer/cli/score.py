@@ -9,6 +9,7 @@ import typer
 
 from riffcomposer.cli.console import plain, print_json, print_line, stderr, stdout
 from riffcomposer.cli.plan import Allow, bars_text
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import UsageError
 from riffcomposer.media.kinds import MIDI_SUFFIXES
 from riffcomposer.text import cut, printable
@@ -102,6 +103,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print what is composed as JSON.")] = False,
         allow: Allow = None,
+        store: StoreFolder = None,
     ) -> None:
         """Show the music that is composed for a song, and write it as MIDI or sound."""
         from riffcomposer.render.composed_music import (
@@ -116,7 +118,8 @@ def register(app: typer.Typer) -> None:
             raise UsageError("--stems needs --audio OUT.flac, beside which the stems are written")
         if midi is not None and midi.suffix.lower() not in MIDI_SUFFIXES:
             raise UsageError(f"{midi}: a MIDI file ends in {' or '.join(MIDI_SUFFIXES)}")
-        plan = Session(allowed_folders=tuple(allow or ())).plan(song).plan
+        session = Session(store=chosen_store(store), allowed_folders=tuple(allow or ()))
+        plan = session.plan(song).plan
         parts = list(composed_parts(plan))
         if not parts:
             raise UsageError(

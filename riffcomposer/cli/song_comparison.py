@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from riffcomposer.plan.song_diff import FieldChange, SongDiff
     from riffcomposer.plan.types import Plan
     from riffcomposer.song.reader import LoadedSong
+    from riffcomposer.store.store import Store
 
 WORKING_TREE = "working tree"
 _RANGE = re.compile(r"(?P<old>[^{}:]*?)(?P<dots>\.{2,3})(?P<new>[^{}:]*)")
@@ -122,7 +123,7 @@ def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
     return match["old"] or "HEAD", match["new"] or "HEAD", match["dots"] == "..."
 
 
-def _plan(song: LoadedSong, files: Any) -> Plan:
+def _plan(song: LoadedSong, files: Any, store: Store | None) -> Plan:
     from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.loops.catalogue import catalogue
     from riffcomposer.plan.planner import plan_song
@@ -135,7 +136,7 @@ def _plan(song: LoadedSong, files: Any) -> Plan:
         song_path=song.path,
         model=model,
         catalogue=catalogue(),
-        backend=Session().backend,
+        backend=Session(store=store).backend,
         files=files,
     )
 
@@ -172,12 +173,13 @@ class Comparison:
     to_render: tuple[int, int]
 
 
-def compare(song_text: str, given: Sequence[str]) -> Comparison:
+def compare(song_text: str, given: Sequence[str], store: Store | None = None) -> Comparison:
     """Compares two revisions of a song, or a revision with its file.
 
     Args:
         song_text: The song's path as the user gave it.
         given: One or two revisions, or a range.
+        store: The store that knows this machine's class of device; the user's own if None.
 
     Raises:
         UsageError: The song has no such revision.
@@ -198,7 +200,7 @@ def compare(song_text: str, given: Sequence[str]) -> Comparison:
         new = _version_at(history, new_revision, new_commit, old_commit)
     changes = diff_songs(old.song.resolved, new.song.resolved)
     try:
-        old_plan, new_plan = _plan(old.song, old.files), _plan(new.song, new.files)
+        old_plan, new_plan = (_plan(each.song, each.files, store) for each in (old, new))
     except (SongError, ModelError) as error:
         return Comparison(song_text, old, new, changes, None, str(error).splitlines()[0], (0, 0))
     rendered = len(new_plan.jobs.keys() - old_plan.jobs.keys())

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from riffcomposer.cli.console import plain, print_warning, stdout
+from riffcomposer.cli.console import plain, stdout
 from riffcomposer.cli.plan import Allow, DiskLimit, JobsLimit, MemoryLimit, MinutesLimit, limits
+from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import UsageError
 
 if TYPE_CHECKING:
+    from riffcomposer.store.store import Store
     from riffcomposer.studio.service import StudioSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -44,15 +46,16 @@ def starter_text(title: str, style: str, folder: Path) -> str:
     return starter_song(title, style, schema_line(folder)[0], catalogue())
 
 
-def settings_of(device: str, budget: tuple[float | None, ...], allow: list[Path] | None) -> StudioSettings:
+def settings_of(
+    device: str, budget: tuple[float | None, ...], allow: list[Path] | None, store: Store
+) -> StudioSettings:
     """The studio's settings from the command's options."""
     from riffcomposer.cli.song_versions import GitVersions
     from riffcomposer.cli.starter_styles import STARTERS
-    from riffcomposer.store.store import Store, default_root
     from riffcomposer.studio.service import StudioSettings
 
     return StudioSettings(
-        store=Store(default_root(), warn=print_warning),
+        store=store,
         history=GitVersions(),
         starter=starter_text,
         styles=tuple(STARTERS),
@@ -109,6 +112,7 @@ def register(app: typer.Typer) -> None:
         ] = "",
         browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+        store: StoreFolder = None,
         jobs_limit: JobsLimit = None,
         minutes_limit: MinutesLimit = None,
         disk_limit: DiskLimit = None,
@@ -144,7 +148,7 @@ def register(app: typer.Typer) -> None:
         names = () if host in LOOPBACK else (host.lower(), socket.gethostname().lower())
         rules = Rules(token, number, names, any_address=host not in LOOPBACK)
         budget = (jobs_limit, minutes_limit, disk_limit, memory_limit)
-        service = Studio(workspace, settings_of(device, budget, allow))
+        service = Studio(workspace, settings_of(device, budget, allow, chosen_store(store)))
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
         link = f"http://{shown}:{number}/?token={token}"
         stdout().print(f"{plain(workspace.root)}: {plain(link)}\nCtrl+C ends it.", soft_wrap=True)

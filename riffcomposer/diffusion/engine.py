@@ -23,6 +23,7 @@ from riffcomposer.diffusion.init_levels import InitLevels
 from riffcomposer.diffusion.latents import decode, encode
 from riffcomposer.diffusion.loading import Checkpoint, load_checkpoint
 from riffcomposer.diffusion.lora import LoraStack
+from riffcomposer.diffusion.nearness import clip_nearness
 from riffcomposer.diffusion.noise import ClipNoise
 from riffcomposer.diffusion.prompts import PromptEncoder
 from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
@@ -196,6 +197,11 @@ class Engine:
                         count = group.settings.count
                         tell(ClipEvent("finished", key, count, count, pace.advance(0)))
                     yield key, result
+
+    def nearness(self, job: ClipJob, level: np.ndarray) -> float:
+        """How near a rendered clip is to its prompt, see `riffcomposer.diffusion.nearness`."""
+        self._loras.apply(job.loras)
+        return clip_nearness(self.checkpoint, self._prompts, job, level)
 
     def _group(self, job: ClipJob) -> _Group:
         """The settings that a job shares with its batch; raises for a job that the model cannot render."""

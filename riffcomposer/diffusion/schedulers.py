@@ -228,6 +228,22 @@ class FlowPath:
         return (1 - after) * clean + after * noise
 
 
+def alphas_cumprod(config: Mapping[str, Any]) -> torch.Tensor:
+    """The noise schedule of a checkpoint that predicts noise or v: the share of clean power, by timestep.
+
+    Args:
+        config: Its scheduler configuration.
+
+    Returns:
+        float32 [num_train_timesteps], falling, 1 to 0.
+    """
+    import diffusers
+
+    own = {key: value for key, value in config.items() if not key.startswith("_")}
+    kept: torch.Tensor = diffusers.DDIMScheduler.from_config(own).alphas_cumprod
+    return kept
+
+
 def check_scheduler(name: str, prediction: str) -> None:
     """Raises an error for a scheduler that does not exist or cannot run a model.
 

@@ -57,6 +57,12 @@ class Lock:
     names: Mapping[str, str] = field(default_factory=dict)
     damage: str = ""
 
+    @property
+    def backend(self) -> str:
+        """The class of device that all its clips were rendered on; empty if there is none, or several."""
+        found = {str(clip.fields.get("compute", "")) for clip in self.clips.values()}
+        return found.pop() if len(found) == 1 else ""
+
 
 def lock_path(song_path: Path) -> Path:
     """Where the lock of a song is: `NAME.lock` beside `NAME.yaml`.

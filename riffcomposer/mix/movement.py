@@ -74,6 +74,21 @@ class BarFigures:
 
 
 @dataclass(frozen=True)
+class StepFigures:
+    """How much a stretch of any length moves from step to step.
+
+    Attributes:
+        steps: Number of whole steps, at least 2.
+        new_harmony: Share of steps whose harmony was not heard before in the stretch, above 0 to 1.
+        texture_db: Spread of the texture.
+    """
+
+    steps: int
+    new_harmony: float
+    texture_db: float
+
+
+@dataclass(frozen=True)
 class MinuteFigures:
     """How alike the minutes of a track are: the mean similarity of their harmony, step by step.
 
@@ -186,6 +201,23 @@ def measure_movement(
     return Movement(first, tuple(windows), bars, _minutes(features, borders, sample_rate))
 
 
+def measure_steps(audio: AudioReader, sample_rate: int, step_samples: Fraction) -> StepFigures | None:
+    """Measures a stretch of music by steps of a length that is chosen, a bar for instance.
+
+    Args:
+        step_samples: Length of a step, at least `2 * HOP`.
+
+    Returns:
+        None where there are fewer than two steps.
+    """
+    count = int(audio.samples / step_samples)
+    if count < 2 or step_samples < 2 * HOP:
+        return None
+    borders = np.array([round(step * step_samples) for step in range(count + 1)])
+    harmony, texture = _features(audio, sample_rate, lambda: None).steps(borders)
+    return StepFigures(count, _new(harmony) / count, _spread(texture))
+
+
 def _features(audio: AudioReader, sample_rate: int, check: Callable[[], None]) -> _Features:
     """Chroma and bands of all frames whose centre is within the audio; around it is silence."""
     import scipy.fft
@@ -229,14 +261,19 @@ def _window(
     steps = length // step
     harmony, texture = features.steps(start + np.arange(steps + 1) * step)
     alike = harmony @ harmony.T
-    distance = np.linalg.norm(texture - texture.mean(axis=0), axis=1).mean()
     return WindowFigures(
         start_s=(origin + start) / sample_rate,
         new_harmony=_new(harmony) / steps,
         two_steps_earlier=_lagged(harmony, LAG_STEPS),
         all_pairs=float(alike[np.triu_indices(steps, 1)].mean()),
-        texture_db=float(distance / np.sqrt(BANDS) * 20 / np.log(10)),
+        texture_db=_spread(texture),
     )
+
+
+def _spread(texture: Rows) -> float:
+    """Mean distance of a step from the mean of all steps, in dB per band."""
+    distance = np.linalg.norm(texture - texture.mean(axis=0), axis=1).mean()
+    return float(distance / np.sqrt(BANDS) * 20 / np.log(10))
 
 
 def _new(harmony: Rows) -> int:

@@ -61,6 +61,11 @@ class PlanOptions:
         """Returns the class of device that the render will use."""
         return self.backend or expected_backend(self.device, store)
 
+    @property
+    def follows_lock(self) -> bool:
+        """Whether the class of device may be the one in the song's lock: nobody has named another one."""
+        return self.backend is None and not self.draft and named_device(self.device) == "auto"
+
 
 @dataclass(frozen=True)
 class PreparedSong:
@@ -71,6 +76,8 @@ class PreparedSong:
         lock: The lock file's content; it explains changes and decides nothing.
         warnings: The warnings about the song, by position.
         options: What it was planned for; `options.backend` is set.
+        from_lock: Whether it is planned for the class of device in its lock, all of whose clips the store
+            has, and not for the one that this machine is thought to have.
     """
 
     song: LoadedSong
@@ -80,6 +87,7 @@ class PreparedSong:
     lock: Lock
     warnings: tuple[Diagnostic, ...]
     options: PlanOptions
+    from_lock: bool = False
 
     @property
     def backend(self) -> str:
@@ -100,6 +108,9 @@ def prepare_song(
 ) -> PreparedSong:
     """Reads, checks and plans a song, and compares the plan with store and lock.
 
+    Without a device or class of device in the options, a song whose clips were all rendered on another class,
+    as its lock says, and are in the store, is planned for that class: nothing is rendered again.
+
     Args:
         song: The song, or its file.
         store: Where finished clips are looked up.
@@ -113,11 +124,20 @@ def prepare_song(
     """
     loaded = song if isinstance(song, LoadedSong) else load_song(song)
     options = options or PlanOptions()
-    options = replace(options, backend=options.backend_for(store))
-    planned, found = examine(loaded, store, options, "refuse")
+    lock = read_lock(lock_path(loaded.path))
+    own = options.backend_for(store)
+    if options.follows_lock and lock.backend in BACKENDS.values() and lock.backend != own:
+        recorded = _prepared(loaded, store, replace(options, backend=lock.backend), lock)
+        if all(state.status == "cached" for state in recorded.assessment.states.values()):
+            return replace(recorded, from_lock=True)
+    return _prepared(loaded, store, replace(options, backend=own), lock)
+
+
+def _prepared(song: LoadedSong, store: Store, options: PlanOptions, lock: Lock) -> PreparedSong:
+    """Plans a song for the class of device in `options`. Raises as `prepare_song`."""
+    planned, found = examine(song, store, options, "refuse")
     assert planned is not None, "under `refuse`, whatever prevents a plan is raised"
     loaded, model, plan = planned
-    lock = read_lock(lock_path(loaded.path))
     states = job_states(plan, lambda key: store.has("clip", key), lock.clips, lock.names)
     assessment = Assessment(states, estimate(plan, states, model.profile))
     try:

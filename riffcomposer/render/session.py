@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +17,10 @@ from typing import TYPE_CHECKING
 from riffcomposer.device import guess_basis, named_device
 from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import Cancelled, RiffcomposerError, SongError, StoreError
-from riffcomposer.files import is_read_only, sweep_stale
+from riffcomposer.files import sweep_stale
 from riffcomposer.lock.kept_keys import named_by_locks
-from riffcomposer.lock.lock_file import changes, lock_path, write_lock
+from riffcomposer.lock.lock_file import changes, lock_path
 from riffcomposer.plan.budget import Limits
-from riffcomposer.plan.types import Plan
 from riffcomposer.render.events import Observer, StageClock, ignore
 from riffcomposer.render.output_names import check_folder, check_owner, track_files
 from riffcomposer.render.prepare import PlanOptions, PreparedSong, check_song, prepare_song
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from riffcomposer.render.engines.lease import EngineLease
     from riffcomposer.render.passage_work import DecodeSettings
     from riffcomposer.render.render_job import RenderJob
-    from riffcomposer.render.renderer import BegunSong, RenderResult
+    from riffcomposer.render.renderer import BegunSong, RenderResult, Stopwatch
     from riffcomposer.render.track import Track
 
 Song = LoadedSong | Path | str
@@ -158,8 +158,9 @@ class Session:
         Raises:
             SongError: The song has faults, asks for more than the limits, or under `locked` is not what the
                 lock says.
-            UsageError: Settings that do not go together, a section or a device that does not exist, or
-                files in the output folder that belong to another song.
+            UsageError: Settings that do not go together, a section or a device that does not exist,
+                files in the output folder that belong to another song, or clips that are missing and can
+                only be rendered on another class of device, the lock's.
             ModelError: The checkpoint is missing or damaged.
             RenderError: Clips failed twice; the others are kept.
             StoreError: The store or the output folder cannot be written. A song's folder that is read-only
@@ -170,7 +171,7 @@ class Session:
 
         settings = settings or RenderSettings()
         prepared = song if isinstance(song, PreparedSong) else self.plan(song, settings)
-        begun = self._begin(prepared, settings)
+        begun = self._begin(prepared, settings, record=record)
         result = begun.result
         if result is None:
             with self._lease() as lease:
@@ -182,7 +183,7 @@ class Session:
                     observer=self.observer,
                     stop=self.stop,
                 )
-        return self._track(begun.prepared, settings, result, record=record)
+        return self._track(begun, settings, result, record=record)
 
     def render_album(
         self,
@@ -218,7 +219,7 @@ class Session:
                 if isinstance(outcome, RiffcomposerError):
                     raise outcome
                 assert begun is not None, "what has a result was begun"
-                entry = AlbumEntry(path, self._track(begun.prepared, settings, outcome), None)
+                entry = AlbumEntry(path, self._track(begun, settings, outcome), None)
             except Cancelled:
                 raise
             except RiffcomposerError as error:
@@ -254,12 +255,13 @@ class Session:
 
         return self._engines or InProcessEngines()
 
-    def _begin(self, prepared: PreparedSong, settings: RenderSettings) -> BegunSong:
+    def _begin(self, prepared: PreparedSong, settings: RenderSettings, *, record: bool = True) -> BegunSong:
         """Looks for a song's finished files, asks for the device, and refuses what cannot be rendered.
 
         Raises:
             SongError, UsageError, ModelError, StoreError: As in `render`.
         """
+        from riffcomposer.render.device_class import DeviceQuestion
         from riffcomposer.render.renderer import BegunSong, Stopwatch, finished
 
         # torch makes this folder as soon as its compiler is imported; its default is in the system's folder
@@ -275,14 +277,18 @@ class Session:
         result = finished(job, self.store, watch)
         if result is None or (settings.locked and changes(prepared.lock, prepared.plan)):
             # 3. The plan relies on a guess of the device; torch is asked before any work or refusal.
-            if settings.force or any(each.status != "cached" for each in prepared.assessment.states.values()):
-                StageClock(self.observer, "load", 0, "files")
-            backend = self._source().backend(self.device)
-            watch.lap("load")
-            if backend != prepared.backend:
-                self._remember_backend(backend)
-                prepared = prepared.planned_for(backend, self.store)
-                job = _job(prepared, settings)
+            question = DeviceQuestion(
+                self.store,
+                settings,
+                partial(self._asked_backend, prepared, settings, watch),
+                named=named_device(self.device) != "auto",
+                replaces_lock=_replaces_lock(settings, record=record),
+            )
+            planned, prepared = prepared, question.settle(prepared)
+            job = _job(prepared, settings)
+            device = question.decode_device(prepared, self._decoding(job)[1])
+            if prepared is not planned or device != job.decode_device:
+                job = replace(job, decode_device=device)
                 result = finished(job, self.store, watch)
         # 4. Reasons to refuse.
         if settings.locked and (different := changes(prepared.lock, prepared.plan)):
@@ -294,51 +300,64 @@ class Session:
             check_folder(job.files.folder)
             check_owner(job.files, prepared.plan.title)
             if prepared.assessment.budget.clips_to_render:
-                check_folder(self.store.root, "the store needs one; RIFFCOMPOSER_STORE names another")
+                check_folder(self.store.root, "the store needs one; --store names another")
         return BegunSong(prepared, job, watch, result)
 
+    def _asked_backend(self, prepared: PreparedSong, settings: RenderSettings, watch: Stopwatch) -> str:
+        """Asks for the class of device that the engine has, and notes what was found."""
+        if settings.force or any(each.status != "cached" for each in prepared.assessment.states.values()):
+            StageClock(self.observer, "load", 0, "files")
+        backend = self._source().backend(self.device)
+        watch.lap("load")
+        if backend != self.backend:
+            self._remember_backend(backend)
+        return backend
+
     def _track(
-        self, prepared: PreparedSong, settings: RenderSettings, result: RenderResult, *, record: bool = True
+        self, begun: BegunSong, settings: RenderSettings, result: RenderResult, *, record: bool = True
     ) -> Track:
         """Notes a finished track in its lock."""
+        from riffcomposer.render.lock_record import record_track
         from riffcomposer.render.track import Track
 
+        prepared, decoded = begun.prepared, result.decoded[0]
         warnings: list[str] = []
-        if record and not settings.draft and settings.only is None:
-            warnings += self._record(prepared, result)
+        if decoded and prepared.backend.startswith("cuda") and begun.job.decode_device == "cpu":
+            warnings.append(
+                f"{decoded} of {result.decoded[1]} passages of {prepared.backend} clips were decoded on the "
+                "processor, since the store lacks them: the track differs by rounding from the one made there"
+            )
+        if _replaces_lock(settings, record=record):
+            warnings += record_track(prepared, result, self.store)
         self._has_written |= result.mastered
         return Track(prepared.plan.title, result.outputs, result.report, result, tuple(warnings))
-
-    def _record(self, prepared: PreparedSong, result: RenderResult) -> list[str]:
-        """Writes the lock and notes it in the store. Returns a warning if the lock cannot be written."""
-        path = lock_path(prepared.song.path)
-        unwritten = _write_lock(path, prepared.plan, result.passage_keys)
-        try:
-            # Also when there was nothing to do: the run that made the track may have died before this line.
-            self.store.notes.remember_lock(
-                path, {"passage": result.passage_keys, "track": [result.track_key]}
-            )
-        except StoreError:
-            # Nothing can be evicted from a read-only store, so a track that was complete needs no note.
-            if result.mastered:
-                raise
-        return [unwritten] if unwritten else []
 
     def decoding(
         self, prepared: PreparedSong, settings: RenderSettings
     ) -> tuple[DecodeSettings, tuple[str, ...]]:
         """Returns how the passages of a render are decoded, and their keys in the store, in order."""
+        job = _job(prepared, settings)
+        if not self.backend.startswith("cuda"):
+            job = replace(job, decode_device="cpu")  # though the clips may be a GPU's
+        return self._decoding(job)
+
+    @staticmethod
+    def _decoding(job: RenderJob) -> tuple[DecodeSettings, tuple[str, ...]]:
         from riffcomposer.render.passage_stage import passage_keys
         from riffcomposer.render.renderer import decode_settings
 
-        decode = decode_settings(_job(prepared, settings))
-        return decode, passage_keys(prepared.plan, decode)
+        decode = decode_settings(job)
+        return decode, passage_keys(job.plan, decode)
 
     def _remember_backend(self, backend: str) -> None:
         """Notes what torch found, so that the next plan guesses right; a read-only store notes nothing."""
         if named_device(self.device) == "auto":
             with suppress(StoreError):
                 self.store.notes.remember("devices", guess_basis(), backend)
+
+
+def _replaces_lock(settings: RenderSettings, *, record: bool) -> bool:
+    return record and not settings.draft and settings.only is None
 
 
 def _job(prepared: PreparedSong, settings: RenderSettings) -> RenderJob:
@@ -361,21 +380,3 @@ def _path_of(song: Song | PreparedSong) -> Path:
     if isinstance(song, PreparedSong):
         return song.song.path
     return song.path if isinstance(song, LoadedSong) else Path(song)
-
-
-def _write_lock(path: Path, plan: Plan, passages: tuple[str, ...]) -> str:
-    """Writes a finished song's lock. Returns a warning if the song's folder cannot be written.
-
-    Raises:
-        StoreError: It cannot be written for another reason: the disk is full, for instance.
-    """
-    consequence = "the track is finished, but the song has no record of its clips"
-    if not path.parent.is_dir():
-        return f"{path}: cannot be written (the song's folder is gone); {consequence}"
-    try:
-        write_lock(path, plan, passages)
-    except StoreError as error:
-        if not is_read_only(error):
-            raise
-        return f"{error}; {consequence}"
-    return ""

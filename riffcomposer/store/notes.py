@@ -1,8 +1,9 @@
 """Notes that a store keeps beside its entries: who renders from it, and facts that were found out.
 
 Layout: `ROOT/locks/...` has one note per lock file, `ROOT/devices/...` the class of device that torch found,
-`ROOT/sounds/...` the length and tempo of users' recordings. A note that is lost costs finding it out again,
-or keeps nothing from `gc`; it is never needed to read an entry.
+`ROOT/sounds/...` the length and tempo of users' recordings, `ROOT/nearness/...` how near clips are to their
+prompts. A note that is lost costs finding it out again, or keeps nothing from `gc`; it is never needed to
+read an entry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 from riffcomposer.files import write_bytes
 from riffcomposer.store.store_entries import listed
 
-Topic = Literal["devices", "sounds"]
+Topic = Literal["devices", "sounds", "nearness"]
 """What facts are about."""
 
 

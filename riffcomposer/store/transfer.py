@@ -1,7 +1,8 @@
 """Copies entries between a store and another place: a folder, a server, or a bucket, by any fsspec URL.
 
 The other place holds sealed files as the store does (`URL/kind/ab/cdef....npy`). An entry from there
-is used only if it matches its seal, so a half-written or forged one is as good as none. Nothing is removed.
+is used only if it matches its seal, so a half-written or damaged one is as good as none. Nothing is removed.
+A seal does not tell who made an entry: whoever may write to the place decides what is heard.
 """
 
 from __future__ import annotations

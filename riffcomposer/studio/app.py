@@ -24,7 +24,7 @@ from riffcomposer.song.schema import song_schema
 from riffcomposer.studio.guard import Guard, Rules
 from riffcomposer.studio.jobs import error_of
 from riffcomposer.studio.riffusion_api import InferenceInput, InferenceOutput, run_inference
-from riffcomposer.studio.routes_jam import JamHouse, jam_routes
+from riffcomposer.studio.routes_jam import JamHouse, jam_routes, upload_routes
 from riffcomposer.studio.routes_jobs import job_routes
 from riffcomposer.studio.routes_songs import song_routes
 from riffcomposer.studio.routes_takes import take_routes
@@ -149,6 +149,7 @@ def create_app(studio: Studio, rules: Rules, first_song: str = "") -> Guard:
     app.include_router(job_routes(studio), prefix="/api/v1")
     app.include_router(take_routes(studio), prefix="/api/v1")
     app.include_router(jam_routes(jams), prefix="/api/v1")
+    app.include_router(upload_routes(studio), prefix="/api/v1")
     app.router.on_shutdown.append(jams.close)
     app.mount("/static", _Fresh(directory=STATIC))
     app.mount("/codemirror", _Fresh(directory=editor_folder()))

@@ -20,7 +20,9 @@ from riffcomposer.render.engines.interface import (
     EngineSource,
     EventObserver,
     Failed,
+    Level,
     Notice,
+    ScoringEngine,
     Step,
     ignore_events,
 )
@@ -76,6 +78,16 @@ class SharedEngine:
             yield
         finally:
             self._at_work.release()
+
+    def nearness(self, job: ClipJob, level: Level) -> float | None:
+        """As `ScoringEngine.nearness`; None if the kept engine does not judge clips."""
+        if self._model is None:
+            raise RenderError("no checkpoint is loaded")
+        with self._turn():
+            if not isinstance(self._engine, ScoringEngine):
+                return None
+            self._engine.load(self._model)
+            return self._engine.nearness(job, level)
 
     def release(self) -> None:
         """Keeps the model for the next render."""

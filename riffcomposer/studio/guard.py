@@ -28,6 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 1 << 20
+LARGER_BODIES = {"/api/v1/uploads": (32 << 20) + 1}
+"""Most bytes of a request whose body is a file: one more than a file may have, whose own limit answers."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TOKEN_IN_QUERY = ("/", "/run_inference/", "/run_inference")
 
@@ -110,12 +112,12 @@ class Guard:
             await _answer(send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
             return
         scope.setdefault("state", {})["nonce"] = nonce = secrets.token_urlsafe(16)
-        too_long = {"seen": 0}
+        too_long, most = {"seen": 0}, body_limit(scope["path"])
 
         async def limited() -> Message:
             message = await receive()
             too_long["seen"] += len(message.get("body", b""))
-            if too_long["seen"] > MAX_BODY_BYTES:
+            if too_long["seen"] > most:
                 raise BodyTooLong
             return message
 
@@ -133,7 +135,7 @@ class Guard:
         except BodyTooLong:
             if began:
                 raise
-            await _answer(send, 413, f"a request may have at most {MAX_BODY_BYTES >> 10} KiB")
+            await _answer(send, 413, f"this request may have at most {most >> 10} KiB")
 
     def _refusal(
         self, path: str, headers: dict[str, str], query: dict[str, list[str]]
@@ -147,17 +149,20 @@ class Guard:
         # A link from elsewhere may open the page itself and nothing else.
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and path != "/":
             return 403, "a request from another site"
-        if (
-            headers.get("content-length", "0").isdigit()
-            and int(headers.get("content-length", "0")) > MAX_BODY_BYTES
-        ):
-            return 413, f"a request may have at most {MAX_BODY_BYTES >> 10} KiB"
+        length, most = headers.get("content-length", "0"), body_limit(path)
+        if length.isdigit() and int(length) > most:
+            return 413, f"this request may have at most {most >> 10} KiB"
         given = [headers.get("authorization", "").removeprefix("Bearer "), _cookie(headers, rules.cookie)]
         if path in TOKEN_IN_QUERY:
             given += query.get("token", [])
         if not any(rules.knows_token(token) for token in given if token):
             return 401, "open the address that `riffcompose studio` printed: it holds the token"
         return None
+
+
+def body_limit(path: str) -> int:
+    """The most bytes that the body of a request to a path may have."""
+    return LARGER_BODIES.get(path, MAX_BODY_BYTES)
 
 
 class BodyTooLong(Exception):

@@ -48,6 +48,7 @@ class Job:
         id: Its number, as text.
         kind: `render` or `takes`.
         title: What it is about, for people.
+        about: The same for programs: `song`, `draft`, `revision` of a render.
         result: What the work returned, once it is done.
         error: What went wrong, if it failed, and the diagnostics of the song if it is at fault.
         resources: What belongs to the job while it lives: the sound of a render, for instance.
@@ -57,6 +58,7 @@ class Job:
     kind: str
     title: str
     work: Callable[[Job], dict[str, Any]] = field(repr=False)
+    about: dict[str, Any] = field(default_factory=dict)
     state: State = "queued"
     stop: StopFlag = field(default_factory=StopFlag)
     result: dict[str, Any] | None = None
@@ -108,6 +110,7 @@ class Job:
             "id": self.id,
             "kind": self.kind,
             "title": self.title,
+            **self.about,
             "state": self.state,
             "created": self.created,
             "result": self.result,
@@ -133,8 +136,8 @@ class JobQueue:
         self._thread = threading.Thread(target=self._run, name="studio-jobs", daemon=True)
         self._thread.start()
 
-    def submit(self, kind: str, title: str, work: Callable[[Job], dict[str, Any]]) -> Job:
-        """Adds a job at the end of the queue.
+    def submit(self, kind: str, title: str, work: Callable[[Job], dict[str, Any]], **about: Any) -> Job:
+        """Adds a job at the end of the queue; `about` is a part of its answer.
 
         Raises:
             UsageError: Too many jobs wait.
@@ -142,7 +145,7 @@ class JobQueue:
         with self._changed:
             if len(self._waiting) >= MOST_WAITING:
                 raise UsageError(f"{MOST_WAITING} jobs wait already; cancel some, or wait")
-            job = Job(str(next(self._numbers)), kind, title, work)
+            job = Job(str(next(self._numbers)), kind, title, work, about)
             self._jobs[job.id] = job
             self._waiting.append(job)
             over = [each.id for each in self._jobs.values() if each.is_over]

@@ -6,7 +6,8 @@ import itertools
 import threading
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from riffcomposer.errors import UsageError
@@ -16,6 +17,7 @@ from riffcomposer.studio.jam import Jam
 from riffcomposer.studio.jam_walk import JamPoint, JamStart, JamWalk
 from riffcomposer.studio.request_bodies import JamRequest, KeepRequest, SteerRequest
 from riffcomposer.studio.service import Studio
+from riffcomposer.studio.uploads import keep_upload
 from riffcomposer.studio.workspace import Conflict, NotFound, digest_of
 
 
@@ -107,6 +109,19 @@ def _new_song(jam: Jam, sections: list[dict[str, Any]]) -> bytes:
     return (head + sections_text(sections)).encode()
 
 
+def upload_routes(studio: Studio) -> APIRouter:
+    """The route for files to start a jam from."""
+    routes = APIRouter(tags=["jam"])
+
+    @routes.post("/uploads", status_code=201)
+    async def upload(request: Request, name: str = "recording") -> dict[str, Any]:
+        """Takes a sound or a picture as the body, checks it by reading it, and writes it into the folder."""
+        content = await request.body()
+        return await run_in_threadpool(keep_upload, studio.workspace, studio.store, name[:500], content)
+
+    return routes
+
+
 def jam_routes(jams: JamHouse) -> APIRouter:
     """The routes, for one studio."""
     routes = APIRouter(prefix="/jam", tags=["jam"])
@@ -125,10 +140,10 @@ def jam_routes(jams: JamHouse) -> APIRouter:
 
     @routes.get("/{id}/pieces/{number}.wav")
     def piece(id: str, number: int) -> Response:
-        """One clip's sound; 425 if it is not made yet."""
+        """One clip's sound; 202 and nothing if it is not made yet."""
         audio = jams.get(id).piece(number)
         if audio is None:
-            return Response("not yet", 425, headers={"Cache-Control": "no-store"})
+            return Response(status_code=202, headers={"Cache-Control": "no-store"})
         return Response(audio, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
     @routes.post("/{id}/steer")

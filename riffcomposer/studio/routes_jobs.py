@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -16,6 +17,7 @@ from riffcomposer.studio.jobs import Job
 from riffcomposer.studio.live_sound import LiveSound
 from riffcomposer.studio.request_bodies import RenderRequest
 from riffcomposer.studio.service import Studio
+from riffcomposer.studio.track_parts import mel_overview, part_wav
 from riffcomposer.studio.workspace import MEDIA_TYPES, NotFound
 
 POLL_S = 0.05
@@ -84,14 +86,27 @@ def job_routes(studio: Studio) -> APIRouter:
         return Response(live.wav(start, stop), media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
     @routes.get("/jobs/{id}/track")
-    def track(id: str) -> FileResponse:
-        """The finished track, with byte ranges."""
+    def track(
+        id: str, start: int | None = None, stop: int | None = None, columns: int | None = None
+    ) -> Response:
+        """The finished track with byte ranges, a range of its samples as WAV, or its picture."""
         file = job_of(id).resources.get("track")
         if file is None:
             raise NotFound("this job has no track, or no longer")
-        return FileResponse(file, media_type=MEDIA_TYPES[file.suffix])
+        return track_response(file, start, stop, columns)
 
     return routes
+
+
+def track_response(file: Path, start: int | None, stop: int | None, columns: int | None) -> Response:
+    """A rendered file: whole, with byte ranges; samples `start` to `stop` as WAV; or `mel_overview`."""
+    if columns is not None:
+        picture = mel_overview(file, columns)
+        return Response(picture, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+    if start is not None and stop is not None:
+        part = part_wav(file, start, stop)
+        return Response(part, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+    return FileResponse(file, media_type=MEDIA_TYPES[file.suffix.lower()])
 
 
 async def _stream(request: Request, job: Job, number: int) -> AsyncIterator[bytes]:

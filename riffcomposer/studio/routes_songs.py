@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
 from riffcomposer.errors import RenderError, UsageError
 from riffcomposer.studio.clip_files import clip_png, clip_wav
 from riffcomposer.studio.request_bodies import NewSong, SavedSong, SongText
+from riffcomposer.studio.routes_jobs import track_response
 from riffcomposer.studio.service import Studio
-from riffcomposer.studio.workspace import MEDIA_TYPES, NotFound
+from riffcomposer.studio.workspace import NotFound
 
 _FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _HEX = set("0123456789abcdef")
@@ -86,10 +87,11 @@ def song_routes(studio: Studio) -> APIRouter:
             raise NotFound(str(error)) from None
 
     @routes.get("/tracks/{path:path}")
-    def track(path: str) -> FileResponse:
-        """A rendered file: sound, with byte ranges, or a picture."""
-        file = workspace.media(path)
-        return FileResponse(file, media_type=MEDIA_TYPES[file.suffix.lower()])
+    def track(
+        path: str, start: int | None = None, stop: int | None = None, columns: int | None = None
+    ) -> Response:
+        """A rendered file with byte ranges; of sound, a range of samples as WAV, or its picture."""
+        return track_response(workspace.media(path), start, stop, columns)
 
     return routes
 

@@ -10,8 +10,9 @@ from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.reader import parse_song
 from riffcomposer.studio.jobs import Job
 from riffcomposer.studio.request_bodies import PickRequest, TakesRequest
-from riffcomposer.studio.section_takes import candidates, picked, render_take, takes_file, write_takes
+from riffcomposer.studio.section_takes import candidates, picked, takes_file, write_takes
 from riffcomposer.studio.service import Studio
+from riffcomposer.studio.take_renderer import TakeRenderer
 from riffcomposer.studio.workspace import Conflict, digest_of
 
 
@@ -34,8 +35,9 @@ def take_routes(studio: Studio) -> APIRouter:
             made = []
             with studio.session(job.stop) as session:
                 session.observer = job.observe
+                renderer = TakeRenderer(session, studio.engines, path, content, wanted.section)
                 for each in found:
-                    take = render_take(session, content, path, wanted.section, each, settings)
+                    take = renderer.render(each, settings)
                     made.append(take)
                     write_takes(file, wanted.section, made)
                     job.tell("take", **take.as_dict(), track=workspace.name_of(take.file.resolve()))

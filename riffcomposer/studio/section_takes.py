@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,8 +16,6 @@ from riffcomposer.errors import UsageError
 from riffcomposer.files import write_text
 from riffcomposer.loops.catalogue import catalogue
 from riffcomposer.render.output_names import slug
-from riffcomposer.render.session import Session
-from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.edit import Edit, edited
 from riffcomposer.song.reader import LoadedSong, parse_song
 from riffcomposer.song.resolved import ResolvedSection
@@ -50,11 +48,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Take:
-    """A rendered take: its candidate, its file, and figures of the song's report."""
+    """A rendered take: its candidate, its file of so many samples, its figures (see `take_renderer`)."""
 
     candidate: Candidate
     file: Path
     figures: dict[str, Any]
+    samples: int
 
     def as_dict(self) -> dict[str, Any]:
         """The take for JSON."""
@@ -65,6 +64,7 @@ class Take:
             "file": self.file.name,
             "folder": self.file.parent.name,
             "figures": self.figures,
+            "samples": self.samples,
         }
 
 
@@ -133,45 +133,6 @@ def _loops(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Ed
     others = [loop for loop in loops.values() if set(loop.tags) & set(now.tags) and loop not in (*alike, now)]
     for loop in [*alike, *others][: count - 1]:
         yield loop.name, (Edit((*section.path, "init"), loop.name),)
-
-
-def render_take(
-    session: Session, content: bytes, path: Path, name: str, candidate: Candidate, settings: RenderSettings
-) -> Take:
-    """Renders a section alone, with the edits of one take.
-
-    Args:
-        content: The song's text.
-        path: The song's file.
-        name: The section.
-        settings: `draft`, and in `out` the folder for takes.
-
-    Raises:
-        SongError, UsageError: The edit is not possible.
-        The errors of `Session.render`.
-    """
-    text = edited(content, path, candidate.edits) if candidate.edits else content
-    out = (settings.out or path.parent / "renders" / "takes") / f"take-{candidate.number}"
-    alone = replace(settings, only=name, out=out, formats=("flac",))
-    track = session.render(session.plan(parse_song(text, path), alone), alone)
-    return Take(candidate, track.files[0], figures_of(track.report))
-
-
-def figures_of(report: dict[str, Any]) -> dict[str, Any]:
-    """What speaks for or against a take, from its report.
-
-    Returns:
-        `integrated_lufs`; `joins_worst_db`, the largest step of level in a join; `new_harmony` and
-        `texture_db`, how much it moves; `distinct_clips`; each None where it could not be measured.
-    """
-    window = report["movement"]["excerpt"] or report["movement"]["windows"]["median"] or {}
-    return {
-        "integrated_lufs": report["outputs"][0]["integrated_lufs"],
-        "joins_worst_db": report["joins"].get("level_step_db_worst"),
-        "new_harmony": window.get("new_harmony"),
-        "texture_db": window.get("texture_db"),
-        "distinct_clips": report["repetition"]["distinct"],
-    }
 
 
 def takes_file(song: Path, section: str, folder: Path | None = None) -> Path:

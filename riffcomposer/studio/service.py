@@ -115,7 +115,7 @@ class Studio:
             content = path.read_bytes() if revision is None else self.settings.history.text_at(path, revision)
             return self._rendered(job, parse_song(content, path), settings, record=revision is None)
 
-        return self.queue.submit("render", title, work)
+        return self.queue.submit("render", title, work, song=name, draft=settings.draft, revision=revision)
 
     def _rendered(
         self, job: Job, song: LoadedSong, settings: RenderSettings, *, record: bool

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_song import Studio, make_studio
 
-from riffcomposer.cli.engine_options import EngineOptions, engine_source
+from riffcomposer.cli.engine_options import EngineOptions, engine_source, rendering_device
 from riffcomposer.cli.main import main
 from riffcomposer.errors import UsageError
 from riffcomposer.render.engines.in_process import InProcessEngines
@@ -50,3 +50,9 @@ def test_the_command_refuses_before_it_plans(studio: Studio, capsys: pytest.Capt
         main(["render", str(studio.song), "--engine", "threads"])
     assert stop.value.code == 2
     assert "--engine threads" in capsys.readouterr().err
+
+
+def test_a_class_of_device_is_what_songs_are_planned_for() -> None:
+    assert rendering_device("auto", "cuda-float16") == "cuda"
+    assert rendering_device("auto", "cpu-float32") == "cpu"
+    assert rendering_device("cuda:1", None) == "cuda:1"

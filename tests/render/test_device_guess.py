@@ -31,8 +31,14 @@ def metal() -> FakeEngines:
     return FakeEngines(FakeEngine(backend=METAL))
 
 
-def forget(studio: Studio) -> None:
-    """As if the answer had not been remembered, or on a store that cannot be written."""
+def forget(studio: Studio, *, lock: bool = True) -> None:
+    """As if the answer had not been remembered, or on a store that cannot be written.
+
+    Args:
+        lock: Whether the lock, which also says what the device was, is forgotten as well.
+    """
+    if lock:
+        (studio.folder / "song.lock").unlink()
     (note,) = (studio.folder / "store" / "devices").iterdir()
     note.unlink()
 
@@ -67,9 +73,8 @@ def test_an_unchanged_song_loads_no_model_though_the_guess_is_wrong(studio: Stud
 
 def test_locked_compares_for_the_device_that_there_is(studio: Studio) -> None:
     studio.render(metal())
-    forget(studio)
+    forget(studio, lock=False)
     assert not studio.render(metal(), settings=LOCKED).result.mastered
-    forget(studio)
     studio.edit("seed: 9", "seed: 10")
     with pytest.raises(SongError, match=r"does not match the song \(section second"):
         studio.render(metal(), settings=LOCKED)
@@ -79,6 +84,7 @@ def test_a_remembered_answer_that_is_no_device_is_ignored(studio: Studio) -> Non
     studio.render(metal())
     (note,) = (studio.folder / "store" / "devices").iterdir()
     note.write_bytes(b"\xff toaster")
+    (studio.folder / "song.lock").unlink()
     assert "cached" not in states(studio)
 
 

@@ -371,7 +371,7 @@ def test_folders_that_cannot_be_written_are_refused_first(
     read_only = str(studio.folder / what)
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != read_only and access(path, mode))
     engine = FakeEngine()
-    with pytest.raises(StoreError, match=r"read-only; .*(--out|RIFFCOMPOSER_STORE)"):
+    with pytest.raises(StoreError, match=r"read-only; .*(--out|--store)"):
         studio.render(engine)
     assert engine.rendered == []
 
@@ -391,6 +391,6 @@ def test_folders_in_which_nothing_can_be_made_are_refused_first(
 
     monkeypatch.setattr(Path, "mkdir", refusing)
     engine = FakeEngine()
-    with pytest.raises(StoreError, match=r"\(Input/output error\); .*(--out|RIFFCOMPOSER_STORE)"):
+    with pytest.raises(StoreError, match=r"\(Input/output error\); .*(--out|--store)"):
         studio.render(engine)
     assert engine.rendered == []

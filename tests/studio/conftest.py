@@ -16,3 +16,12 @@ def served(tmp_path: Path) -> Iterator[Served]:
     folder.mkdir()
     make_studio(folder)
     yield from serve(folder, FakeEngine())
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One studio for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("standing") / "songs"
+    folder.mkdir()
+    make_studio(folder)
+    yield from serve(folder, FakeEngine())

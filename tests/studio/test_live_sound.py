@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,22 @@ def render(
     return live, grown, track, events
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """The small song, rendered with live sound; tests only read it."""
+
+    studio: Studio
+    live: LiveSound
+    track: Any
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    studio = make_studio(tmp_path_factory.mktemp("rendered"))
+    live, _, track, _ = render(studio, FakeEngine())
+    return Rendered(studio, live, track)
+
+
 def test_the_first_passage_is_decoded_before_the_last_clip_is_rendered(studio: Studio) -> None:
     heard = threading.Event()
 
@@ -76,18 +93,16 @@ def test_the_first_passage_is_decoded_before_the_last_clip_is_rendered(studio: S
     assert track.result.rendered
 
 
-def test_the_files_are_the_same_as_without_it(studio: Studio, tmp_path: Path) -> None:
-    _, _, track, _ = render(studio, FakeEngine())
-    other = make_studio(tmp_path / "other")
-    plain = other.render(FakeEngine())
-    assert track.files[0].read_bytes() == plain.files[0].read_bytes()
+def test_the_files_are_the_same_as_without_it(rendered: Rendered, studio: Studio) -> None:
+    plain = studio.render(FakeEngine())
+    assert rendered.track.files[0].read_bytes() == plain.files[0].read_bytes()
 
 
-def test_it_is_the_mix_without_effects_times_one_gain(studio: Studio, tmp_path: Path) -> None:
+def test_it_is_the_mix_without_effects_times_one_gain(rendered: Rendered, tmp_path: Path) -> None:
     from riffcomposer.mix.mixdown import mixdown
     from riffcomposer.render.track_stage import mix_passages
 
-    live, _, track, _ = render(studio, FakeEngine())
+    studio, live, track = rendered.studio, rendered.live, rendered.track
     with Session(store=studio.store, device="cpu") as session:
         prepared = session.plan(studio.song)
     plan, song = prepared.plan, prepared.song.resolved
@@ -107,8 +122,8 @@ def test_it_is_the_mix_without_effects_times_one_gain(studio: Studio, tmp_path: 
     np.testing.assert_allclose(dry, gain * wet, atol=1e-4)
 
 
-def test_pieces_add_up_to_the_whole(studio: Studio) -> None:
-    live, _, _, _ = render(studio, FakeEngine())
+def test_pieces_add_up_to_the_whole(rendered: Rendered) -> None:
+    live = rendered.live
     whole = live.read(0, live.ready)
     parts = [live.read(at, min(at + 10_007, live.ready)) for at in range(0, live.ready, 10_007)]
     np.testing.assert_array_equal(whole, np.concatenate(parts, axis=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import time
 from collections.abc import Iterator
@@ -10,8 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from served_studio import CHROMIUM, FLAGS, Served
+import soundfile
+from PIL import Image
+from served_studio import CHROMIUM, FLAGS, Served, serve
+from small_song import FakeEngine, make_studio
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (Debian: apt install chromium)"),
@@ -30,6 +35,21 @@ def browser() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def warm_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that the tests share: what one of them rendered, the next one finds."""
+    return tmp_path_factory.mktemp("warm")
+
+
+@pytest.fixture
+def served(tmp_path: Path, warm_store: Path) -> Iterator[Served]:
+    """A folder of its own for each test."""
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    make_studio(folder)
+    yield from serve(folder, FakeEngine(), warm_store)
 
 
 HARMLESS = "Applying inline style violates"
@@ -107,12 +127,38 @@ def test_the_link_holds_the_token_and_the_address_bar_does_not(page: Any, served
 def test_a_fault_is_marked_as_one_types_and_goes_when_it_is_mended(page: Any) -> None:
     until(page, "document.querySelector('.problems .fine')")
     replace(page, "prompt: bright", "promt: bright")
-    page.wait_for_selector(".cm-fault")
-    assert page.inner_text(".cm-fault") == "promt"
+    until(page, "document.querySelector('.cm-fault')?.textContent === 'promt'")
     assert "did you mean 'prompt'" in page.inner_text(".problems .error")
     assert page.is_disabled("#render")
     replace(page, "promt: bright", "prompt: bright")
     until(page, "!document.querySelector('.cm-fault') && !document.querySelector('#render').disabled")
+
+
+def test_what_was_typed_is_undone_and_the_song_is_not(page: Any) -> None:
+    replace(page, "title: Small Song", "title: Loud Song")
+    for _ in range(30):
+        page.keyboard.press("Control+z")
+    assert page.evaluate("studio.editor.text === studio.saved")
+
+
+def test_what_is_not_saved_waits_while_another_song_is_open(page: Any, served: Served) -> None:
+    served.ask("POST", "/api/v1/songs", {"name": "evening", "style": "jazz"})
+    page.evaluate("studio.list()")
+    replace(page, "title: Small Song", "title: Half a Thought")
+    until(page, "document.querySelectorAll('#song option').length === 2")
+    page.select_option("#song", "evening.yaml")
+    until(page, "studio.path === 'evening.yaml' && studio.view?.sections.length > 3")
+    assert page.evaluate("studio.editor.text === studio.saved")
+    page.select_option("#song", "song.yaml")
+    until(page, "studio.path === 'song.yaml' && studio.editor.text.includes('Half a Thought')")
+    assert "Small Song" in (served.folder / "song.yaml").read_text()
+
+
+def test_a_draft_is_followed_on_the_timeline(page: Any) -> None:
+    page.click("#draft")
+    until(page, "studio.facts.finished")
+    until(page, "document.querySelectorAll('.timeline .clip').length > 0")
+    until(page, "document.querySelectorAll('.timeline .clip:not(.cached)').length === 0")
 
 
 def test_keys_are_completed_from_the_schema_and_explained(page: Any) -> None:
@@ -129,9 +175,12 @@ def test_keys_are_completed_from_the_schema_and_explained(page: Any) -> None:
 
 def test_a_song_is_saved_rendered_and_heard(page: Any, served: Served) -> None:
     replace(page, "title: Small Song", "title: Small Song Two")
+    # Clips that no other test has rendered.
+    replace(page, "seed: 9", "seed: 4711")
     page.keyboard.press("Control+s")
     until(page, "document.querySelector('#save').textContent === 'Save'")
     assert "Small Song Two" in (served.folder / "song.yaml").read_text()
+    until(page, "document.querySelectorAll('.timeline .clip:not(.cached)').length > 0")
     render(page)
     assert page.evaluate("studio.facts.sound <= studio.facts.finished"), "no sound before the render's end"
     assert page.evaluate("document.querySelectorAll('.timeline .clip:not(.cached)').length") == 0
@@ -143,12 +192,65 @@ def test_a_song_is_saved_rendered_and_heard(page: Any, served: Served) -> None:
     assert not page.evaluate("studio.player.playing")
 
 
-def test_pieces_of_a_running_render_begin_where_the_one_before_ends(page: Any) -> None:
-    until(page, "(studio.player.play(), true)")
+def test_a_running_render_becomes_the_track_without_a_gap(page: Any) -> None:
+    page.evaluate("studio.player.play()")
     render(page)
-    until(page, "studio.player.playing || studio.player.position > 0.5")
-    starts = page.evaluate("studio.player.starts")
-    assert starts
+    until(page, "studio.player.starts.length > 0")
+    page.evaluate("(studio.player.seek(0), studio.player.starts.splice(0))")
+    until(page, "studio.player.playing && studio.player.position > 0.3")
+    page.evaluate("studio.player.load(studio.player.track)")
+    until(page, "studio.player.starts.length > 1")
+    before, after = page.evaluate("studio.player.starts.slice(0, 2)")
+    assert after["start"] > before["start"]
+    assert after["when"] - after["start"] == pytest.approx(before["when"] - before["start"], abs=2)
+
+
+def test_of_a_long_track_a_minute_is_held_and_passages_meet(page: Any, served: Served) -> None:
+    rng = np.random.default_rng(1)
+    soundfile.write(served.folder / "long.wav", 0.1 * rng.standard_normal(300 * 44100), 44100)
+    page.evaluate(
+        """async () => {
+          const { Track } = await import("/static/track.js");
+          await studio.listen(new Track("tracks/long.wav", 300 * 44100));
+        }"""
+    )
+    for place in (5, 95, 185, 275):
+        until(page, "studio.player.playing")
+        page.evaluate(f"studio.player.seek({place})")
+        until(page, f"studio.player.playing && studio.player.position > {place + 0.2}")
+        until(page, "studio.player.track.passages.filter((each) => each.buffer).length > 3")
+    page.wait_for_timeout(6000)
+    assert without_gaps(page.evaluate("studio.player.starts")) >= 1
+    assert page.evaluate("studio.player.track.passages.length") == 50
+    assert page.evaluate("studio.player.track.passages.filter((each) => each.buffer).length") <= 12
+    assert page.evaluate("studio.player.track.sheet.width") > 500
+
+
+def without_gaps(starts: list[dict[str, int]]) -> int:
+    """Checks that passages of one stretch meet in time as they do in the track; returns how many."""
+    found = 0
+    for before, after in pairwise(starts):
+        if after["start"] == before["start"] + before["length"]:
+            assert after["when"] == before["when"] + before["length"]
+            found += 1
+    return found
+
+
+def test_a_render_is_cancelled_and_its_sound_ends_where_it_is(page: Any, served: Served) -> None:
+    render(page)
+    page.click("#play")
+    page.evaluate("studio.player.seek(0)")
+    # The last section is a passage of its own; the sound before it is in the store.
+    replace(page, "prompt: low hum", "prompt: low drone")
+    served.engine.seconds_per_clip = 3
+    until(page, "document.querySelectorAll('.timeline .clip:not(.cached)').length > 0")
+    page.click("#render")
+    until(page, "studio.player.track?.address.includes('/sound') && studio.player.track.ready > 1", 20)
+    page.click("#cancel")
+    until(page, "!studio.job && document.querySelector('#cancel').disabled")
+    assert page.evaluate("document.querySelector('#status').value") == "cancelled"
+    until(page, "!studio.player.playing && !studio.player.waiting", 60)
+    until(page, "document.querySelector('#play').textContent === 'Play'")
 
 
 def test_a_section_is_looped(page: Any) -> None:
@@ -161,6 +263,15 @@ def test_a_section_is_looped(page: Any) -> None:
     page.wait_for_timeout(int(1000 * (end - start)) + 400)
     assert start <= page.evaluate("studio.player.position") <= end
     assert loudest(page) > -50
+    again = [
+        (before, after)
+        for before, after in pairwise(page.evaluate("studio.player.starts"))
+        if after["start"] <= before["start"] and before["start"] + before["length"] == round(44100 * end)
+    ]
+    assert again, "the loop never came round"
+    for before, after in again:
+        assert after["start"] == round(44100 * start)
+        assert after["when"] == before["when"] + before["length"]
 
 
 def test_a_file_that_changed_on_disk_is_not_overwritten(page: Any, served: Served) -> None:
@@ -225,6 +336,13 @@ def test_a_jam_plays_without_gaps_is_steered_and_kept(page: Any, served: Served)
     until(page, "studio.jam.schedule.length >= 1", 60)
     page.wait_for_timeout(500)
     assert loudest(page) > -50
+    page.check("#jam-3d")
+    until(page, "studio.jam.landscape && document.querySelector('#jam-canvas').hidden")
+    page.wait_for_timeout(300)
+    landscape = Image.open(io.BytesIO(page.locator("#jam-landscape").screenshot())).convert("L")
+    assert len(landscape.getcolors() or []) > 20, "nothing is drawn"
+    page.uncheck("#jam-3d")
+    assert page.is_visible("#jam-canvas")
     page.fill("#jam-prompt", "jazz trio")
     page.click("#jam-steer")
     until(page, "document.querySelector('#jam-status').textContent.includes('is reached at clip')")
@@ -240,6 +358,20 @@ def test_a_jam_plays_without_gaps_is_steered_and_kept(page: Any, served: Served)
     assert "prompt=jazz+trio" in page.url
     page.click("#jam-end")
     until(page, "studio.jam.id === null")
+
+
+def test_a_jam_takes_a_loop_of_ones_own(page: Any, served: Served, tmp_path: Path) -> None:
+    loop = tmp_path / "My Loop.wav"
+    times = np.arange(8 * 8000) / 8000
+    soundfile.write(loop, np.sin(2 * np.pi * 330 * times) * (times % 0.5 < 0.05), 8000)
+    page.click("#tab-jam")
+    page.select_option("#jam-kind", "file")
+    page.set_input_files("#jam-file", loop)
+    until(page, "document.querySelector('#jam-name').value.startsWith('recordings/my-loop-')")
+    assert float(page.input_value("#jam-tempo")) == pytest.approx(120, rel=0.02)
+    page.click("#jam-begin")
+    until(page, "studio.jam.schedule.length >= 1", 60)
+    page.click("#jam-end")
 
 
 def test_a_shared_link_fills_the_jam(browser: Any, served: Served) -> None:
@@ -292,6 +424,8 @@ def test_nothing_is_wider_than_the_window_and_names_and_contrast_are_right(
     page.wait_for_selector(".timeline .clip")
     for view in ("song", "takes", "compare", "jam"):
         page.click(f"#tab-{view}")
+        if view == "jam":
+            page.select_option("#jam-kind", "file")
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{view} is {wide} pixels wide"
         nameless = page.evaluate(

@@ -22,8 +22,8 @@ def text_of(served: Served) -> str:
     return (served.folder / SONG).read_text()
 
 
-def test_the_openapi_document_names_every_route(served: Served) -> None:
-    paths = served.ask("GET", "/api/v1/openapi.json").json["paths"]
+def test_the_openapi_document_names_every_route(standing: Served) -> None:
+    paths = standing.ask("GET", "/api/v1/openapi.json").json["paths"]
     wanted = {
         "/api/v1/songs",
         "/api/v1/songs/{path}",
@@ -43,12 +43,12 @@ def test_the_openapi_document_names_every_route(served: Served) -> None:
     assert wanted <= set(paths)
 
 
-def test_a_fault_is_found_in_a_text_that_is_not_saved(served: Served) -> None:
-    text = text_of(served).replace("prompt: bright bells", "promt: bright bells")
-    found = served.ask("POST", "/api/v1/check", {"path": SONG, "text": text}).json["diagnostics"]
+def test_a_fault_is_found_in_a_text_that_is_not_saved(standing: Served) -> None:
+    text = text_of(standing).replace("prompt: bright bells", "promt: bright bells")
+    found = standing.ask("POST", "/api/v1/check", {"path": SONG, "text": text}).json["diagnostics"]
     line = 1 + text.splitlines().index("    promt: bright bells")
     assert ("unknown-key", line) in [(each["code"], each["line"]) for each in found]
-    answer = served.ask("POST", "/api/v1/plan", {"path": SONG, "text": text})
+    answer = standing.ask("POST", "/api/v1/plan", {"path": SONG, "text": text})
     assert answer.status == 422
     assert answer.json["diagnostics"]
 
@@ -161,7 +161,7 @@ def piece_of(served: Served, jam: str, number: int) -> np.ndarray:
         answer = served.ask("GET", f"/api/v1/jam/{jam}/pieces/{number}.wav")
         if answer.status == 200:
             return np.asarray(soundfile.read(io.BytesIO(answer.body), dtype="float32")[0])
-        assert answer.status == 425, answer.body
+        assert answer.status == 202, answer.body
         assert time.monotonic() < end, served.ask("GET", f"/api/v1/jam/{jam}").json
         time.sleep(0.05)
 
@@ -192,6 +192,30 @@ def test_a_jam_is_heard_steered_and_kept(served: Served) -> None:
     assert "BPM" in served.ask("POST", f"/api/v1/jam/{jam}/keep", other).json["message"]
     assert served.ask("DELETE", f"/api/v1/jam/{jam}").status == 200
     assert served.ask("GET", f"/api/v1/jam/{jam}").status == 404
+
+
+def test_a_jam_starts_from_a_file_of_ones_own(served: Served) -> None:
+    times = np.arange(4 * 44100) / 44100
+    buffer = io.BytesIO()
+    soundfile.write(buffer, 0.3 * np.sin(2 * np.pi * 220 * times) * (times % 0.5 < 0.1), 44100, format="WAV")
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    sent = served.raw("POST", "/api/v1/uploads?name=..%2F..%2Fmy%20loop.wav", buffer.getvalue(), **token)
+    assert sent.status == 201, sent.body
+    assert sent.json["path"].startswith("recordings/my-loop-")
+    wanted = {"prompt": "rhodes", "seed": 7, "start": "file", "name": sent.json["path"], "tempo": 120}
+    jam = served.ask("POST", "/api/v1/jam", wanted)
+    assert jam.status == 201, jam.body
+    assert np.abs(piece_of(served, jam.json["id"], 0)).max() > 0.01
+    keep = {"first": 0, "last": 1, "path": "kept.yaml", "name": "kept", "digest": None}
+    assert served.ask("POST", f"/api/v1/jam/{jam.json['id']}/keep", keep).status == 200
+    assert f"init: {sent.json['path']}" in (served.folder / "kept.yaml").read_text()
+
+
+def test_a_file_that_is_too_large_or_no_sound_is_refused(standing: Served) -> None:
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    assert standing.raw("POST", "/api/v1/uploads?name=x.wav", b"<script>", **token).status == 400
+    assert standing.raw("POST", "/api/v1/uploads?name=x.wav", bytes((32 << 20) + 2), **token).status == 413
+    assert not (standing.folder / "recordings").exists()
 
 
 RIFFUSION_REQUEST = {
@@ -242,6 +266,7 @@ HOSTILE = [
     ("GET", "/api/v1/songs", {"Host": "evil.example"}, 421),
     ("POST", "/api/v1/renders", {"Origin": "http://evil.example", "Authorization": f"Bearer {TOKEN}"}, 403),
     ("POST", "/api/v1/check", {"Origin": "null", "Authorization": f"Bearer {TOKEN}"}, 403),
+    ("POST", "/api/v1/uploads", {"Origin": "http://evil.example", "Authorization": f"Bearer {TOKEN}"}, 403),
     ("GET", "/api/v1/tracks/song.yaml", {"Authorization": f"Bearer {TOKEN}"}, 404),
     ("GET", "/api/v1/tracks/..%2f..%2fetc%2fpasswd.png", {"Authorization": f"Bearer {TOKEN}"}, 404),
     ("GET", "/api/v1/songs/..%2fsecret.yaml", {"Authorization": f"Bearer {TOKEN}"}, 404),
@@ -257,16 +282,16 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("method", "path", "headers", "status"), HOSTILE)
 def test_what_a_hostile_page_tries_is_refused(
-    served: Served, method: str, path: str, headers: dict[str, str], status: int
+    standing: Served, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    answer = served.raw(method, path, None, **headers)
+    answer = standing.raw(method, path, None, **headers)
     assert answer.status == status
     assert "access-control-allow-origin" not in answer.headers
     assert "content-security-policy" in answer.headers
 
 
-def test_a_body_that_is_too_long_is_refused(served: Served) -> None:
-    answer = served.raw(
+def test_a_body_that_is_too_long_is_refused(standing: Served) -> None:
+    answer = standing.raw(
         "POST",
         "/api/v1/check",
         b"x" * 1_100_000,

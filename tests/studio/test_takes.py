@@ -9,10 +9,14 @@ import pytest
 from small_song import FakeEngine, FakeEngines, Studio, make_studio
 
 from riffcomposer.errors import UsageError
+from riffcomposer.plan.types import ClipJob
+from riffcomposer.render.engines.interface import Level
 from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.reader import load_song, parse_song
-from riffcomposer.studio.section_takes import candidates, picked, render_take, takes_file, write_takes
+from riffcomposer.studio.engines import KeptEngines
+from riffcomposer.studio.section_takes import Take, candidates, picked, takes_file, write_takes
+from riffcomposer.studio.take_renderer import TakeRenderer
 
 PATH = Path("song.yaml")
 WALK = b"""title: T
@@ -54,18 +58,51 @@ def test_what_is_not_possible_is_said(section: str, count: int, words: str) -> N
         candidates(parse_song(WALK, PATH), section, count)
 
 
+def takes_of(studio: Studio, engine: FakeEngine, out: Path) -> list[Take]:
+    engines = KeptEngines(FakeEngines(engine))
+    with Session(store=studio.store, device="cpu", engines=engines) as session:
+        renderer = TakeRenderer(session, engines, studio.song, studio.song.read_bytes(), "second")
+        return [
+            renderer.render(each, RenderSettings(out=out))
+            for each in candidates(load_song(studio.song), "second", 2)
+        ]
+
+
+class Judge(FakeEngine):
+    """Finds every clip as near as its seed."""
+
+    judged = 0
+
+    def nearness(self, job: ClipJob, level: Level) -> float:
+        assert level.shape[1] == 512
+        self.judged += 1
+        return job.place.a.seed / 10000
+
+
+def test_each_clip_is_judged_once(studio: Studio, tmp_path: Path) -> None:
+    judge = Judge()
+    first, second = takes_of(studio, judge, tmp_path / "takes")
+    assert first.figures["nearness"] < second.figures["nearness"]
+    judged = judge.judged
+    assert judged >= 4
+    assert [take.figures for take in takes_of(studio, judge, tmp_path / "again")] == [
+        first.figures,
+        second.figures,
+    ]
+    assert judge.judged == judged
+
+
 def test_takes_are_rendered_listed_and_picked(studio: Studio) -> None:
     content = studio.song.read_bytes()
     file = takes_file(studio.song, "second")
-    with Session(store=studio.store, device="cpu", engines=FakeEngines(FakeEngine())) as session:
-        made = [
-            render_take(session, content, studio.song, "second", each, RenderSettings(out=file.parent))
-            for each in candidates(load_song(studio.song), "second", 2)
-        ]
+    made = takes_of(studio, FakeEngine(), file.parent)
     write_takes(file, "second", made)
     assert made[0].file != made[1].file
     assert made[0].file.read_bytes() != made[1].file.read_bytes()
     assert made[0].figures["integrated_lufs"] is not None
+    assert 0 < made[0].figures["new_harmony"] <= 1
+    assert made[0].figures["nearness"] is None
+    assert "does not judge" in made[0].figures["why"]["nearness"]
     assert not (studio.folder / "song.lock").exists(), "takes are not the song"
     assert picked(content, studio.song, "second", 1, file) == content
     assert picked(content, studio.song, "second", 2, file) == content.replace(b"seed: 9\n", b"seed: 1009\n")

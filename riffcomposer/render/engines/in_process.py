@@ -16,6 +16,7 @@ from riffcomposer.render.engines.interface import (
     EngineInfo,
     EventObserver,
     Failed,
+    Level,
     Step,
     Versions,
     ignore_events,
@@ -69,6 +70,11 @@ class InProcessEngine:
             part = {key: jobs[key] for key in batch}
             for key, result in engine.render(part, on_event=tell, cancelled=stop):
                 yield Failed(key, result.message) if isinstance(result, ClipFailure) else Done(key, result)
+
+    def nearness(self, job: ClipJob, level: Level) -> float:
+        if self._engine is None:
+            raise RenderError("no checkpoint is loaded")
+        return self._engine.nearness(job, level)
 
     def release(self) -> None:
         if self._engine is not None:

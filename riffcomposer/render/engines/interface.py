@@ -213,6 +213,19 @@ class DecodingEngine(ClipEngine, Protocol):
         ...
 
 
+@runtime_checkable
+class ScoringEngine(ClipEngine, Protocol):
+    """An engine that judges clips with its loaded checkpoint."""
+
+    def nearness(self, job: ClipJob, level: Level) -> float:
+        """Returns how near a rendered clip is to its prompt; see `riffcomposer.diffusion.nearness`.
+
+        Raises:
+            RenderError: No checkpoint is loaded.
+        """
+        ...
+
+
 class WorkerEngine(ClipEngine, Protocol):
     """An engine that can work in a worker."""
 

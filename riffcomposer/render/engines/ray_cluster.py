@@ -7,15 +7,13 @@ takes a quarter of a minute to notice that a machine is gone.
 from __future__ import annotations
 
 import math
-import os
-import secrets
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riffcomposer.device import BACKENDS, named_device
+from riffcomposer.device import BACKENDS
 from riffcomposer.errors import StoreError, UsageError
 from riffcomposer.render.engines.fleet import Gone
 from riffcomposer.render.engines.in_process import InProcessEngine
@@ -24,6 +22,7 @@ from riffcomposer.render.engines.levels import LevelReader, vanished
 from riffcomposer.render.engines.node_files import job_paths, model_files
 from riffcomposer.render.engines.pool import PoolEngine
 from riffcomposer.render.engines.processes import STARTS, SeatEngine
+from riffcomposer.render.engines.ray_connection import ClusterChoice, cluster_backend, connect, first_line
 from riffcomposer.render.engines.ray_worker import WANT, LoadFiles, ObjectLevels, Parts, Place, RayWorker
 from riffcomposer.render.engines.wire import Message, WireError, decode
 from riffcomposer.render.engines.worker_requests import Load, Render, Request
@@ -40,71 +39,6 @@ JOIN_S = 60.0
 
 PART_BYTES = 64 << 20
 """Size of the parts in which a file goes through the object store."""
-
-
-@dataclass(frozen=True)
-class ClusterChoice:
-    """Which cluster, and how its nodes are shared.
-
-    Attributes:
-        address: `auto` (the cluster that this machine belongs to, or RAY_ADDRESS), `HOST:PORT`, or `local`
-            (a cluster of this machine alone, for as long as the render takes).
-        backend: Class of device of every worker; empty for GPUs if any node has one, else processors.
-        cpus_per_worker: Cores of a worker.
-    """
-
-    address: str = "auto"
-    backend: str = ""
-    cpus_per_worker: int = 2
-
-
-def connect(choice: ClusterChoice) -> bool:
-    """Connects this process to a cluster. Returns whether it did, and not somebody before.
-
-    A cluster that is started here demands a token, unless `RAY_AUTH_MODE` says otherwise.
-
-    Raises:
-        UsageError: Ray is not installed, or the cluster is not there or refuses.
-    """
-    if choice.address == "local":
-        # Ray reads them when it is imported.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        if os.environ["RAY_AUTH_MODE"] == "token":
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError(
-            "--engine ray needs Ray: pip install 'riffcomposer[ray]', on this machine and on every node"
-        ) from error
-    if ray.is_initialized():
-        return False
-    options = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
-    try:
-        if choice.address == "local":
-            ray.init(address="local", include_dashboard=False, **options)
-        else:
-            ray.init(address=choice.address, **options)
-    except Exception as error:  # what Ray raises for a refused token differs by where it is noticed
-        raise UsageError(
-            f"--address {choice.address}: no cluster can be used there ({_first_line(error)}); start one by "
-            "`ray start --head` with the same RAY_AUTH_TOKEN, or give --address local"
-        ) from error
-    return True
-
-
-def cluster_backend(choice: ClusterChoice, device: str) -> str:
-    """Returns the class of device that workers of a cluster have; the process is connected to it."""
-    import ray
-
-    if choice.backend:
-        return choice.backend
-    named = named_device(device)
-    if named != "auto":
-        return BACKENDS[named.partition(":")[0]]
-    has_gpu = any(node["Alive"] and node["Resources"].get("GPU", 0) >= 1 for node in ray.nodes())
-    return BACKENDS["cuda" if has_gpu else "cpu"]
 
 
 @dataclass
@@ -243,7 +177,7 @@ class RayFleet:
         except WireError as error:
             yield self._lose(name, f"it sent {error}")
         except ray.exceptions.RayError as error:
-            yield self._lose(name, _first_line(error))
+            yield self._lose(name, first_line(error))
 
     def _ship(self, actor: _Actor, sha256: str) -> None:
         """Puts a file that a node lacks into the object store, once, and tells the node where it is."""
@@ -327,11 +261,6 @@ class RayFleet:
             ray.kill(actor.handle, no_restart=True)
         except Exception:  # noqa: BLE001 - it is dead already, or the cluster is
             return
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
 
 
 class RayEngines:

@@ -30,6 +30,16 @@ export async function bytes(path) {
   return answer.arrayBuffer();
 }
 
+// Sends a file as it is; the answer says where it is in the folder.
+export async function upload(file) {
+  const answer = await fetch(`/api/v1/uploads?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+  const text = await answer.text();
+  let content = { message: text };
+  try { content = JSON.parse(text); } catch { /* a sentence of the guard, not JSON */ }
+  if (!answer.ok) throw new Refused(answer.status, content);
+  return content;
+}
+
 // Follows a job to its end; `on` has a function for each kind of event.
 export function follow(job, on) {
   return new Promise((done) => {

@@ -1,7 +1,9 @@
 // A/B: two tracks at one loudness, played at once; switching turns one down as the other comes up.
 
-import { ask, bytes, find, follow, make } from "/static/api.js";
-import { audio, decode, soon } from "/static/player.js";
+import { ask, find, follow, make } from "/static/api.js";
+import { Player } from "/static/player.js";
+import { audio, RATE, soon } from "/static/sound.js";
+import { Track } from "/static/track.js";
 
 const GLIDE_S = 0.012;
 
@@ -41,17 +43,22 @@ export class Compare {
     this.page.player.pause();
     const { context, volume } = audio();
     await context.resume();
-    const buffers = await Promise.all(chosen.map(async (job) => decode(await bytes(job.result.track))));
+    const tracks = chosen.map((job) => new Track(job.result.track, job.result.report.samples));
+    await Promise.all(tracks.map((track) => track.want(track.passages[0])));
+    // Both are played to the end of the shorter one, so that they stay together when they begin again.
+    const seconds = Math.min(...tracks.map((track) => track.seconds));
     const loudness = chosen.map((job) => job.result.report.outputs[0].integrated_lufs ?? -70);
     const target = Math.min(...loudness);
-    const when = soon(context);
-    this.pair = buffers.map((buffer, at) => {
+    const when = Math.round(soon(context) * RATE);
+    this.pair = tracks.map((track, at) => {
       const match = new GainNode(context, { gain: 10 ** ((target - loudness[at]) / 20) });
       const gate = new GainNode(context, { gain: at ? 0 : 1 });
-      const source = new AudioBufferSourceNode(context, { buffer, loop: true });
-      source.connect(match).connect(gate).connect(volume);
-      source.start(when);
-      return { source, gate, match };
+      match.connect(gate).connect(volume);
+      const player = new Player({ out: match, steady: true });
+      player.track = track;
+      player.region = [0, seconds];
+      player.begin(when);
+      return { player, gate };
     });
     this.heard = 0;
     find("compare-play").textContent = "Stop";
@@ -68,7 +75,7 @@ export class Compare {
   }
 
   stop() {
-    for (const { source } of this.pair) source.stop();
+    for (const { player } of this.pair) player.stop();
     this.pair = null;
     find("compare-play").textContent = "Play both";
     find("compare-switch").textContent = "Hear B";

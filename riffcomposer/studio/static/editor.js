@@ -35,31 +35,33 @@ export class Editor {
     this.diagnostics = [];
     this.help = null;
     this.language = new CM.Compartment();
+    this.yaml = [];
     const nonce = document.querySelector("meta[name=csp-nonce]").content;
     // One object: CodeMirror knows a source of completions again by its identity.
     const data = [{ autocomplete: (context) => this.#complete(context), commentTokens: { line: "#" } }];
-    this.view = new CM.EditorView({
-      parent,
-      state: CM.EditorState.create({
-        extensions: [
-          CM.keymap.of([{ key: "Mod-s", preventDefault: true, run: () => { save(); return true; } }]),
-          CM.basicSetup, marks, colours, tags.of(highlighting()), this.language.of([]),
-          CM.EditorView.cspNonce.of(nonce),
-          CM.EditorView.contentAttributes.of({ "aria-label": "The song's text, YAML", spellcheck: "false" }),
-          CM.EditorState.languageData.of(() => data),
-          CM.hoverTooltip((view, at) => this.#hover(view, at)),
-          CM.EditorView.updateListener.of((update) => { if (update.docChanged) changed(); }),
-        ],
-      }),
+    this.state = (doc) => CM.EditorState.create({
+      doc,
+      extensions: [
+        CM.keymap.of([{ key: "Mod-s", preventDefault: true, run: () => { save(); return true; } }]),
+        CM.basicSetup, marks, colours, tags.of(highlighting()), this.language.of(this.yaml),
+        CM.EditorView.cspNonce.of(nonce),
+        CM.EditorView.contentAttributes.of({ "aria-label": "The song's text, YAML", spellcheck: "false" }),
+        CM.EditorState.languageData.of(() => data),
+        CM.hoverTooltip((view, at) => this.#hover(view, at)),
+        CM.EditorView.updateListener.of((update) => { if (update.docChanged) changed(); }),
+      ],
     });
+    this.view = new CM.EditorView({ parent, state: this.state("") });
     // A region that scrolls is reached by keyboard, also where its text is not in focus.
     this.view.scrollDOM.tabIndex = 0;
     dark.addEventListener("change", () => this.view.dispatch({ effects: tags.reconfigure(highlighting()) }));
     const yaml = CM.languages.find((language) => language.name === "YAML");
-    yaml.load().then((support) => this.view.dispatch({ effects: this.language.reconfigure(support) }));
+    yaml.load().then((support) => { this.yaml = support; this.view.dispatch({ effects: this.language.reconfigure(support) }); });
   }
 
   know(schema, values) { this.help = new SchemaHelp(schema, values); }
+  // Another song: nothing that was done to the one before can be undone here.
+  open(text) { this.view.setState(this.state(text)); }
   get text() { return this.view.state.doc.toString(); }
   set text(value) {
     this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: value } });

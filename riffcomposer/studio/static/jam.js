@@ -1,8 +1,9 @@
 // A jam: pieces of one clip, each scheduled to begin at the very sample at which the one before it ends.
 
-import { ask, find, make } from "/static/api.js";
-import { audio, decode, RATE, soon } from "/static/player.js";
+import { ask, find, make, upload } from "/static/api.js";
+import { audio, decode, RATE, soon } from "/static/sound.js";
 import { melColumns, sheetOf } from "/static/mel.js";
+import { Landscape } from "/static/mel3d.js";
 
 const AHEAD_S = 2.5;
 const COLUMNS_PER_PIECE = 128;
@@ -19,6 +20,8 @@ export class Jam {
     find("jam-share").addEventListener("click", () => this.share());
     find("keep-form").addEventListener("submit", (event) => { event.preventDefault(); this.keep(); });
     find("jam-kind").addEventListener("change", () => this.names());
+    find("jam-3d").addEventListener("change", () => this.turn());
+    find("jam-file").addEventListener("change", (event) => event.target.files[0] && this.own(event.target.files[0]));
   }
 
   know(about) {
@@ -35,8 +38,22 @@ export class Jam {
   names() {
     const kind = find("jam-kind").value;
     const names = kind === "loop" ? this.about.loops.map((loop) => loop.name) : kind === "score" ? this.about.styles : [];
+    find("jam-own").hidden = kind !== "file";
     find("jam-names").replaceChildren(...names.map((value) => make("option", { value })));
+    if (kind === "file" && this.about.loops.some((loop) => loop.name === find("jam-name").value)) find("jam-name").value = "";
     if (names.length && !names.includes(find("jam-name").value)) find("jam-name").value = names[0];
+  }
+
+  // A file of one's own: kept in the folder, and the jam is set to its tempo.
+  async own(file) {
+    this.say(`reading ${file.name}`);
+    try {
+      const { path, seconds, tempo, tempo_is_certain } = await upload(file);
+      find("jam-name").value = path;
+      if (tempo) find("jam-tempo").value = tempo;
+      const sure = tempo_is_certain ? "" : ", which is uncertain: set the tempo if it is another";
+      this.say(tempo ? `${path}: ${seconds.toFixed(1)} s at ${tempo} beats per minute${sure}` : `${path} is in the folder`);
+    } catch (error) { this.say(error.message); }
   }
 
   #fields() {
@@ -67,13 +84,14 @@ export class Jam {
     this.next = 0;
     this.at = null;
     this.repeats = 0;
-    this.latest = null;
+    this.latest = this.target = null;
     find("jam-steer").disabled = find("jam-end").disabled = false;
     this.say("making the first clips");
     const bus = new GainNode(context, { gain: 1 });
     bus.connect(audio().volume);
     this.bus = bus;
     this.#listen(this.id);
+    this.#animate(this.id);
     this.timer = setInterval(() => this.#keepUp(), 100);
     this.states = setInterval(() => this.#look(), 1500);
   }
@@ -89,7 +107,7 @@ export class Jam {
         this.pieces.push({ number, buffer });
         number += 1;
         while (this.id === id && this.pieces.length > 2) await new Promise((go) => setTimeout(go, 100));
-      } else if (answer.status === 425) {
+      } else if (answer.status === 202) {
         await new Promise((go) => setTimeout(go, 200));
       } else {
         if (this.id === id) { this.say((await answer.json().catch(() => ({}))).message || "the jam is over"); this.end(); }
@@ -126,9 +144,13 @@ export class Jam {
     source.start(this.at);
     this.schedule.push({ number: piece.number, when: this.at, samples: piece.buffer.length, again, late });
     if (this.schedule.length > 2000) this.schedule.shift();
-    piece.sheet ??= sheetOf(melColumns(piece.buffer, COLUMNS_PER_PIECE));
-    this.strips = [...(this.strips || []), { when: this.at, duration: piece.buffer.duration, sheet: piece.sheet }].slice(-8);
-    if (!again && piece.number % 4 === 0) this.say(`clip ${piece.number + 1}`);
+    piece.columns ??= melColumns(piece.buffer, COLUMNS_PER_PIECE);
+    piece.sheet ??= sheetOf(piece.columns);
+    this.strips = [...(this.strips || []), { when: this.at, duration: piece.buffer.duration, sheet: piece.sheet, columns: piece.columns }].slice(-8);
+    if (!again && piece.number % 4 === 0) {
+      const way = this.target && piece.number < this.target.clip ? `; “${this.target.prompt}” is reached at clip ${this.target.clip + 1}` : "";
+      this.say(`clip ${piece.number + 1}${way}`);
+    }
     // Whole samples add up exactly: no gap and no overlap.
     this.at = (Math.round(this.at * RATE) + piece.buffer.length) / RATE;
   }
@@ -137,14 +159,15 @@ export class Jam {
     if (!this.id) return;
     try { this.state = await ask("GET", `jam/${this.id}`); } catch { return; }
     const factor = this.state.realtime_factor;
-    const speed = factor ? `${factor.toFixed(1)} times as fast as the music` : "all clips are in the store";
-    find("jam-ahead").replaceChildren(make("li", {}, `rendering ${speed}; ${this.repeats} repeats so far`), ...this.state.ahead.map((point) => make("li", {}, `clip ${point.clip + 1}: ${point.prompt}, seed ${point.seed}`)));
+    const speed = factor ? `clips are rendered ${factor.toFixed(1)} times as fast as they sound` : "all clips are in the store";
+    find("jam-ahead").replaceChildren(make("li", {}, `${speed}; ${this.repeats} repeats so far`), ...this.state.ahead.map((point) => make("li", {}, `clip ${point.clip + 1}: ${point.prompt}, seed ${point.seed}`)));
   }
 
   async steer() {
     const { prompt, strength, clips } = this.#fields();
     try {
       const state = await ask("POST", `jam/${this.id}/steer`, { prompt, strength, clips });
+      this.target = { prompt, clip: state.reached };
       this.say(`“${prompt}” is reached at clip ${state.reached + 1}`);
       await this.#look();
     } catch (error) { this.say(error.message); }
@@ -180,15 +203,42 @@ export class Jam {
     if (id) await ask("DELETE", `jam/${id}`).catch(() => undefined);
   }
 
+  // The flat picture or the landscape.
+  turn() {
+    const deep = find("jam-3d").checked;
+    try { if (deep) this.landscape ??= new Landscape(find("jam-landscape")); } catch (error) {
+      this.say(error.message);
+      find("jam-3d").checked = false;
+      return;
+    }
+    find("jam-canvas").hidden = deep;
+    find("jam-landscape").hidden = !deep;
+  }
+
+  #animate(id) {
+    if (this.id !== id) return;
+    this.draw();
+    requestAnimationFrame(() => this.#animate(id));
+  }
+
+  // The audio clock moves in steps of its buffers; between them the picture follows the screen's clock.
+  get #now() {
+    const { currentTime } = audio().context, screen = performance.now() / 1000;
+    if (this.offset === undefined || Math.abs(currentTime - screen - this.offset) > 0.05) this.offset = currentTime - screen;
+    return screen + this.offset;
+  }
+
   draw() {
+    if (!this.strips?.length || find("view-jam").hidden) return;
+    this.frames = (this.frames || 0) + 1;
+    if (find("jam-3d").checked) { this.landscape.draw(this.strips, this.#now); return; }
     const canvas = find("jam-canvas");
-    if (!this.strips?.length || canvas.offsetParent === null) return;
     const width = Math.max(1, canvas.clientWidth), height = canvas.height;
     if (canvas.width !== width) canvas.width = width;
     const context = canvas.getContext("2d");
     context.fillStyle = "#0c1113";
     context.fillRect(0, 0, width, height);
-    const now = audio().context.currentTime;
+    const now = this.#now;
     const scale = width / SHOWN_S;
     for (const strip of this.strips) {
       const x = (strip.when - now + SHOWN_S * 0.6) * scale;

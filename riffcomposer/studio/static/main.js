@@ -4,17 +4,18 @@ import { ask, bytes, clock, find, follow, make, moveHead, Refused, songPath } fr
 import { Compare } from "/static/compare.js";
 import { Editor } from "/static/editor.js";
 import { Jam } from "/static/jam.js";
-import { melColumns, sheetOf } from "/static/mel.js";
-import { audio, decode, levels, Player, RATE } from "/static/player.js";
+import { columnsOf, melColumns, sheetOf } from "/static/mel.js";
+import { Player } from "/static/player.js";
 import { showDiff, showReport } from "/static/report.js";
+import { audio, levels, RATE } from "/static/sound.js";
+import { listenToTabs, showView } from "/static/tabs.js";
 import { Takes } from "/static/takes.js";
 import { Timeline } from "/static/timeline.js";
+import { Track } from "/static/track.js";
 
 const CHECK_DELAY_MS = 80;
-const LIVE_PIECE_S = 6;
 const METER_MS = 100;
 const IDLE_MS = 250;
-const VIEWS = ["song", "takes", "compare", "jam"];
 
 const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
@@ -33,6 +34,8 @@ class Page {
     this.compare = new Compare(this);
     this.jam = new Jam(this);
     this.section = null;
+    this.draft = false;
+    this.unsaved = new Map();
     this.facts = { opened: performance.now(), checks: [] };
   }
 
@@ -56,11 +59,23 @@ class Page {
 
   async load(path) {
     const song = await ask("GET", `songs/${songPath(path)}`);
+    // What was typed and not saved waits here until its song is opened again.
+    if (this.path && this.editor.text !== this.saved) this.unsaved.set(this.path, { text: this.editor.text, digest: this.digest });
+    const typed = this.unsaved.get(path);
+    this.unsaved.delete(path);
     this.path = path;
-    this.digest = song.digest;
+    this.digest = typed ? typed.digest : song.digest;
     this.saved = song.text;
-    this.player.load([], 0);
-    this.editor.text = song.text;
+    this.view = this.section = null;
+    this.draft = false;
+    this.player.stop();
+    this.player.load(null);
+    this.player.seek(0);
+    this.region();
+    this.picture();
+    this.editor.open(typed ? typed.text : song.text);
+    this.dirty();
+    this.status(typed ? "with the changes that you have not saved" : "");
     find("song").value = path;
     find("editor-title").textContent = path;
     document.title = `${path} – riffcomposer studio`;
@@ -90,27 +105,28 @@ class Page {
     find("save").ariaLabel = differs ? "Save, there are changes" : "Save";
   }
 
-  // Check and plan together; an answer that a later question overtook is dropped.
+  // A text with faults has no plan. An answer that a later question overtook is dropped.
   async check() {
     const asked = (this.asked += 1), typed = this.typed;
     const song = { path: this.path, text: this.editor.text };
-    const checked = ask("POST", "check", song).then(({ diagnostics }) => {
-      if (asked !== this.asked) return;
-      this.editor.show(diagnostics);
-      this.problems(diagnostics);
-      if (typed) this.facts.checks.push(performance.now() - typed);
-      this.typed = 0;
-    });
-    const planned = ask("POST", "plan", song).then((view) => {
+    const { diagnostics } = await ask("POST", "check", song);
+    if (asked !== this.asked) return;
+    this.editor.show(diagnostics);
+    this.problems(diagnostics);
+    if (typed) this.facts.checks.push(performance.now() - typed);
+    this.typed = 0;
+    try {
+      if (this.errors) throw new Refused(422, { message: "The song has faults: see the list." });
+      const view = await ask("POST", "plan", { ...song, draft: this.draft });
       if (asked !== this.asked) return;
       this.view = view;
       this.timeline.show(view);
       this.takes.show(view);
-      this.section = null;
-    }, (error) => {
-      if (asked === this.asked && !this.view) this.timeline.message(error.status === 422 ? "The song has faults: see the list." : error.message);
-    });
-    await Promise.all([checked, planned]);
+      if (this.section !== null && this.section >= view.sections.length) this.section = null;
+      this.timeline.choosen(this.section);
+    } catch (error) {
+      if (asked === this.asked && !this.view) this.timeline.message(error.message);
+    }
   }
 
   problems(diagnostics) {
@@ -165,28 +181,44 @@ class Page {
 
   async render(draft) {
     if (!(await this.save())) return;
+    if (this.draft !== draft) {
+      this.draft = draft;
+      await this.check();
+    }
     try { this.job = (await ask("POST", "renders", { path: this.path, draft })).id; } catch (error) { this.status(error.message); return; }
-    await this.watch(this.job);
+    await this.watch(this.job, this.path);
   }
 
-  async watch(job) {
+  async watch(job, song) {
     this.job = job;
     this.facts.asked = performance.now();
     find("render").disabled = find("draft").disabled = true;
     find("cancel").disabled = false;
-    const live = { next: 0, ready: 0, busy: false, over: false };
-    this.player.load([], this.timeline.seconds);
+    this.player.load(null);
+    this.picture();
+    let live = null;
     let end = null;
     await follow(job, {
       state: (event) => { end = event; this.status(event.error ? event.error.message : event.state); },
       progress: (event) => this.progress(event),
-      sound: (event) => { live.ready = event.ready; live.total = event.total; this.#fetchLive(job, live); },
+      sound: (event) => {
+        if (song !== this.path) return;
+        if (!live) this.player.load((live = this.#live(job, event.total)));
+        const from = live.passages.length;
+        live.grow(event.ready, !from || this.player.waiting);
+        // Each is fetched once for its picture, one after another; only those that are heard stay.
+        for (const passage of live.passages.slice(from)) {
+          live.painted = live.painted.then(() => this.player.track === live && live.want(passage)).catch(() => undefined);
+        }
+      },
     });
-    live.over = true;
     this.job = null;
     find("cancel").disabled = true;
     find("progress").value = 0;
-    if (end?.result) await this.finished(job, end.result);
+    // What is there of a render that was cancelled is all that will come.
+    if (live && !end?.result) live.samples = live.readySamples;
+    // Another song may be open by now.
+    if (end?.result && song === this.path) await this.finished(end.result);
     await this.check();
   }
 
@@ -204,25 +236,20 @@ class Page {
     }
   }
 
-  async #fetchLive(job, live) {
-    if (live.busy) return;
-    live.busy = true;
-    while (!live.over && live.next < live.ready && this.job === job) {
-      const stop = Math.min(live.ready, live.next + LIVE_PIECE_S * RATE);
-      const start = live.next;
-      const buffer = await decode(await bytes(`jobs/${job}/sound?start=${start}&stop=${stop}`));
-      if (live.over || this.job !== job) break;
-      live.next = stop;
-      if (!start) { this.facts.sound = performance.now(); this.status("the first sound is there"); }
-      this.player.add({ start, buffer }, live.total / RATE);
-      this.picture();
-    }
-    live.busy = false;
+  // The sound of a running render.
+  #live(job, samples) {
+    const track = new Track(`jobs/${job}/sound`, samples, 0);
+    track.painted = Promise.resolve();
+    track.fetched = (passage) => {
+      if (!passage.start && !passage.sheet) { this.facts.sound = performance.now(); this.status("the first sound is there"); }
+      passage.sheet ??= sheetOf(melColumns(passage.buffer, this.#columns(passage.length / samples)));
+      if (this.player.track === track) this.picture();
+    };
+    return track;
   }
 
-  async finished(job, result) {
-    const buffer = await decode(await bytes(result.track));
-    this.listen([{ start: 0, buffer }], buffer.duration, false);
+  async finished(result) {
+    await this.listen(new Track(result.track, result.report.samples), false);
     this.facts.finished = performance.now();
     showReport(find("report"), result.report, RATE, (at) => { this.player.seek(at); if (!this.player.playing) this.player.play(); });
     find("report-box").open = true;
@@ -230,10 +257,13 @@ class Page {
     this.compare.refresh();
   }
 
-  listen(pieces, seconds, play = true) {
-    this.player.load(pieces, seconds);
+  // A finished file.
+  async listen(track, play = true) {
+    await this.player.load(track);
+    if (play) { this.player.seek(0); if (!this.player.playing && !this.player.waiting) this.player.play(); }
+    const columns = columnsOf(await bytes(`${track.address}?columns=${this.#columns(1)}`));
+    track.sheet = sheetOf(columns);
     this.picture();
-    if (play) { this.player.seek(0); if (!this.player.playing) this.player.play(); }
   }
 
   choose(number) {
@@ -250,17 +280,20 @@ class Page {
     this.player.loop(wanted && wanted[1] > wanted[0] ? wanted : null);
   }
 
-  // The spectrogram of what is loaded, one strip for each piece.
+  #columns(share) { return Math.max(2, Math.min(4096, Math.round((find("spectrogram").clientWidth || 1200) * share))); }
+
+  // The spectrogram of what is loaded: of a file one sheet, of a running render one for each passage.
   picture() {
-    const canvas = find("spectrogram");
+    const canvas = find("spectrogram"), { track } = this.player;
     const width = (canvas.width = Math.max(1, canvas.clientWidth));
     const context = canvas.getContext("2d");
     context.fillStyle = "#0c1113";
     context.fillRect(0, 0, width, canvas.height);
-    for (const piece of this.player.pieces) {
-      const x = (width * piece.start) / RATE / this.player.seconds, wide = (width * piece.buffer.duration) / this.player.seconds;
-      piece.sheet ??= sheetOf(melColumns(piece.buffer, Math.max(2, Math.round(wide))));
-      context.drawImage(piece.sheet, x, 0, wide + 1, canvas.height);
+    if (!track) return;
+    if (track.sheet) { context.drawImage(track.sheet, 0, 0, width, canvas.height); return; }
+    for (const passage of track.passages) {
+      const x = (width * passage.start) / track.samples, wide = (width * passage.length) / track.samples;
+      if (passage.sheet) context.drawImage(passage.sheet, x, 0, wide + 1, canvas.height);
     }
   }
 
@@ -284,7 +317,6 @@ class Page {
       this.metered = now;
       this.meter();
     }
-    if (this.sounds) this.jam.draw();
     if (this.sounds) requestAnimationFrame(() => requestAnimationFrame(() => this.tick()));
     else setTimeout(() => this.tick(), IDLE_MS);
   }
@@ -302,27 +334,13 @@ class Page {
   }
 
   open(name) {
-    for (const view of VIEWS) {
-      find(`view-${view}`).hidden = view !== name;
-      find(`tab-${view}`).ariaSelected = String(view === name);
-      find(`tab-${view}`).tabIndex = view === name ? 0 : -1;
-    }
+    showView(name);
     if (name === "compare") this.compare.refresh();
-    if (name === "song" && this.player.pieces.length) this.picture();
+    if (name === "song" && this.player.track) this.picture();
   }
 
   listenToKeys() {
-    VIEWS.forEach((name, at) => {
-      const tab = find(`tab-${name}`);
-      tab.addEventListener("click", () => this.open(name));
-      tab.addEventListener("keydown", (event) => {
-        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-        if (!step) return;
-        const next = VIEWS[(at + step + VIEWS.length) % VIEWS.length];
-        this.open(next);
-        find(`tab-${next}`).focus();
-      });
-    });
+    listenToTabs((name) => this.open(name));
     const toggle = () => (this.player.playing || this.player.waiting ? this.player.pause() : this.player.play());
     find("play").addEventListener("click", toggle);
     document.addEventListener("keydown", (event) => {
@@ -350,14 +368,18 @@ class Page {
     });
     find("conflict-theirs").addEventListener("click", () => this.resolve(false));
     find("conflict-mine").addEventListener("click", () => this.resolve(true));
-    addEventListener("beforeunload", (event) => { if (this.editor.text !== this.saved) event.preventDefault(); });
-    addEventListener("resize", () => this.player.pieces.length && this.picture());
+    addEventListener("beforeunload", (event) => { if (this.editor.text !== this.saved || this.unsaved.size) event.preventDefault(); });
+    addEventListener("resize", () => this.player.track && this.picture());
   }
 
   // A page that is opened while a job runs follows it.
   async resume() {
-    const running = (await ask("GET", "jobs")).find((job) => job.kind === "render" && (job.state === "running" || job.state === "queued"));
-    if (running) await this.watch(running.id);
+    const running = (await ask("GET", "jobs")).find((job) => job.kind === "render" && !job.revision && (job.state === "running" || job.state === "queued"));
+    if (!running) return;
+    if (running.song !== this.path) await this.load(running.song);
+    this.draft = running.draft;
+    await this.check();
+    await this.watch(running.id, running.song);
   }
 }
 

@@ -1,7 +1,7 @@
 // A picture of sound: mel bands over time, from an AudioBuffer.
 
 const SIZE = 2048;
-const BANDS = 96;
+export const BANDS = 96;
 const LOWEST_HZ = 40;
 const HIGHEST_HZ = 10000;
 const FLOOR_DB = -78;
@@ -58,8 +58,14 @@ export function melColumns(buffer, count) {
   return columns;
 }
 
+// The columns of the server's picture of a file, which has the same bands.
+export function columnsOf(content) {
+  const all = new Uint8Array(content);
+  return Array.from({ length: all.length / BANDS }, (_, column) => all.subarray(column * BANDS, (column + 1) * BANDS));
+}
+
 // Dark blue over teal to warm white; lightness rises steadily, so that it reads in grey too.
-const palette = Array.from({ length: 256 }, (_, k) => {
+export const palette = Array.from({ length: 256 }, (_, k) => {
   const x = k / 255;
   return [255 * Math.min(1, 0.05 + 1.35 * x * x), 255 * Math.min(1, 0.07 + 0.95 * x), 255 * (0.12 + 0.5 * Math.sin(Math.PI * Math.min(1, x * 0.95)) + 0.3 * x * x)];
 });

@@ -1,179 +1,198 @@
-// Plays pieces of one track at exact samples: a finished track is one piece, a running render many.
+// Plays a track at exact samples: its passages are scheduled ahead, one where the one before ends.
 
-export const RATE = 44100;
-const AHEAD_S = 0.12;
+import { audio, RATE, soon } from "/static/sound.js";
 
-let shared = null;
-export function audio() {
-  if (!shared) {
-    const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
-    const volume = new GainNode(context, { gain: 0.9 });
-    const analyser = new AnalyserNode(context, { fftSize: 16384 });
-    // K-weighting of ITU-R BS.1770-5, both stages as the nearest biquads of Web Audio.
-    const shelf = new BiquadFilterNode(context, { type: "highshelf", frequency: 1500, gain: 4 });
-    const highpass = new BiquadFilterNode(context, { type: "highpass", frequency: 38, Q: 0.5 });
-    const weighted = new AnalyserNode(context, { fftSize: 32768 });
-    volume.connect(analyser).connect(context.destination);
-    volume.connect(shelf).connect(highpass).connect(weighted);
-    shared = { context, volume, analyser, weighted };
-  }
-  return shared;
-}
-
-export const decode = (content) => audio().context.decodeAudioData(content);
-
-// The next whole sample at least `ahead` seconds from now.
-export const soon = (context, ahead = AHEAD_S) => Math.ceil((context.currentTime + ahead) * RATE) / RATE;
+const TICK_MS = 60;
+const SCHEDULED_S = 3;
+const WANTED_PASSAGES = 3;
 
 export class Player {
-  constructor() {
-    this.pieces = [];
-    this.seconds = 0;
-    this.playing = false;
-    this.waiting = false;
-    this.region = null;
-    this.gain = 1;
-    this.starts = [];
-    this.#at = 0;
-  }
-
-  #at; #zero; #sources = []; #scheduled = 0; #bus = null; #timer = 0;
-
-  // Pieces begin at whole samples, one after another: [{start, buffer}].
-  load(pieces, seconds, gain = 1) {
-    const { playing, waiting } = this;
-    const when = playing ? soon(audio().context) : 0;
-    const at = playing ? this.position + when - audio().context.currentTime : this.position;
-    clearInterval(this.#timer);
-    if (playing) this.#silence(when);
-    this.pieces = pieces;
-    this.seconds = seconds;
-    this.gain = gain;
-    this.#at = Math.min(at, seconds);
+  // `out` is where the sound goes, the page's volume if left out. A `steady` player goes on in silence where a
+  // passage is late, so that it stays beside another one; others wait for it.
+  constructor({ out = null, steady = false } = {}) {
+    this.out = out;
+    this.steady = steady;
+    this.track = null;
     this.playing = this.waiting = false;
-    // What plays goes on at the same place in what is loaded, without a gap.
-    if (playing && pieces.length) this.#start(when);
-    else if (playing || waiting) this.play();
+    this.region = null;
+    this.starts = [];
   }
 
-  add(piece, seconds) {
-    this.pieces.push(piece);
-    this.seconds = seconds;
-    if (this.waiting) this.play();
-  }
+  #at = 0; #cursor = 0; #when = 0; #entries = []; #bus = null; #timer = 0;
 
-  get ready() {
-    const last = this.pieces.at(-1);
-    return last ? last.start / RATE + last.buffer.duration : 0;
-  }
+  get seconds() { return this.track ? this.track.seconds : 0; }
+  get ready() { return this.track ? this.track.ready : 0; }
+  get #bounds() { return this.region ? this.region.map((at) => Math.round(at * RATE)) : [0, this.track.samples]; }
 
   get position() {
-    if (!this.playing) return this.#at;
-    const at = audio().context.currentTime - this.#zero;
-    if (this.region && at >= this.region[1]) {
-      const [a, b] = this.region;
-      return a + ((at - a) % (b - a));
+    if (!this.playing) return this.#at / RATE;
+    const now = audio().context.currentTime * RATE;
+    const entry = this.#entries.findLast((each) => each.when <= now) ?? this.#entries[0];
+    if (!entry) return this.#at / RATE;
+    return (entry.start + Math.max(0, Math.min(now - entry.when, entry.length))) / RATE;
+  }
+
+  // Another track at the same place; what plays goes on there without a gap once its passage is decoded.
+  async load(track) {
+    const { playing, waiting } = this;
+    const place = () => Math.min(Math.round((this.position + (this.playing ? 0.12 : 0)) * RATE), track ? track.samples - 1 : 0);
+    if (track && playing) {
+      const first = track.passage(place());
+      if (first) await track.want(first);
+      // One passage later by now, perhaps.
+      const second = track.passage(place());
+      if (second && second !== first) await track.want(second);
     }
-    return Math.max(0, Math.min(at, this.ready));
+    if (this.playing && track?.passage(place())?.buffer) {
+      const when = Math.round(soon(audio().context) * RATE);
+      this.#at = Math.min(Math.round(this.position * RATE + when - audio().context.currentTime * RATE), track.samples - 1);
+      this.#silence(when / RATE);
+      this.track = track;
+      this.#start(when);
+      return;
+    }
+    this.#at = Math.min(Math.round(this.position * RATE), track ? track.samples : 0);
+    this.stop();
+    this.track = track;
+    if (playing || waiting) this.play();
   }
 
   async play() {
     const { context } = audio();
-    this.waiting = false;
-    if (this.#at >= this.ready - 0.01 && this.ready >= this.seconds - 0.05) this.#at = this.region ? this.region[0] : 0;
-    if (this.#at >= this.ready - 0.01) { this.waiting = true; return; }
+    this.waiting = true;
+    if (this.track && this.#at >= this.#bounds[1] - RATE / 100) this.#at = this.#bounds[0];
     await context.resume();
-    this.#silence(context.currentTime);
-    this.#start(soon(context));
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#tick();
+  }
+
+  #tick() {
+    if (this.waiting && this.track) {
+      const passage = this.track.passage(this.#at);
+      if (passage?.buffer) this.begin(Math.round(soon(audio().context) * RATE));
+      else if (passage) this.#want(passage);
+    } else if (this.playing) this.#schedule();
+  }
+
+  // Begins at a sample of the audio context's clock; the passage at hand is decoded.
+  begin(when) {
+    this.#silence(audio().context.currentTime);
+    this.#start(when);
   }
 
   #start(when) {
     const { context, volume } = audio();
-    this.#bus = new GainNode(context, { gain: this.gain });
-    this.#bus.connect(volume);
-    this.#zero = when - this.#at;
-    this.#scheduled = 0;
-    clearInterval(this.#timer);
+    this.waiting = false;
     this.playing = true;
+    this.#bus = new GainNode(context);
+    this.#bus.connect(this.out ?? volume);
+    this.#cursor = this.#at;
+    this.#when = when;
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#schedule();
-    this.#timer = setInterval(() => this.#schedule(), 60);
   }
 
   pause() {
-    this.#at = this.position;
+    this.#at = Math.round(this.position * RATE);
     this.stop();
   }
 
   stop() {
     this.playing = this.waiting = false;
     clearInterval(this.#timer);
-    if (this.#bus) this.#silence(audio().context.currentTime);
+    this.#silence(audio().context.currentTime);
   }
 
   seek(seconds) {
     const was = this.playing || this.waiting;
     this.stop();
-    this.#at = Math.max(0, Math.min(seconds, this.seconds));
+    this.#at = Math.round(Math.max(0, Math.min(seconds, this.seconds)) * RATE);
     if (was) this.play();
   }
 
   loop(region) {
     const was = this.playing, at = this.position;
     this.region = region;
-    this.stop();
-    this.#at = region && (at < region[0] || at >= region[1]) ? region[0] : at;
+    if (was) this.stop();
+    this.#at = Math.round((region && (at < region[0] || at >= region[1]) ? region[0] : at) * RATE);
     if (was) this.play();
   }
 
   #silence(when) {
     if (this.#bus) {
       this.#bus.gain.setTargetAtTime(0, when, 0.006);
-      for (const source of this.#sources) source.stop(when + 0.05);
+      for (const { source } of this.#entries) source.stop(when + 0.05);
     }
-    this.#sources = [];
+    this.#entries = [];
     this.#bus = null;
+  }
+
+  #want(passage) {
+    this.track.want(passage).catch(() => this.stop());
   }
 
   #schedule() {
     const { context } = audio();
-    const now = context.currentTime - this.#zero;
-    const whole = this.pieces.length === 1 && this.region;
-    while (this.#scheduled < this.pieces.length) {
-      const piece = this.pieces[this.#scheduled];
-      const start = piece.start / RATE, end = start + piece.buffer.duration;
-      if (start > now + 3) break;
-      this.#scheduled += 1;
-      const from = Math.max(start, this.#at);
-      if (end <= from) continue;
-      const source = new AudioBufferSourceNode(context, { buffer: piece.buffer });
-      if (whole) { source.loop = true; source.loopStart = this.region[0] - start; source.loopEnd = this.region[1] - start; }
-      source.connect(this.#bus);
-      const when = this.#zero + from;
-      source.start(when, from - start);
-      this.starts.push({ when, start: from, duration: end - from });
-      if (this.starts.length > 4000) this.starts.shift();
-      this.#sources.push(source);
+    const now = Math.round(context.currentTime * RATE);
+    const [first, end] = this.#bounds;
+    this.#entries = this.#entries.filter((each) => each.when + each.length > now - RATE);
+    if (this.steady && this.#when < now) this.#skip(now - this.#when + RATE / 10, first, end);
+    while (this.#when < now + SCHEDULED_S * RATE) {
+      if (this.#cursor >= end) {
+        if (!this.region) break;
+        this.#cursor = first;
+      }
+      const passage = this.track.passage(this.#cursor);
+      if (!passage?.buffer) break;
+      this.#enter(passage, Math.min(passage.start + passage.length, end));
     }
-    if (this.region && !whole && now >= this.region[1]) { this.#at = this.region[0]; this.play(); return; }
-    if (!this.region && now >= this.ready - 0.02 && this.#scheduled >= this.pieces.length) {
-      const over = this.ready >= this.seconds - 0.05;
-      this.#at = this.ready;
-      this.stop();
-      this.waiting = !over;
+    this.#fetchAhead(first, end);
+    if (now >= this.#when) this.#runDry(end);
+  }
+
+  #enter(passage, end) {
+    const { context } = audio();
+    const length = end - this.#cursor, offset = (this.#cursor - passage.start) / RATE;
+    const source = new AudioBufferSourceNode(context, { buffer: passage.buffer });
+    source.connect(this.#bus);
+    // Without a duration the last sample cannot be lost to rounding.
+    if (end === passage.start + passage.length) source.start(this.#when / RATE, offset);
+    else source.start(this.#when / RATE, offset, length / RATE);
+    this.#entries.push({ source, when: this.#when, start: this.#cursor, length });
+    this.starts.push({ when: this.#when, start: this.#cursor, length });
+    if (this.starts.length > 4000) this.starts.shift();
+    this.#when += length;
+    this.#cursor = end;
+  }
+
+  #fetchAhead(first, end) {
+    let cursor = this.#cursor;
+    for (let count = 0; count < WANTED_PASSAGES; count++) {
+      if (cursor >= end) {
+        if (!this.region) return;
+        cursor = first;
+      }
+      const passage = this.track.passage(cursor);
+      if (!passage) return;
+      this.#want(passage);
+      cursor = passage.start + passage.length;
     }
   }
-}
 
-// Momentary loudness in LUFS (400 ms) and the peak in dBFS of what sounds now.
-export function levels() {
-  if (!shared) return { lufs: -Infinity, peak: -Infinity };
-  const weighted = new Float32Array(32768), plain = new Float32Array(16384);
-  shared.weighted.getFloatTimeDomainData(weighted);
-  shared.analyser.getFloatTimeDomainData(plain);
-  let power = 0, peak = 0;
-  const last = weighted.subarray(weighted.length - Math.round(0.4 * RATE));
-  for (const value of last) power += value * value;
-  for (const value of plain) peak = Math.max(peak, Math.abs(value));
-  // The analyser mixes both channels to their mean: 3 dB below the sum of their powers.
-  return { lufs: -0.691 + 10 * Math.log10((2 * power) / last.length), peak: 20 * Math.log10(peak) };
+  #skip(samples, first, end) {
+    this.#when += samples;
+    this.#cursor += samples;
+    if (this.region && this.#cursor >= end) this.#cursor = first + ((this.#cursor - first) % (end - first));
+  }
+
+  // All that was scheduled has sounded: the end, or a passage that is late.
+  #runDry(end) {
+    if (this.steady) return;
+    this.#at = this.#cursor;
+    const over = !this.region && this.#cursor >= end;
+    this.stop();
+    if (!over) this.play();
+  }
 }

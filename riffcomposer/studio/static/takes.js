@@ -1,9 +1,12 @@
 // Takes of a section: made by the queue, heard side by side, one of them written into the song.
 
-import { ask, bytes, find, follow, make, songPath } from "/static/api.js";
-import { decode } from "/static/player.js";
+import { ask, find, follow, make, songPath } from "/static/api.js";
+import { Track } from "/static/track.js";
 
-const figure = (value, unit) => (value === null || value === undefined ? "–" : `${value.toFixed(2)} ${unit}`);
+// A figure, or why there is none.
+const figure = (figures, name, show) => (figures[name] === null ? make("span", { className: "quiet" }, figures.why[name] || "–") : show(figures[name]));
+const unit = (word) => (value) => `${value.toFixed(2)} ${word}`.trim();
+const percent = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(2)} %`;
 
 export class Takes {
   constructor(page) {
@@ -43,14 +46,11 @@ export class Takes {
 
   #row(take, section) {
     const listen = make("button", { type: "button", ariaLabel: `Play take ${take.number}` }, "▶");
-    listen.addEventListener("click", async () => {
-      const buffer = await decode(await bytes(`tracks/${songPath(take.track)}`));
-      this.page.listen([{ start: 0, buffer }], buffer.duration);
-    });
+    listen.addEventListener("click", () => this.page.listen(new Track(`tracks/${songPath(take.track)}`, take.samples)));
     const pick = make("button", { type: "button", ariaLabel: `Write take ${take.number} into the song` }, "Pick");
     pick.addEventListener("click", () => this.pick(section, take.number));
     const { figures } = take;
-    const cells = [String(take.number), take.label, listen, figure(figures.integrated_lufs, "LUFS"), figure(figures.joins_worst_db, "dB"), figure(figures.new_harmony, ""), figure(figures.texture_db, "dB"), pick];
+    const cells = [String(take.number), take.label, listen, figure(figures, "integrated_lufs", unit("LUFS")), figure(figures, "joins_worst_db", unit("dB")), figure(figures, "nearness", percent), figure(figures, "new_harmony", unit("")), figure(figures, "texture_db", unit("dB")), pick];
     return make("tr", {}, ...cells.map((cell) => make("td", {}, cell)));
   }
 

@@ -7,10 +7,12 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import worker_engines
-from small_song import FakeEngine, Studio, fake_level
+from killed_driver import killed_in_mid_render
+from small_song import FakeEngine, Studio, fake_level, make_studio
 
 from riffcomposer.api import plan_song
 from riffcomposer.errors import Cancelled, ModelError, RenderError, UsageError
@@ -118,6 +120,22 @@ def test_a_killed_worker_is_replaced_and_its_clip_is_made_again(
     assert len(after) == 2
     assert len(after & set(before.values())) == 1
     assert any("ended by SIGKILL" in line and "another one is started" in line for line in team.said)
+
+
+def test_a_driver_that_is_killed_and_run_again_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(worker_engines.LOG, str(tmp_path / "log"))
+    studio = make_studio(tmp_path / "song")
+    kept, in_flight = killed_in_mid_render(studio, "processes")
+    ends = worker_engines.noted("end")
+    assert len(ends) == 8
+    assert all(ends[key] == 1 for key in kept), "a clip that was stored is not rendered again"
+    assert {key for key, times in ends.items() if times > 1} <= set(in_flight)
+    assert len(in_flight) <= 2, "workers end with the driver"
+    expected = make_studio(tmp_path / "expected")
+    expected.render()
+    assert studio.outputs() == expected.outputs()
 
 
 def test_a_clip_that_kills_its_worker_is_given_up_and_the_others_are_made(

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import worker_engines
+from killed_driver import killed_in_mid_render
 from small_song import Studio, fake_level, make_studio
 
 from riffcomposer.api import plan_song, render_song
 from riffcomposer.errors import RenderError, UsageError
 from riffcomposer.plan.types import ClipJob
+from riffcomposer.render.engines import ray_connection
 from riffcomposer.render.engines.interface import Done, Failed, Notice, Step
 from riffcomposer.render.engines.pool import PoolEngine
-from riffcomposer.render.engines.ray_cluster import ClusterChoice, RayEngines, RayFleet, connect
+from riffcomposer.render.engines.ray_cluster import RayEngines, RayFleet
+from riffcomposer.render.engines.ray_connection import ClusterChoice, connect
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'riffcomposer[ray]'"
@@ -37,6 +39,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     patch.setenv("PYTHONPATH", path)
     patch.setenv("RIFFCOMPOSER_NODE_CACHE", str(tmp_path_factory.mktemp("node-cache")))
     patch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
+    patch.setenv(worker_engines.LOG, str(tmp_path_factory.mktemp("log") / "clips"))
     import ray
     from ray.cluster_utils import Cluster
 
@@ -120,6 +123,20 @@ def test_a_node_that_dies_costs_only_its_running_clips(
     assert any("is lost" in line for line in said)
 
 
+def test_a_driver_that_is_killed_and_run_again_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+    studio = make_studio(tmp_path)
+    kept, in_flight = killed_in_mid_render(studio, cluster.address)
+    ends = worker_engines.noted("end")
+    assert len(ends) == 8
+    assert all(ends[key] == 1 for key in kept), "a clip that was stored is not rendered again"
+    assert {key for key, times in ends.items() if times > 1} <= set(in_flight)
+    assert len(in_flight) <= 4, "two workers have at most two clips each"
+    expected = make_studio(tmp_path / "expected")
+    expected.render()
+    assert studio.outputs() == expected.outputs()
+    assert not list((studio.folder / "store").rglob(".tmp-*"))
+
+
 def test_a_node_that_joins_late_gets_work(cluster: Any, engines: Any, jobs: dict[str, ClipJob]) -> None:
     engine, fleet = engines(worker_engines.slow)
     late: list[Any] = []
@@ -165,10 +182,48 @@ def test_files_reach_a_node_once(cluster: Any, engines: Any) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == before
 
 
-def test_there_may_be_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:9"])
+def test_an_address_where_nothing_answers_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    with pytest.raises(UsageError, match=r"--address nowhere\.invalid:6379: no cluster"):
-        connect(ClusterChoice("nowhere.invalid:6379"))
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray would try for minutes"))
+    with pytest.raises(UsageError, match=rf"--address {address}: nothing answers at {address}"):
+        connect(ClusterChoice(address))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(UsageError, match=rf"--address auto: nothing answers at {address}"):
+        connect(ClusterChoice())
+
+
+def test_a_driver_on_a_machine_that_is_no_node_is_refused(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray would end the process"))
+    monkeypatch.setattr(ray_connection, "PROCESSES", tmp_path)
+    monkeypatch.setattr(ray_connection, "TEMPORARY", tmp_path)
+    with pytest.raises(UsageError, match=rf"no node of that cluster.*ray start --address={cluster.address}"):
+        connect(ClusterChoice(cluster.address))
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray_connection, "PROCESSES", Path("/proc"))
+    assert connect(ClusterChoice(cluster.address)), "the nodes of the test's cluster are found"
+
+
+def test_a_refused_token_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**options: Any) -> None:
+        try:
+            raise RuntimeError("RPC error: InvalidAuthToken: Authentication token is missing or incorrect.")
+        except RuntimeError:
+            raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379") from None
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(UsageError, match=r"refuses this machine's token; set RAY_AUTH_MODE=token"):
+        connect(ClusterChoice("auto"))
