@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from riffcomposer.cli.console import print_json, stdout
+from riffcomposer.cli.console import print_json, stdout, write
 from riffcomposer.cli.store_option import StoreFolder, chosen_store
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def _print_text(diagnostics: list[Diagnostic], songs: int) -> None:
     )
     summary = f"{_count(songs, 'song')}: {verdict}"
     if not sys.stdout.isatty():
-        sys.stdout.writelines(f"{format_text([diagnostic])}\n" for diagnostic in diagnostics)
-        sys.stdout.write(summary + "\n")
+        for diagnostic in diagnostics:
+            write(f"{format_text([diagnostic])}\n")
+        write(summary + "\n")
         return
     from rich.text import Text
 
@@ -102,7 +103,7 @@ def register(app: typer.Typer) -> None:
             )
         elif output_format is Format.github:
             if everything:
-                sys.stdout.write(format_github(everything) + "\n")
+                write(format_github(everything) + "\n")
         else:
             _print_text(everything, len(songs))
         if failed:

@@ -28,23 +28,39 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def drop_output() -> None:
-    """Discards the rest of stdout, so that nothing fails again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def drop_output(stream: TextIO | None = None) -> None:
+    """Discards the rest of a stream, stdout by default, so that nothing fails again at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, (stream or sys.stdout).fileno())
+    os.close(devnull)
+
+
+def write(text: str, stream: TextIO | None = None) -> None:
+    """Writes text to a stream, stdout by default; discards it once the reader of a pipe has gone."""
+    stream = stream or sys.stdout
+    try:
+        stream.write(text)
+    except BrokenPipeError:
+        drop_output(stream)
+
+
+def _console(stream: TextIO, *, soft_wrap: bool) -> Console:
+    """Returns a console that goes on in silence once the reader of its pipe has gone: rich would exit."""
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, soft_wrap=soft_wrap)
+    console.on_broken_pipe = lambda: drop_output(stream)  # type: ignore[method-assign]
+    return console
 
 
 def stdout() -> Console:
     """Returns the console for results. Colours follow the terminal and NO_COLOR."""
-    from rich.console import Console
-
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _console(sys.stdout, soft_wrap=not sys.stdout.isatty())
 
 
 def stderr() -> Console:
     """Returns the console for progress and errors."""
-    from rich.console import Console
-
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return _console(sys.stderr, soft_wrap=True)
 
 
 def plain(text: object) -> str:
@@ -65,7 +81,7 @@ def print_line(text: str, style: str = "") -> None:
 
         stdout().print(Text(text, style=style), soft_wrap=True)
     else:
-        sys.stdout.write(text + "\n")
+        write(text + "\n")
 
 
 def json_text(value: Any, stream: TextIO, *, indent: int | None = None) -> str:
@@ -80,7 +96,7 @@ def json_text(value: Any, stream: TextIO, *, indent: int | None = None) -> str:
 
 def print_json(value: Any) -> None:
     """Prints one JSON document on stdout, with keys in the given order."""
-    sys.stdout.write(json_text(value, sys.stdout, indent=2) + "\n")
+    write(json_text(value, sys.stdout, indent=2) + "\n")
 
 
 def print_error(message: object) -> None:

@@ -16,8 +16,8 @@ import typer
 from typer.exceptions import TyperException
 
 from riffcomposer import __version__
-from riffcomposer.cli.console import drop_output, plain, prepare_streams, print_error, stderr
-from riffcomposer.errors import Cancelled, RiffcomposerError, SongError, StoreError
+from riffcomposer.cli.console import drop_output, plain, prepare_streams, print_error, stderr, write
+from riffcomposer.errors import Cancelled, RiffcomposerError, SongError, StoreError, UsageError
 
 SHORT = ("check", "plan", "diff")
 """Short commands, for which Python need not collect garbage during imports."""
@@ -48,7 +48,7 @@ ALIASES = {"seeds": "loops"}
 
 def _show_version(value: bool) -> None:
     if value:
-        sys.stdout.write(f"riffcompose {__version__}\n")
+        write(f"riffcompose {__version__}\n")
         raise typer.Exit
 
 
@@ -88,6 +88,15 @@ def _called(arguments: Sequence[str]) -> Sequence[str]:
     return (command,) if command in COMMANDS and not completing else COMMANDS
 
 
+def _check_current_folder() -> None:
+    """Exits with 2 if the current folder has been removed: names mean nothing, and libraries fail."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        print_error(f"the current folder cannot be used ({error.strerror}); change to another with cd")
+        sys.exit(UsageError.exit_code)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits with its code.
 
@@ -98,12 +107,16 @@ def main(arguments: list[str] | None = None) -> None:
     # The search for pydantic plugins among all installed packages takes longer than reading a song.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = sys.argv[1:] if arguments is None else arguments
+    _check_current_folder()
     thresholds = gc.get_threshold()
     if given and given[0] in SHORT:
         gc.set_threshold(*FEW_COLLECTIONS)
     try:
         code = build_app(_called(given))(args=given, standalone_mode=False)
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            drop_output()
         sys.exit(code if isinstance(code, int) else 0)
     except RiffcomposerError as error:
         if isinstance(error, SongError) and error.diagnostics:

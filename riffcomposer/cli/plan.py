@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from riffcomposer.cli.console import print_json, print_line
+from riffcomposer.cli.console import print_json, print_line, write
 from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.curves import ZERO, Curve
 from riffcomposer.text import GIB, clock, cut, duration, printable, printable_lines, size
@@ -389,6 +389,6 @@ def register(app: typer.Typer) -> None:
             _print_table(prepared)
             _print_totals(prepared)
             for sentence in filter(None, [format_text(prepared.warnings), prepared.lock.damage]):
-                sys.stderr.write(printable_lines(sentence) + "\n")
+                write(printable_lines(sentence) + "\n", sys.stderr)
         if exit_code and prepared.assessment.budget.clips_to_render:
             raise typer.Exit(WORK_TO_DO)

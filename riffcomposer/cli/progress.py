@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from riffcomposer.cli.console import json_text, plain, print_warning, stderr
+from riffcomposer.cli.console import json_text, plain, print_warning, stderr, write
 from riffcomposer.render.events import Observer, RenderEvent
 from riffcomposer.text import clock
 
@@ -81,7 +81,7 @@ class _PlainLines:
 
 
 def _json_line(event: RenderEvent) -> None:
-    sys.stderr.write(json_text(asdict(event), sys.stderr) + "\n")
+    write(json_text(asdict(event), sys.stderr) + "\n", sys.stderr)
     sys.stderr.flush()
 
 

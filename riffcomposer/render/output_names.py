@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.errors import AudioError, StoreError, UsageError
+from riffcomposer.files import temporary_name
 from riffcomposer.media.kinds import AUDIO_FORMATS
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.paths import existing, same_name
@@ -141,7 +142,7 @@ def check_folder(folder: Path, advice: str = "choose another with --out") -> Non
 
     Raises:
         UsageError: The folder is a file, or inside one.
-        StoreError: The folder is read-only.
+        StoreError: The folder is read-only, or nothing can be made in it for another reason.
     """
     there = Path(os.path.abspath(folder))
     while not os.path.lexists(there) and there.parent != there:
@@ -151,6 +152,15 @@ def check_folder(folder: Path, advice: str = "choose another with --out") -> Non
         raise UsageError(f"{folder}: there can be no such folder, because {there} is {kind}; {advice}")
     if not os.access(there, os.W_OK | os.X_OK):
         raise StoreError(f"{folder}: cannot be written, because {there} is read-only; {advice}")
+    probe = temporary_name(there / "probe")
+    try:
+        probe.mkdir()  # permissions do not tell all: a network's server may refuse, or a virtual file system
+        probe.rmdir()
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written, because nothing can be made in {there} "
+            f"({error.strerror or error}); {advice}"
+        ) from error
 
 
 def check_owner(files: TrackFiles, title: str) -> None:

@@ -53,7 +53,8 @@ class StopFlag:
 def stop_on_signals(flag: StopFlag) -> Iterator[StopFlag]:
     """Raises `flag` on SIGINT (130), SIGTERM (143) and, where a terminal that closes sends it, SIGHUP (129).
 
-    A second signal ends the process at once. SIGHUP stays ignored under `nohup`. Does nothing outside the main thread, where Python allows no handlers.
+    A second signal ends the process at once. SIGHUP stays ignored under `nohup`. Does nothing outside the
+    main thread, where Python allows no handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield flag

@@ -157,6 +157,53 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch, studio: Studio) -> None
         stream.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check", "song.yaml", "nosuch.yaml"], 1),
+        (["check", "song.yaml"], 0),
+        (["plan", "song.yaml"], 0),
+        (["plan", "--json", "song.yaml"], 0),
+        (["loops", "list"], 0),
+        (["cache", "info"], 0),
+    ],
+)
+def test_a_reader_that_has_gone_changes_no_exit_code(arguments: list[str], code: int, studio: Studio) -> None:
+    """`riffcompose check song.yaml | true`, in a shell with pipefail."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as pipe:
+        for unbuffered in ("", "1"):
+            done = subprocess.run(
+                [sys.executable, "-m", "riffcomposer", *arguments],
+                check=False,
+                stdout=pipe,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=studio.folder,
+                env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            )
+            assert done.returncode == code
+            assert "Traceback" not in done.stderr
+            assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the current folder of a process")
+def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = (
+        "import os, sys; os.rmdir(os.getcwd()); from riffcomposer.cli.main import main; main(['check', 'a'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=gone
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the current folder cannot be used")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk that is always full")
 @pytest.mark.parametrize(
     "arguments", [["check", "song.yaml"], ["plan", "--json", "song.yaml"], ["--version"]]

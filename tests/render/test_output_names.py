@@ -374,3 +374,23 @@ def test_folders_that_cannot_be_written_are_refused_first(
     with pytest.raises(StoreError, match=r"read-only; .*(--out|--store)"):
         studio.render(engine)
     assert engine.rendered == []
+
+
+@pytest.mark.parametrize("what", ["out", "store"])
+def test_folders_in_which_nothing_can_be_made_are_refused_first(
+    studio: Studio, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network's server may refuse what the permissions allow."""
+    (studio.folder / what).mkdir()
+    mkdir = Path.mkdir
+
+    def refusing(path: Path, *arguments: Any, **more: Any) -> None:
+        if path.parent == studio.folder / what:
+            raise OSError(5, "Input/output error")
+        mkdir(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "mkdir", refusing)
+    engine = FakeEngine()
+    with pytest.raises(StoreError, match=r"\(Input/output error\); .*(--out|RIFFCOMPOSER_STORE)"):
+        studio.render(engine)
+    assert engine.rendered == []

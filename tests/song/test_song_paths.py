@@ -90,7 +90,9 @@ def test_links(folder: Path, tmp_path: Path) -> None:
 
 def test_a_broken_link_is_named_as_one(folder: Path) -> None:
     (folder / "loop.wav").symlink_to("gone.wav")
-    with pytest.raises(PathError, match="'loop.wav' is a link to a file that is not there; copy") as refused:
+    with pytest.raises(
+        PathError, match=r"'loop\.wav' is a link to a file that is not there; copy"
+    ) as refused:
         resolve_inside(folder, "loop.wav")
     assert "did you mean" not in str(refused.value)
 
