@@ -212,6 +212,7 @@ def _write_audio(target: Path, audio: torch.Tensor, params: SpectrogramParameter
 
     from riffcomposer import files
     from riffcomposer.errors import AudioError
+    from riffcomposer.mix.encoding import raise_if_full
 
     peak = float(audio.abs().max())
     samples = (audio if peak <= 1.0 else audio * (0.999 / peak)).T.numpy()
@@ -219,6 +220,7 @@ def _write_audio(target: Path, audio: torch.Tensor, params: SpectrogramParameter
         try:
             soundfile.write(temporary, samples, params.sample_rate)
         except soundfile.SoundFileError as error:
+            raise_if_full(temporary, samples.size * 2, shown=target)
             raise AudioError(f"{target}: cannot be encoded at {params.sample_rate} Hz ({error})") from error
     return audio.shape[1] / params.sample_rate, peak
 

@@ -118,7 +118,7 @@ def _encode_with_libsndfile(
         if format == "ogg":
             fix_ogg_serial(path)
     except soundfile.LibsndfileError as error:
-        _raise_if_full(path, needed_bytes)
+        raise_if_full(path, needed_bytes)
         raise AudioError(f"{path.name}: cannot be encoded ({error})") from error
     except OSError as error:
         raise disk_error(error, path, needed_bytes) from error
@@ -153,12 +153,22 @@ def _quantised(block: Audio) -> NDArray[np.int32]:
     return np.ascontiguousarray(scaled.astype(np.int32) << 8)
 
 
-def _raise_if_full(path: Path, needed_bytes: int) -> None:
-    """Raises `DiskFullError` if the disk is full, which libsndfile reports as an unspecified system error."""
+def raise_if_full(path: Path, needed_bytes: int, *, shown: Path | None = None) -> None:
+    """Raises `DiskFullError` if the disk is full, which libsndfile reports as an unspecified system error.
+
+    libsndfile writes a block in one call, which may fail with room to spare: what is free and what is
+    written already are compared with the whole file.
+
+    Args:
+        path: The file that is being written.
+        needed_bytes: Its whole size.
+        shown: The file that the message names; `path` by default.
+    """
     with suppress(OSError):
         usage = os.statvfs(path.parent) if hasattr(os, "statvfs") else None
-        if usage is not None and usage.f_bavail * usage.f_frsize < 1 << 16:
-            raise DiskFullError(path, needed_bytes)
+        written = path.stat().st_size if path.exists() else 0
+        if usage is not None and usage.f_bavail * usage.f_frsize + written < needed_bytes + (1 << 16):
+            raise DiskFullError(shown or path, needed_bytes)
 
 
 class SoundFileReader:

@@ -6,6 +6,7 @@ Each rule recognises a notation, says what it means here, and what to write inst
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -198,6 +199,13 @@ def _foreign(prompt: str) -> Iterator[_Remark]:
                 yield _Remark(word, "foreign-prompt", f"{word} {message}, it is read as a word", hint)
 
 
+def _blank(prompt: str) -> Iterator[_Remark]:
+    """Finds a prompt without a letter, a digit or a symbol: blanks, marks and invisible characters alone."""
+    if prompt and all(unicodedata.category(character)[0] in "ZPCM" for character in prompt):
+        message = f"the prompt {shorten(prompt)} has no words, so anything may sound"
+        yield _Remark(prompt, "empty-prompt", message, "say what is heard, as in: soft rhodes")
+
+
 def lint_prompts(song: LoadedSong, prompts: Iterable[tuple[str, NodePath]]) -> Iterator[Diagnostic]:
     """Warns about prompts, each remark at the words that it is about.
 
@@ -205,7 +213,11 @@ def lint_prompts(song: LoadedSong, prompts: Iterable[tuple[str, NodePath]]) -> I
         prompts: The prompts, each with where it is written in the song.
     """
     for prompt, path in prompts:
-        for remark in (*_weights(prompt), *_foreign(prompt)):
+        for remark in (
+            *_weights(prompt),
+            *_foreign(prompt),
+            *(() if path[-1:] == ("negative_prompt",) else _blank(prompt)),
+        ):
             found = song.diagnostic(remark.severity, remark.code, remark.message, path, remark.hint)
             yield _narrowed(song, found, remark.text, prompt)
 

@@ -145,3 +145,20 @@ def test_info_goes_by_content(tone: Path, tmp_path: Path, capsys: pytest.Capture
     assert _run("clip", "info", tmp_path / "tone.png", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["kind"], facts["seconds"], facts["channels"]) == ("audio", 1.0, 2)
+
+
+def test_a_full_disk_is_named_with_the_sound_to_write(
+    tone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise soundfile.LibsndfileError(2)  # "System error."
+
+    class Left:
+        f_bavail, f_frsize = 1, 4096
+
+    assert _run("clip", "to-image", tone, tmp_path / "a.png") == 0
+    monkeypatch.setattr(soundfile, "write", refused)
+    monkeypatch.setattr("riffcomposer.mix.encoding.os.statvfs", lambda _: Left)
+    assert _run("clip", "to-audio", tmp_path / "a.png", tmp_path / "a.wav", "--preset", "fast") == 4
+    assert f"{tmp_path / 'a.wav'}: no space left" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "in"]

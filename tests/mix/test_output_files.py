@@ -134,6 +134,22 @@ def test_a_full_disk_is_named() -> None:
         encode(ArrayReader(noise(3, 0.1, 2)), SAMPLE_RATE, Path("/dev/full"), "mp3")
 
 
+@pytest.mark.parametrize("format", ["wav", "flac", "ogg"])
+def test_a_disk_with_room_for_a_part_is_named(
+    tmp_path: Path, format: AudioFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise soundfile.LibsndfileError(2)  # "System error."
+
+    class Left:
+        f_bavail, f_frsize = 100, 4096
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", refused)
+    monkeypatch.setattr("riffcomposer.mix.encoding.os.statvfs", lambda _: Left)
+    with pytest.raises(DiskFullError):
+        encode(ArrayReader(noise(3, 0.1, 2)), SAMPLE_RATE, tmp_path / f"x.{format}", format)
+
+
 def test_a_rate_that_a_format_lacks_is_an_audio_error(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="cannot be encoded"):
         encode(ArrayReader(noise(0.1)), 96_000, tmp_path / "x.mp3", "mp3")

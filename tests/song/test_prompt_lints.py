@@ -150,3 +150,13 @@ def test_the_place_in_a_prompt_with_escapes(written: str, token: str, load: Load
 )
 def test_hostile_prompts_are_no_trouble(unit: str, load: Load) -> None:
     assert len(lints(load, (unit * 2000)[:2000])) < 1200
+
+
+@pytest.mark.parametrize("prompt", ["   ", "...", "\u200d", " , - "])
+def test_a_prompt_without_words_is_warned_of(prompt: str, load: Load) -> None:
+    assert [(each.code, each.severity) for each in lints(load, prompt)] == [("empty-prompt", "warning")]
+
+
+@pytest.mark.parametrize("prompt", ["\u591c", "808", "\U0001f3b9", "\u0639\u0648\u062f"])
+def test_words_of_any_script_are_words(prompt: str, load: Load) -> None:
+    assert lints(load, prompt) == []
