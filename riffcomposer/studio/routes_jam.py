@@ -68,7 +68,7 @@ class JamHouse:
             self._jam = None
 
     def keep(self, jam: Jam, wanted: KeepRequest) -> dict[str, Any]:
-        """Writes what was heard of a jam into a song.
+        """Writes what was heard of a jam into a song, and brings along the file it starts from.
 
         Returns:
             The song's digest and text; how many clips were kept, and how many of them are the very same clips
@@ -90,6 +90,9 @@ class JamHouse:
                     "jam at the song's tempo"
                 )
             content = with_sections(before, path, sections)
+        start = jam.walk.sections[0].start
+        if start.kind == "file":
+            workspace.copy_beside(start.name, path)
         plan = self.studio.session().plan(parse_song(content, path)).plan
         digest = workspace.write(wanted.path, content, wanted.digest)
         same = len(set(keys) & set(plan.jobs))

@@ -6,6 +6,7 @@ no part of it is hidden. Songs end in `.yaml` or `.yml`; of rendered files, soun
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 from collections.abc import Iterator
@@ -154,6 +155,23 @@ class Workspace:
             raise Conflict(f"{text} {state}" if there is not None else f"{text} is no longer there")
         write_bytes(path, content)
         return digest_of(content)
+
+    def copy_beside(self, text: str, song: Path) -> None:
+        """Copies a file to where a song in a folder below finds it by the same path.
+
+        Raises:
+            NotFound: There is no such file, or the path leaves the folder.
+            Conflict: Another file is at that place.
+            StoreError: The file cannot be written.
+        """
+        source, target = self._existing(text, 1 << 40), song.parent / text
+        if target.resolve() == source:
+            return
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(target, source.read_bytes())
+        elif not filecmp.cmp(source, target, shallow=False):
+            raise Conflict(f"{self.name_of(target)} is another file than {text}; rename one of them")
 
     def _existing(self, text: str, max_bytes: int) -> Path:
         self._checked(text)

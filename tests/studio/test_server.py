@@ -209,6 +209,18 @@ def test_a_jam_starts_from_a_file_of_ones_own(served: Served) -> None:
     keep = {"first": 0, "last": 1, "path": "kept.yaml", "name": "kept", "digest": None}
     assert served.ask("POST", f"/api/v1/jam/{jam.json['id']}/keep", keep).status == 200
     assert f"init: {sent.json['path']}" in (served.folder / "kept.yaml").read_text()
+    (served.folder / "album").mkdir()
+    there = served.folder / "album" / sent.json["path"]
+    for _ in range(2):
+        below = served.ask("POST", f"/api/v1/jam/{jam.json['id']}/keep", {**keep, "path": "album/kept.yaml"})
+        assert below.status == 200, below.body
+        assert below.json["same"] == below.json["clips"] == 1
+        assert there.read_bytes() == (served.folder / sent.json["path"]).read_bytes()
+        (served.folder / "album" / "kept.yaml").unlink()
+    there.write_bytes(b"another file")
+    refused = served.ask("POST", f"/api/v1/jam/{jam.json['id']}/keep", {**keep, "path": "album/kept.yaml"})
+    assert (refused.status, "is another file" in refused.json["message"]) == (409, True), refused.body
+    assert there.read_bytes() == b"another file"
 
 
 def test_a_file_that_is_too_large_or_no_sound_is_refused(standing: Served) -> None:
