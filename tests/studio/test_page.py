@@ -236,6 +236,33 @@ def without_gaps(starts: list[dict[str, int]]) -> int:
     return found
 
 
+def test_play_renders_a_song_that_was_not_rendered_here(page: Any, served: Served) -> None:
+    page.click("#play")
+    until(page, "studio.player.playing")
+    assert loudest(page) > -50
+    until(page, "studio.facts.finished")
+
+
+def test_play_says_why_there_is_nothing_to_play(page: Any, served: Served) -> None:
+    replace(page, "prompt: bright", "promt: bright")
+    until(page, "document.querySelector('#render').disabled")
+    page.click("#play")
+    until(page, "document.querySelector('#status').value.includes('see Check')")
+    assert page.inner_text("#play") == "Play"
+
+
+def test_play_waits_no_longer_for_a_render_that_is_cancelled(page: Any, served: Served) -> None:
+    replace(page, "prompt: low hum", "prompt: another hum")
+    replace(page, "prompt: bright", "prompt: another bright")
+    served.engine.seconds_per_clip = 3
+    until(page, "document.querySelectorAll('.timeline .clip:not(.cached)').length > 0")
+    page.click("#play")
+    until(page, "studio.job && document.querySelector('#play').textContent === 'Pause'")
+    page.click("#cancel")
+    until(page, "!studio.job")
+    until(page, "document.querySelector('#play').textContent === 'Play'")
+
+
 def test_a_render_is_cancelled_and_its_sound_ends_where_it_is(page: Any, served: Served) -> None:
     render(page)
     page.click("#play")

@@ -179,13 +179,27 @@ class Page {
 
   status(text) { find("status").value = text; }
 
+  // Plays or pauses; a song that was not rendered here is rendered, and sounds as soon as its first passage is there.
+  play() {
+    const { player } = this;
+    if (player.playing || player.waiting) { player.pause(); return; }
+    if (!player.track && !this.job) {
+      if (find("render").disabled) { this.status("there is nothing to play: see Check for what is wrong in the song"); return; }
+      this.render(this.draft);
+    }
+    player.play();
+  }
+
+  // Nobody waits any longer for sound that does not come.
+  #silent() { if (!this.player.track) this.player.stop(); }
+
   async render(draft) {
-    if (!(await this.save())) return;
+    if (!(await this.save())) { this.#silent(); return; }
     if (this.draft !== draft) {
       this.draft = draft;
       await this.check();
     }
-    try { this.job = (await ask("POST", "renders", { path: this.path, draft })).id; } catch (error) { this.status(error.message); return; }
+    try { this.job = (await ask("POST", "renders", { path: this.path, draft })).id; } catch (error) { this.status(error.message); this.#silent(); return; }
     await this.watch(this.job, this.path);
   }
 
@@ -219,6 +233,7 @@ class Page {
     if (live && !end?.result) live.samples = live.readySamples;
     // Another song may be open by now.
     if (end?.result && song === this.path) await this.finished(end.result);
+    this.#silent();
     await this.check();
   }
 
@@ -341,7 +356,7 @@ class Page {
 
   listenToKeys() {
     listenToTabs((name) => this.open(name));
-    const toggle = () => (this.player.playing || this.player.waiting ? this.player.pause() : this.player.play());
+    const toggle = () => this.play();
     find("play").addEventListener("click", toggle);
     document.addEventListener("keydown", (event) => {
       if (event.key === " " && event.target === document.body) { event.preventDefault(); toggle(); }
