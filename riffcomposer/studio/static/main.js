@@ -256,7 +256,10 @@ class Page {
     const track = new Track(`jobs/${job}/sound`, samples, 0);
     track.painted = Promise.resolve();
     track.fetched = (passage) => {
-      if (!passage.start && !passage.sheet) { this.facts.sound = performance.now(); this.status("the first sound is there"); }
+      if (!passage.start && !passage.sheet) {
+        this.facts.sound = performance.now();
+        if (this.job === job) this.status("the first sound is there"); // the render may have ended before
+      }
       passage.sheet ??= sheetOf(melColumns(passage.buffer, this.#columns(passage.length / samples)));
       if (this.player.track === track) this.picture();
     };
