@@ -16,7 +16,7 @@ from pathlib import Path
 from riffcomposer.errors import UsageError
 from riffcomposer.files import write_bytes
 from riffcomposer.media.kinds import AUDIO_FORMATS
-from riffcomposer.song.paths import PathError, path_fault, resolve_inside
+from riffcomposer.song.paths import MAX_FILE_BYTES, PathError, path_fault, resolve_inside
 from riffcomposer.song.yaml_text import MAX_BYTES
 from riffcomposer.text import shorten, size
 
@@ -160,13 +160,16 @@ class Workspace:
         """Copies a file to where a song in a folder below finds it by the same path.
 
         Raises:
-            NotFound: There is no such file, or the path leaves the folder.
+            NotFound: There is no such file, it is larger than a song's files may be, or a path or link leaves
+                the folder.
             Conflict: Another file is at that place.
             StoreError: The file cannot be written.
         """
-        source, target = self._existing(text, 1 << 40), song.parent / text
+        source, target = self._existing(text, MAX_FILE_BYTES), song.parent / text
         if target.resolve() == source:
             return
+        if not target.resolve().is_relative_to(self.root):
+            raise NotFound(f"{shorten(text)}: a link beside {song.name} leads out of the folder")
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(target, source.read_bytes())

@@ -221,6 +221,14 @@ def test_a_jam_starts_from_a_file_of_ones_own(served: Served) -> None:
     refused = served.ask("POST", f"/api/v1/jam/{jam.json['id']}/keep", {**keep, "path": "album/kept.yaml"})
     assert (refused.status, "is another file" in refused.json["message"]) == (409, True), refused.body
     assert there.read_bytes() == b"another file"
+    (served.folder / "linked").mkdir()
+    outside = served.folder.parent / "outside"
+    outside.mkdir()
+    (served.folder / "linked" / "recordings").symlink_to(outside)
+    refused = served.ask("POST", f"/api/v1/jam/{jam.json['id']}/keep", {**keep, "path": "linked/kept.yaml"})
+    assert (refused.status, "leads out" in refused.json["message"]) == (404, True), refused.body
+    assert list(outside.iterdir()) == []
+    assert not (served.folder / "linked" / "kept.yaml").exists()
 
 
 def test_a_file_that_is_too_large_or_no_sound_is_refused(standing: Served) -> None:
