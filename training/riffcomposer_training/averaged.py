@@ -107,7 +107,8 @@ class AveragedTraining:
         self.clock = Clock(budget_seconds, state["used_seconds"] if state else 0.0)
         self.step: int = state["step"] if state else 0
         self.samples: int = state["samples"] if state else 0
-        self.run = torch.compile(self.network) if compiled and on_gpu else self.network
+        # Compiled for each width: one network for all widths is slower.
+        self.run = torch.compile(self.network, dynamic=False) if compiled and on_gpu else self.network
         self._path, self._device = state_path, device
         self._learning_rate, self._warmup_steps = learning_rate, warmup_steps
         self._last_saved = self.clock.used_seconds

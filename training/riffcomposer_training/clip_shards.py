@@ -71,3 +71,13 @@ def images(levels: np.ndarray[Any, Any] | torch.Tensor) -> torch.Tensor:
 def levels_of(pictures: torch.Tensor) -> torch.Tensor:
     """The inverse of `images`: float [clips, 512, width] in 0..1, row 0 the lowest band."""
     return ((1 - pictures[:, 0]) / 2).clamp(0, 1).flip(1)
+
+
+def partners(clips: list[dict[str, Any]]) -> list[int]:
+    """For each clip of a shard, the place of the same music played by others; -1 where there is none."""
+    places = {_music(clip): place for place, clip in enumerate(clips)}
+    return [places.get((*_music(clip)[:2], not clip.get("replayed")), -1) for clip in clips]
+
+
+def _music(clip: dict[str, Any]) -> tuple[str, int, bool]:
+    return str(clip.get("piece", "")), int(clip.get("window", 0)), bool(clip.get("replayed"))

@@ -26,9 +26,12 @@ from riffcomposer.synth.voices import SAMPLE_RATE, Audio
 from riffcomposer_training.captions import caption, sounding
 from riffcomposer_training.collection import CollectionPiece, compose
 from riffcomposer_training.fast_mel import PARAMETERS, mels_at
+from riffcomposer_training.other_players import with_other_players
 from riffcomposer_training.windows import WINDOW_S, on_grid, rendered_s
 
 CAPTIONS = 3
+PAIR_SHARE = 0.75
+"""Share of the pieces that are also played by others (see `other_players`)."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,29 @@ class Clip:
     entry: dict[str, Any]
 
 
-def levels_at(audio: Audio, starts: Sequence[int], device: str = "cpu") -> npt.NDArray[np.float32]:
+def levels_at(audio: Audio, starts: Sequence[int]) -> npt.NDArray[np.float32]:
     """Levels of stretches; all are turned down by one factor if the loudest bin is above level 1."""
-    mel = mels_at(audio, starts, device=device)
+    mel = mels_at(audio, starts)
     loudest = float(mel.max())
     if loudest > PARAMETERS.max_volume:
         mel *= PARAMETERS.max_volume / loudest
     return np.asarray((mel / PARAMETERS.max_volume) ** PARAMETERS.power_for_image, np.float32)
 
 
-def clips_of(collected: CollectionPiece, player: SoundFontPlayer, device: str = "cpu") -> list[Clip]:
+def clips_of(collected: CollectionPiece, player: SoundFontPlayer, *, replayed: str = "") -> list[Clip]:
     """Renders a piece and cuts it into clips; windows in which nothing sounds are left out.
 
     Args:
         collected: The piece.
         player: Plays the sampled instruments.
-        device: The torch device that computes the mel.
+        replayed: The seed of the piece that is played by others here; empty for a piece as it was composed.
     """
     piece, layout = collected.piece, collected.piece.layout
     (audio,) = render_piece(
         piece, duration_s=rendered_s(layout, collected.starts), roles=collected.heard, player=player
     )
     starts = [round(start * layout.seconds_per_beat * SAMPLE_RATE) for start in collected.starts]
-    levels = levels_at(audio, starts, device)
+    levels = levels_at(audio, starts)
     rng = Random(f"captions {piece.seed}")
     clips = []
     for window in range(len(starts)):
@@ -74,7 +77,8 @@ def clips_of(collected: CollectionPiece, player: SoundFontPlayer, device: str = 
             "captions": texts,
             "kind": collected.kind,
             "style": piece.style,
-            "piece": piece.seed,
+            "piece": replayed or piece.seed,
+            "replayed": bool(replayed),
             "window": window,
             "tempo": layout.tempo,
             "key": piece.key,
@@ -113,17 +117,28 @@ def _loaded_player(fonts: tuple[Path, ...]) -> SoundFontPlayer:
 
 
 def generate(
-    fonts: Sequence[Path], seed: int, first: int, pieces: int, device: str = "cpu"
+    fonts: Sequence[Path],
+    seed: int,
+    first: int,
+    pieces: int,
+    pair_share: float = PAIR_SHARE,
 ) -> Iterator[Clip]:
     """Makes the clips of pieces `first` to `first + pieces - 1`, in order.
+
+    The clips of a piece are followed by the same music played by others, for a share of the pieces.
 
     Args:
         fonts: SoundFont files.
         seed: Seed of the collection.
         first: Number of the first piece.
         pieces: Number of pieces.
-        device: The torch device that computes the mel.
+        pair_share: Share of the pieces that are also played by others.
     """
     player = _loaded_player(tuple(fonts))
     for index in range(first, first + pieces):
-        yield from clips_of(compose(seed, index), player, device)
+        collected = compose(seed, index)
+        yield from clips_of(collected, player)
+        rng = Random(f"others {collected.piece.seed}")
+        others = with_other_players(collected, rng) if rng.random() < pair_share else None
+        if others is not None:
+            yield from clips_of(others, player, replayed=collected.piece.seed)

@@ -8,7 +8,6 @@ the mean velocity of two steps of the guided teacher, so it needs half as many s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from riffcomposer.diffusion.sampler import guidance_embedding
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
 from riffcomposer_training.averaged import AveragedTraining
-from riffcomposer_training.latent_set import LatentSet
+from riffcomposer_training.latent_set import LatentFeed
 from riffcomposer_training.networks import GUIDANCE_WIDTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint, save_checkpoint, step_generator
 from riffcomposer_training.train_unet import choose_rows, draw_columns, flow_samples, weighted_error
@@ -78,7 +77,7 @@ def start_student(setting: Setting, teacher_weights: dict[str, torch.Tensor]) ->
 
 def train_student(
     setting: Setting,
-    read: Callable[[], tuple[LatentSet, LatentSet, int]],
+    feed: LatentFeed,
     deviations: torch.Tensor,
     out: Path,
     budget_seconds: float,
@@ -91,7 +90,7 @@ def train_student(
 
     Args:
         setting: Size of the run.
-        read: Reads the latents: training set, held-out set, and number of files.
+        feed: The latents.
         deviations: Standard deviations of the image components, for the channels' weights.
         out: Folder of the run.
         budget_seconds: Time for the training over all runs.
@@ -103,10 +102,10 @@ def train_student(
         ModelError: There is no teacher, or there are no latents.
     """
     teacher_state = load_checkpoint(out / "diffusion.pt")
-    clips, _, _ = read()
+    feed.grow()
+    clips = feed.train
     if teacher_state is None or not len(clips):
         raise ModelError(f"{out}: no trained UNet or no latents; run the diffusion stage first")
-    clips = clips.to(device)
     weights = channel_weights(deviations, setting.whitening).to(device)
     teacher = build_unet(setting)
     teacher.load_state_dict(teacher_state["network"])
@@ -122,7 +121,9 @@ def train_student(
         compiled=setting.compiled,
         device=device,
     )
-    run_teacher = torch.compile(teacher) if setting.compiled and device.startswith("cuda") else teacher
+    run_teacher = (
+        torch.compile(teacher, dynamic=False) if setting.compiled and device.startswith("cuda") else teacher
+    )
     losses: list[torch.Tensor] = []
 
     def measure() -> None:

@@ -47,6 +47,9 @@ def coarse(levels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def read_evaluation_clips(folder: Path, most: int) -> EvaluationClips:
     """Reads up to `most` held-out clips, and summaries of the training clips.
 
+    Music that is played by others than it was composed for is left out of the held-out clips and of the
+    classes' spectra.
+
     A collection that is too small to have held-out clips (the toy's) gives its last clips instead, with a
     warning.
 
@@ -60,12 +63,13 @@ def read_evaluation_clips(folder: Path, most: int) -> EvaluationClips:
         levels = shard.levels()
         training_rows = [index for index, clip in enumerate(shard.clips) if not held_out(clip)]
         training.append(coarse(levels[training_rows]) / 255)
-        for index in training_rows:
+        composed = [index for index, clip in enumerate(shard.clips) if not clip.get("replayed")]
+        for index in sorted({*training_rows} & {*composed}):
             spectra[style_of(shard.clips[index])].append(measures.timbre(levels[index] / 255.0))
-        for index, clip in enumerate(shard.clips):
-            if held_out(clip):
+        for index in composed:
+            if held_out(shard.clips[index]):
                 held.append(levels[index, :, :512].astype(np.float32) / 255)
-                entries.append(clip)
+                entries.append(shard.clips[index])
     if len(held) < 2:
         log.warning("%s: no held-out pieces; the last clips are used, which the model has heard", folder)
         held, entries = list(levels[-most:, :, :512].astype(np.float32) / 255), shard.clips[-most:]

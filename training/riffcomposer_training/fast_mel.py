@@ -1,8 +1,7 @@
 """Computes mel spectrograms of many training clips quickly.
 
 The result is that of `riffcomposer.spectrogram.mel.mel_from_audio(fast=True)`. The sound is resampled to
-20 kHz first (an image holds nothing above 10 kHz). On a CPU the filter bank is a sparse matrix; on a GPU it
-is dense, and all stretches are transformed at once.
+20 kHz first (an image holds nothing above 10 kHz), and the filter bank is a sparse matrix.
 """
 
 from __future__ import annotations
@@ -58,23 +57,18 @@ def _stretches(audio: Audio, starts: Sequence[int], frames: int) -> npt.NDArray[
     return stretches
 
 
-def mels_at(
-    audio: Audio, starts: Sequence[int], frames: int = WIDE_FRAMES, *, device: str = "cpu"
-) -> npt.NDArray[np.float32]:
+def mels_at(audio: Audio, starts: Sequence[int], frames: int = WIDE_FRAMES) -> npt.NDArray[np.float32]:
     """The mels of stretches of a longer sound; a stretch's edges include the sound around it.
 
     Args:
         audio: The sound, [samples].
         starts: Where each stretch begins, in samples; before and after the sound there is silence.
         frames: Length of a stretch in frames.
-        device: A torch device; with `cpu` the transforms are numpy's and scipy's.
 
     Returns:
         float32 [stretches, 512, frames].
     """
     stretches = _stretches(audio, starts, frames)
-    if device != "cpu":
-        return _mels_on(device, stretches, frames)
     count = frames + 2 * MARGIN_FRAMES
     mels = np.empty((len(starts), PARAMETERS.num_frequencies, frames), np.float32)
     for place, stretch in enumerate(stretches):
@@ -84,20 +78,4 @@ def mels_at(
         transform = scipy.fft.rfft(framed * _window(), n=_SLOW_FFT)
         magnitude = np.sqrt(transform.real**2 + transform.imag**2)
         mels[place] = (magnitude @ _bank()).T
-    return mels
-
-
-def _mels_on(device: str, stretches: npt.NDArray[np.float32], frames: int) -> npt.NDArray[np.float32]:
-    """The mels of stretches, computed by torch on a device, all at once."""
-    import torch
-
-    from riffcomposer.spectrogram.mel import mel_bank
-
-    slow_samples = (frames + 2 * MARGIN_FRAMES) * _SLOW_HOP
-    spectra = torch.fft.rfft(torch.from_numpy(stretches).to(device))[:, : slow_samples // 2 + 1]
-    slow = torch.fft.irfft(spectra, n=slow_samples) * (_SLOW_HOP / PARAMETERS.hop_length)
-    framed = slow[:, _OFFSET:].unfold(1, _SLOW_WINDOW, _SLOW_HOP)[:, :frames]
-    magnitude = torch.fft.rfft(framed * torch.from_numpy(_window()).to(device), n=_SLOW_FFT).abs()
-    bank = mel_bank(PARAMETERS).to(device)
-    mels: npt.NDArray[np.float32] = (magnitude[..., : bank.shape[1]] @ bank.T).transpose(1, 2).cpu().numpy()
     return mels

@@ -13,12 +13,16 @@ import time
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from riffcomposer.errors import ModelError
 
 log = logging.getLogger(__name__)
 CLIPS_PER_PIECE = 3
 """Largest number of clips that are cut from a piece."""
+
+_POLITENESS = 5
+"""By how much lanes lower their priority, so that a training beside them does not wait for a core."""
 
 
 def render_lane(
@@ -30,7 +34,6 @@ def render_lane(
     lane: int,
     lanes: int,
     seconds: float,
-    device: str = "cpu",
 ) -> None:
     """Renders the missing shards of one lane until all exist or the time is up.
 
@@ -49,8 +52,13 @@ def render_lane(
         started = time.monotonic()
         if longest and started - begun + longest > seconds:
             return
-        write_shard(folder, number, list(generate(fonts, seed, number * pieces, pieces, device=device)))
+        write_shard(folder, number, list(generate(fonts, seed, number * pieces, pieces)))
         longest = max(longest, time.monotonic() - started)
+
+
+def _polite_lane(*arguments: Any) -> None:
+    os.nice(_POLITENESS)
+    render_lane(*arguments)
 
 
 def start_lanes(
@@ -60,7 +68,6 @@ def start_lanes(
     clips: int,
     clips_per_shard: int,
     seconds: float,
-    device: str = "cpu",
 ) -> list[BaseProcess]:
     """Starts one lane per core; lanes end by themselves.
 
@@ -71,7 +78,6 @@ def start_lanes(
         clips: Number of clips in all, those of earlier runs included.
         clips_per_shard: Clips per file.
         seconds: Time that the lanes may take.
-        device: The torch device that computes mels.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shards = -(-clips // clips_per_shard)
@@ -79,8 +85,8 @@ def start_lanes(
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU must not be forked
     processes: list[BaseProcess] = []
     for lane in range(lanes):
-        arguments = (folder, list(fonts), seed, clips, clips_per_shard, lane, lanes, seconds, device)
-        process = context.Process(target=render_lane, args=arguments, daemon=True)
+        arguments = (folder, list(fonts), seed, clips, clips_per_shard, lane, lanes, seconds)
+        process = context.Process(target=_polite_lane, args=arguments, daemon=True)
         process.start()
         processes.append(process)
     return processes

@@ -6,14 +6,19 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from riffcomposer import files
 from riffcomposer.errors import ModelError
 from riffcomposer_training.training_settings import Setting
+
+if TYPE_CHECKING:
+    from riffcomposer_training.latent_set import LatentFeed
 
 log = logging.getLogger(__name__)
 LARGEST_INPUTS = 60 << 20
@@ -90,7 +95,7 @@ def _data(run: Run) -> None:
     fonts = [SHIPPED, *sorted(run.inputs.glob("*.sf3"), reverse=True)]
     setting = run.setting
     lanes = start_lanes(
-        run.clips, fonts, run.seed, setting.clips, setting.clips_per_shard, run.budget("data"), run.device
+        run.clips, fonts, run.seed, setting.clips, setting.clips_per_shard, run.budget("data")
     )
     if setting.first_shards:
         wait_for_shards(run.clips, setting.first_shards, lanes)
@@ -130,12 +135,13 @@ def _text_encoder(run: Run) -> tuple[Any, Any]:
     return load_encoder(gathered if gathered.is_dir() else DEFAULT_FOLDER / "text_encoder")
 
 
-def _reader(run: Run) -> Any:
-    from riffcomposer_training.latent_set import CaptionStates, read_latents
+def _feed(run: Run) -> LatentFeed:
+    from riffcomposer_training.latent_set import CaptionStates, LatentFeed
 
     encoder, tokenizer = _text_encoder(run)
-    captions = CaptionStates(encoder.to(run.device), tokenizer, run.latents)
-    return lambda: read_latents(run.latents, captions)
+    # On a GPU captions are encoded faster than they are read.
+    kept = run.latents if run.device == "cpu" else None
+    return LatentFeed(run.latents, CaptionStates(encoder.to(run.device), tokenizer, kept), run.device)
 
 
 def _deviations(run: Run) -> Any:
@@ -149,23 +155,24 @@ def _deviations(run: Run) -> Any:
 
 def _diffusion(run: Run) -> None:
     """Trains the UNet; shards that appear meanwhile are encoded and taken in."""
-    from riffcomposer_training.autoencoder import load_autoencoder
-    from riffcomposer_training.latent_set import write_latents
+    from riffcomposer_training.encoding_beside import EncodingBeside
     from riffcomposer_training.start_from import start_unet
     from riffcomposer_training.train_unet import train_diffusion
 
-    network = load_autoencoder(run.setting, run.out)
-    train_diffusion(
-        run.setting,
-        _reader(run),
-        _deviations(run),
-        run.out,
-        run.budget("diffusion"),
-        seed=run.seed + 2,
-        device=run.device,
-        start=start_unet(run.setting, run.start_from) if run.start_from is not None else None,
-        refresh=lambda: write_latents(network, run.setting.patch, run.clips, run.latents, run.device),
-    )
+    alone = run.setting.first_shards == 0
+    beside = EncodingBeside(run.setting, run.out, run.clips, run.latents, run.device)
+    with nullcontext() if alone else beside:
+        train_diffusion(
+            run.setting,
+            _feed(run),
+            _deviations(run),
+            run.out,
+            run.budget("diffusion"),
+            seed=run.seed + 2,
+            device=run.device,
+            start=start_unet(run.setting, run.start_from) if run.start_from is not None else None,
+            refresh=partial(_latents, run) if alone else None,
+        )
 
 
 def _distillation(run: Run) -> None:
@@ -177,7 +184,7 @@ def _distillation(run: Run) -> None:
         return
     train_student(
         run.setting,
-        _reader(run),
+        _feed(run),
         _deviations(run),
         run.out,
         run.budget("distillation"),

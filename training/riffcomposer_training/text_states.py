@@ -127,7 +127,7 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
 
 
 @torch.no_grad()
-def caption_states(encoder: Any, tokenizer: Any, captions: Sequence[str], batch: int = 64) -> torch.Tensor:
+def caption_states(encoder: Any, tokenizer: Any, captions: Sequence[str], batch: int = 256) -> torch.Tensor:
     """Token states of captions, float16 [captions, 32, 384], masked and padded as in use."""
     device = next(encoder.parameters()).device
     parts = []

@@ -18,12 +18,18 @@ import torch
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
 from riffcomposer_training.averaged import AveragedTraining
-from riffcomposer_training.latent_set import LatentSet
+from riffcomposer_training.latent_set import LatentFeed, LatentSet
 from riffcomposer_training.networks import build_unet
 from riffcomposer_training.schedule import finite, save_checkpoint, step_generator
 from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
+LATEST_REPAINT = 0.9
+"""The model time up to which samples learn to repaint: later, nearly nothing is left of what is repainted."""
+
+BACK_SHARE = 1 / 3
+"""How often the clip as composed takes the place of a drawn one that is played by others."""
+
 FEWEST_HELD_OUT = 4
 """Fewest held-out clips for which a validation loss is logged; with fewer it is mostly noise."""
 
@@ -31,14 +37,14 @@ FEWEST_HELD_OUT = 4
 def sample_times(count: int, generator: torch.Generator) -> torch.Tensor:
     """Draws model times to train at: most where img2img works, some near pure noise, some anywhere.
 
-    75 % are sigmoid(N(0.4, 1)), 10 % are in 0.92..1 and 15 % are uniform.
+    70 % are sigmoid(N(0.4, 1)), 15 % are in 0.85..1 and 15 % are uniform.
     """
     device = generator.device
     times = torch.sigmoid(0.4 + torch.randn(count, generator=generator, device=device))
     kind = torch.rand(count, generator=generator, device=device)
     uniform = torch.rand(count, generator=generator, device=device)
-    times = torch.where(kind < 0.10, 0.92 + 0.08 * uniform, times)
-    return torch.where((kind >= 0.10) & (kind < 0.25), uniform, times).clamp(0.002, 1.0)
+    times = torch.where(kind < 0.15, 0.85 + 0.15 * uniform, times)
+    return torch.where((kind >= 0.15) & (kind < 0.30), uniform, times).clamp(0.002, 1.0)
 
 
 def other_timbre(latents: torch.Tensor, donors: torch.Tensor) -> torch.Tensor:
@@ -73,11 +79,15 @@ def flow_samples(
 ) -> FlowSamples:
     """Draws noise, times and captions for clips.
 
-    A share of the samples trains what img2img needs: a clip with the timbre of *another* clip, noised to the
-    time s at which a render would start, has to lead to the clip that its caption describes. On the straight
-    line from there, the state at time t is the plain one with the noise
-    `n + (1 - s) / s * (other - clip)`; so that noise is used. The share of the other timbre grows with s,
-    since at low strengths the loop's own timbre should be kept.
+    A share of the samples trains what img2img needs: the clip with *another* sound, noised to the time s at
+    which a render would start, has to lead to the clip that its caption describes. On the straight line from
+    there, the state at time t is the plain one with the noise `n + (1 - s) / s * (other - clip)`; so that
+    noise is used. The other clip is the same music played by others where there is such a clip, else the clip
+    with another clip's average spectrum. Its share grows with s, since at low strengths the sound of what a
+    render starts from should be kept.
+
+    A clip that is not played by those for whom its music was composed is not used near pure noise, where
+    captions decide about the notes too.
 
     Args:
         clips: The training set.
@@ -92,14 +102,20 @@ def flow_samples(
     pick: dict[str, Any] = {"generator": generator, "device": device}
     noise = torch.randn(clean.shape, **pick)
     times = sample_times(count, generator)
+    times = torch.where(clips.replayed[rows], times * LATEST_REPAINT, times)
 
-    start = times + (0.9 - times).clamp_min(0) * torch.rand(count, **pick)
+    start = times + (LATEST_REPAINT - times).clamp_min(0) * torch.rand(count, **pick)
     start = start.clamp_min(0.35)
-    amount = ((start - 0.3) / 0.4).clamp(0, 1) * torch.rand(count, **pick)
-    used = (torch.rand(count, **pick) < setting.timbre_share) & (times < 0.9)
+    partners = clips.partners[rows]
+    paired = (partners >= 0) & (torch.rand(count, **pick) < setting.pair_share)
+    drawn = torch.rand(count, **pick)
+    amount = ((start - 0.3) / 0.4).clamp(0, 1) * torch.where(paired, 0.5 + 0.5 * drawn, drawn)
+    used = (torch.rand(count, **pick) < setting.timbre_share) & (times < LATEST_REPAINT)
     factor = (torch.where(used, amount, torch.zeros_like(amount)) * (1 - start) / start)[:, None, None, None]
     donors = clean[torch.randperm(count, **pick)]
-    noise = noise + factor * (other_timbre(clean, donors) - clean)
+    played_by_others = clips.latents[partners.clamp_min(0), :, :, :columns].float()
+    other = torch.where(paired[:, None, None, None], played_by_others, other_timbre(clean, donors))
+    noise = noise + factor * (other - clean)
 
     column = torch.randint(clips.captions.shape[1], (count,), **pick)
     captions = clips.captions[rows, column]
@@ -109,8 +125,12 @@ def flow_samples(
 
 
 def choose_rows(clips: LatentSet, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Draws rows of clips, [count]."""
-    return torch.randint(len(clips), (count,), generator=generator, device=clips.latents.device)
+    """Draws rows of clips, [count]; one in three clips played by others is its partner instead."""
+    device = clips.latents.device
+    rows = torch.randint(len(clips), (count,), generator=generator, device=device)
+    back = clips.replayed[rows] & (clips.partners[rows] >= 0)
+    back &= torch.rand(count, generator=generator, device=device) < BACK_SHARE
+    return torch.where(back, clips.partners[rows], rows)
 
 
 def draw_columns(setting: Setting, generator: torch.Generator) -> int:
@@ -156,7 +176,7 @@ def validation_losses(
 
 def train_diffusion(
     setting: Setting,
-    read: Callable[[], tuple[LatentSet, LatentSet, int]],
+    feed: LatentFeed,
     deviations: torch.Tensor,
     out: Path,
     budget_seconds: float,
@@ -164,30 +184,28 @@ def train_diffusion(
     seed: int = 2,
     device: str = "cpu",
     start: tuple[dict[str, torch.Tensor], int] | None = None,
-    refresh: Callable[[], int] | None = None,
+    refresh: Callable[[], object] | None = None,
 ) -> None:
     """Trains the UNet; writes `diffusion.pt` (averaged weights and the loss curve).
 
     Args:
         setting: Size of the run.
-        read: Reads the latents: training set, held-out set, and number of files. With fewer held-out clips
-            than `FEWEST_HELD_OUT`, the loss curve has no `held_out`.
+        feed: The latents. With fewer held-out clips than `FEWEST_HELD_OUT`, the loss curve has no `held_out`.
         deviations: Standard deviations of the image components, for the channels' weights.
         out: Folder of the run; `diffusion_state.pt` there is the resumable state.
         budget_seconds: Time for the training over all runs.
         seed: Seed of weights and noise.
         device: A torch device.
         start: Weights to start from, and the number of samples they were trained on; None starts untrained.
-        refresh: Called after each save; encodes new clips and returns how many shards it added. If it added
-            any, the latents are read again.
+        refresh: Called before new latents are looked for, every `Setting.refresh_seconds`; it may encode new
+            clips.
 
     Raises:
         ModelError: There are no latents.
     """
-    clips, test, _ = read()
-    if not len(clips):
+    feed.grow()
+    if not len(feed.train):
         raise ModelError(f"{out}: no latents to train on; run the stages before diffusion first")
-    clips, test = clips.to(device), test.to(device)
     weights = channel_weights(deviations, setting.whitening).to(device)
     torch.manual_seed(seed)
     network = build_unet(setting)
@@ -206,14 +224,14 @@ def train_diffusion(
     clock = training.clock
     if start is not None and training.step == 0:
         training.samples = start[1]
-    last_measured = clock.used_seconds
+    last_measured = last_refreshed = clock.used_seconds
     losses: list[torch.Tensor] = []
 
     def measure() -> None:
         held_out: dict[str, float] = {}
-        if len(test) >= FEWEST_HELD_OUT:
+        if len(feed.test) >= FEWEST_HELD_OUT:
             training.average.eval()
-            right, wrong = validation_losses(training.average, test, weights)
+            right, wrong = validation_losses(training.average, feed.test, weights)
             held_out = {"held_out": right, "wrong_minus_right": wrong - right}
         mean = float(torch.stack(losses[-200:]).mean())
         if not finite(mean):
@@ -226,7 +244,7 @@ def train_diffusion(
             seconds=clock.used_seconds,
             loss=mean,
             **held_out,
-            clips=len(clips),
+            clips=len(feed.train),
             samples_per_second=training.step * setting.batch / max(clock.used_seconds, 1e-9),
         )
         losses.clear()
@@ -235,8 +253,8 @@ def train_diffusion(
         generator = step_generator(seed, training.step, device)
         # Which width a batch has is drawn on the host: asking the device would make it wait.
         columns = draw_columns(setting, step_generator(seed + 1, training.step))
-        rows = choose_rows(clips, setting.batch, generator)
-        batch = flow_samples(clips, rows, setting, generator, columns=columns)
+        rows = choose_rows(feed.train, setting.batch, generator)
+        batch = flow_samples(feed.train, rows, setting, generator, columns=columns)
         with training.autocast():
             noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
             predicted = training.run(noisy, batch.times * 1000, batch.states).sample
@@ -246,11 +264,13 @@ def train_diffusion(
         if clock.used_seconds - last_measured > budget_seconds / 24:
             last_measured = clock.used_seconds
             measure()
-        if training.save_is_due(180.0):
+        if training.save_is_due(setting.save_seconds):
             training.save()
-            if refresh is not None and refresh():
-                clips, test, _ = read()
-                clips, test = clips.to(device), test.to(device)
+        if clock.used_seconds - last_refreshed > setting.refresh_seconds:
+            last_refreshed = clock.used_seconds
+            if refresh is not None:
+                refresh()
+            feed.grow()
     if losses:
         measure()
     training.save()

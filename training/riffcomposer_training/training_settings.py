@@ -29,14 +29,17 @@ class Setting:
         learning_rate, warmup_steps: Highest learning rate of the diffusion stage, and steps to it.
         widths: Widths of batches in columns of 160 ms, and the share of each; renders are 24 to 36 wide at
             most tempi.
-        timbre_share: Share of samples that start from another clip's timbre (see `flow_samples`).
+        timbre_share: Share of samples that start from another sound (see `flow_samples`).
+        pair_share: How often that sound is the same music played by others, where there is such a clip.
         empty_caption: Share of captions replaced by nothing, for guidance.
         distillation_learning_rate: Highest learning rate of the distillation stage.
         guidance_range: Guidance scales that the student learns.
         compiled: Whether the UNet is compiled, which pays on a GPU only.
         clips_per_shard: Clips in one file.
-        first_shards: Shards to wait for when later stages run while clips are still rendered; 0 to
-            render all of them first.
+        save_seconds, refresh_seconds: How often the state of the diffusion stage is saved, and how often it
+            looks for new clips.
+        first_shards: Shards to wait for; then later stages run while clips are still rendered and encoded
+            by other processes. 0 to render all of them first.
         evaluated_clips: Held-out captions that the evaluation renders.
         scorer_seconds: How long the evaluation trains its scorer.
         shares: Share of the whole time for each stage that can be cut short.
@@ -58,12 +61,15 @@ class Setting:
     learning_rate: float = 7e-4
     warmup_steps: int = 50
     widths: tuple[tuple[int, float], ...] = ((36, 0.4), (32, 0.3), (28, 0.15), (24, 0.15))
-    timbre_share: float = 0.5
+    timbre_share: float = 0.6
+    pair_share: float = 0.8
     empty_caption: float = 0.1
     distillation_learning_rate: float = 1e-4
     guidance_range: tuple[float, float] = (1.0, 7.0)
     compiled: bool = False
     clips_per_shard: int = 256
+    save_seconds: float = 180.0
+    refresh_seconds: float = 180.0
     first_shards: int = 0
     evaluated_clips: int = 24
     scorer_seconds: float = 120.0
@@ -97,19 +103,22 @@ SETTINGS = {
         learning_rate=9e-4,
         shares={"data": 0.15, "autoencoder": 0.0, "diffusion": 0.8, "distillation": 0.0},
     ),
+    # The networks of the cpu setting, so that a laptop renders as fast with what a GPU has trained. Small
+    # shards, since training begins with the first of them.
     "gpu": Setting(
         name="gpu",
-        clips=50_000,
-        autoencoder_width=160,
-        autoencoder_batch=32,
-        unet_channels=(96, 192, 256),
-        unet_groups=32,
-        batch=256,
-        learning_rate=5e-4,
-        warmup_steps=300,
+        clips=70_000,
+        batch=512,
+        learning_rate=1.2e-3,
+        warmup_steps=150,
+        widths=((36, 0.6), (28, 0.4)),
         compiled=True,
+        clips_per_shard=48,
+        save_seconds=60.0,
+        refresh_seconds=25.0,
         first_shards=16,
         evaluated_clips=200,
         scorer_seconds=60.0,
+        shares={"data": 0.85, "autoencoder": 0.0, "diffusion": 0.9, "distillation": 0.0},
     ),
 }

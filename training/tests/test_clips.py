@@ -47,19 +47,6 @@ def test_the_fast_mel_is_the_mel() -> None:
     assert float(error[-1].max()) < 0.02
 
 
-@pytest.mark.parametrize("device", ["cpu:0", "cuda"])
-def test_the_mel_is_the_same_by_torch(device: str) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device, and there is none here")
-    audio = (0.1 * np.random.default_rng(1).standard_normal(SAMPLE_RATE * 3)).astype(np.float32)
-    starts = [0, 30_001]
-    plain = mels_at(audio, starts, 64)
-    # `cpu:0` is torch's CPU; `cpu` is the numpy path.
-    batched = mels_at(audio, starts, 64, device=device)
-    assert batched.shape == plain.shape
-    np.testing.assert_allclose(batched, plain, atol=1e-4 * plain.max())
-
-
 def test_onsets_are_on_the_beat(player: SoundFontPlayer) -> None:
     layout = Layout(93.75, 4.0, 0, 2, 3)
     piece = compose_loop(Random("tempo"), "tempo", layout, STYLES["techno"], {"drums": ("909", "techno")})

@@ -17,7 +17,7 @@ def ranges(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Replaces the composer; records the first piece and the number of pieces of every shard."""
     made: list[tuple[int, int]] = []
 
-    def generate(fonts: object, seed: int, first: int, pieces: int, device: str) -> list[Clip]:
+    def generate(fonts: object, seed: int, first: int, pieces: int) -> list[Clip]:
         made.append((first, pieces))
         return [Clip(np.full((512, 512), first, np.uint8), {"piece": f"{seed}-{first}", "caption": "x"})]
 
