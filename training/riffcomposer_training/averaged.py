@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 import functools
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,15 @@ class AveragedTraining:
             },
         )
         self._last_saved = self.clock.used_seconds
+
+    @contextmanager
+    def kept_when_interrupted(self) -> Iterator[None]:
+        """A context in which an interrupt (Ctrl-C) saves the state before it goes on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.save()
+            raise
 
     def save_is_due(self, every_seconds: float) -> bool:
         """Whether the last save is more than `every_seconds`, or a quarter of the budget, ago."""

@@ -249,28 +249,29 @@ def train_diffusion(
         )
         losses.clear()
 
-    while (used := clock.tick()) < 1:
-        generator = step_generator(seed, training.step, device)
-        # Which width a batch has is drawn on the host: asking the device would make it wait.
-        columns = draw_columns(setting, step_generator(seed + 1, training.step))
-        rows = choose_rows(feed.train, setting.batch, generator)
-        batch = flow_samples(feed.train, rows, setting, generator, columns=columns)
-        with training.autocast():
-            noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
-            predicted = training.run(noisy, batch.times * 1000, batch.states).sample
-        loss = weighted_error(predicted.float(), batch.velocity, weights)
-        training.learn(loss, used, len(rows))
-        losses.append(loss.detach())
-        if clock.used_seconds - last_measured > budget_seconds / 24:
-            last_measured = clock.used_seconds
-            measure()
-        if training.save_is_due(setting.save_seconds):
-            training.save()
-        if clock.used_seconds - last_refreshed > setting.refresh_seconds:
-            last_refreshed = clock.used_seconds
-            if refresh is not None:
-                refresh()
-            feed.grow()
+    with training.kept_when_interrupted():
+        while (used := clock.tick()) < 1:
+            generator = step_generator(seed, training.step, device)
+            # Which width a batch has is drawn on the host: asking the device would make it wait.
+            columns = draw_columns(setting, step_generator(seed + 1, training.step))
+            rows = choose_rows(feed.train, setting.batch, generator)
+            batch = flow_samples(feed.train, rows, setting, generator, columns=columns)
+            with training.autocast():
+                noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
+                predicted = training.run(noisy, batch.times * 1000, batch.states).sample
+            loss = weighted_error(predicted.float(), batch.velocity, weights)
+            training.learn(loss, used, len(rows))
+            losses.append(loss.detach())
+            if clock.used_seconds - last_measured > budget_seconds / 24:
+                last_measured = clock.used_seconds
+                measure()
+            if training.save_is_due(setting.save_seconds):
+                training.save()
+            if clock.used_seconds - last_refreshed > setting.refresh_seconds:
+                last_refreshed = clock.used_seconds
+                if refresh is not None:
+                    refresh()
+                feed.grow()
     if losses:
         measure()
     training.save()

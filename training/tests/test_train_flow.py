@@ -219,3 +219,20 @@ def test_train_logs_a_held_out_loss_only_of_held_out_clips(
     assert state is not None
     assert state["series"]
     assert all(("held_out" in row) == (count >= FEWEST_HELD_OUT) for row in state["series"])
+
+
+def test_train_an_interrupt_keeps_what_was_learnt(clips: LatentSet, tmp_path: Path) -> None:
+    class Interrupted(Feed):
+        def grow(self) -> int:
+            if (tmp_path / "begun").exists():
+                raise KeyboardInterrupt
+            (tmp_path / "begun").touch()
+            return 0
+
+    soon = replace(TOY, refresh_seconds=0.0)
+    feed = cast(LatentFeed, Interrupted(clips, clips))
+    with pytest.raises(KeyboardInterrupt):
+        train_diffusion(soon, feed, torch.ones(TOY.latent_channels), tmp_path, 600.0)
+    state = load_checkpoint(tmp_path / "diffusion_state.pt")
+    assert state is not None
+    assert state["step"] > 0
