@@ -85,7 +85,9 @@ def with_shares(setting: Setting, stated: list[str]) -> Setting:
         if stage not in shares or not 0 <= share <= 1:
             raise UsageError(f"--share {text}: expected STAGE=0..1 with one of {', '.join(shares)}")
         shares[stage] = share
-    if sum(shares.values()) > 1 + 1e-6:
+    # Clips that are rendered beside later stages take no time from them.
+    beside = shares["data"] if setting.first_shards else 0.0
+    if sum(shares.values()) - beside > 1 + 1e-6:
         listed = ", ".join(f"{stage} {share:g}" for stage, share in shares.items())
         raise UsageError(f"--share: the shares come to more than 1 ({listed}); lower one of them")
     return replace(setting, shares=shares)

@@ -171,6 +171,9 @@ def test_train_starts_from_nothing_that_does_not_fit(finished: Run, tmp_path: Pa
 def test_train_shares_of_the_time_can_be_stated() -> None:
     cpu = with_shares(SETTINGS["cpu"], ["diffusion=0.6", "distillation=0.25"])
     assert cpu.shares == {"data": 0.15, "autoencoder": 0.0, "diffusion": 0.6, "distillation": 0.25}
+    for setting in SETTINGS.values():
+        assert with_shares(setting, []) == setting
+    assert with_shares(SETTINGS["gpu"], ["data=1"]).shares["data"] == 1
     for wrong in ("diffusion", "diffusion=much", "diffusion=-1", "diffusion=nan", "export=0.1", "data=0.5"):
         with pytest.raises(UsageError, match="--share"):
             with_shares(SETTINGS["cpu"], [wrong])
