@@ -282,7 +282,7 @@ STAGES: dict[StageName, Stage] = {
         _gather,
         needs=(),
         folder=lambda run: run.inputs,
-        leaves="*.sf3",
+        leaves="text_encoder/weights.npz",
     ),
     "data": Stage(
         "composes and renders clips",
