@@ -105,11 +105,21 @@ def _data(run: Run) -> None:
 
 
 def _autoencoder(run: Run) -> None:
-    """Trains the autoencoder, or takes over that of the folder to start from."""
+    """Trains the autoencoder, or takes over that of the folder to start from and trains its decoder."""
     from riffcomposer_training.autoencoder import take_autoencoder, train_autoencoder
+    from riffcomposer_training.decoder_training import train_decoder
 
     if run.start_from is not None:
         take_autoencoder(run.setting, run.clips, run.out, run.start_from)
+        if run.budget("autoencoder") > 0:
+            train_decoder(
+                run.setting,
+                run.clips,
+                run.out,
+                run.budget("autoencoder"),
+                seed=run.seed + 1,
+                device=run.device,
+            )
         return
     train_autoencoder(
         run.setting, run.clips, run.out, run.budget("autoencoder"), seed=run.seed + 1, device=run.device

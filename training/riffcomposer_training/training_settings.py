@@ -23,6 +23,7 @@ class Setting:
         autoencoder_width, autoencoder_blocks: Channels, and (encoder, decoder) residual blocks.
         autoencoder_batch: Clips per step.
         autoencoder_learning_rate: Highest learning rate of the autoencoder stage.
+        decoder_batch, decoder_clips: Clips per step when the decoder alone is trained, and clips in memory.
         unet_channels, unet_layers: Channels by level, and residual blocks in a level.
         unet_groups: Groups of its group norms.
         batch: Clips per step of the diffusion and distillation stages.
@@ -54,6 +55,8 @@ class Setting:
     autoencoder_blocks: tuple[int, int] = (1, 2)
     autoencoder_batch: int = 4
     autoencoder_learning_rate: float = 3e-4
+    decoder_batch: int = 8
+    decoder_clips: int = 1024
     unet_channels: tuple[int, ...] = (64, 128, 192)
     unet_layers: int = 1
     unet_groups: int = 16
@@ -108,6 +111,8 @@ SETTINGS = {
     "gpu": Setting(
         name="gpu",
         clips=70_000,
+        decoder_batch=64,
+        decoder_clips=6144,
         batch=512,
         learning_rate=1.2e-3,
         warmup_steps=150,

@@ -158,6 +158,24 @@ def test_train_goes_on_from_an_exported_folder(finished: Run, tmp_path: Path) ->
     assert 0 < moved < 0.5 * size
 
 
+def test_train_a_decoder_is_trained_on_and_its_encoder_kept(finished: Run, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    teacher.mkdir()
+    for name in ("autoencoder.pt", "diffusion.pt"):
+        (teacher / name).write_bytes((finished.out / name).read_bytes())
+    run_stages(replace(finished, out=teacher), ["export"])
+    on = replace(finished, out=tmp_path / "on", start_from=teacher / "model")
+    run_stages(replace(on, budget_seconds=1e-9), ["autoencoder"])
+    plain = load_checkpoint(on.out / "autoencoder.pt")
+    run_stages(replace(on, budget_seconds=8.0), ["autoencoder"], again=True)
+    trained = load_checkpoint(on.out / "autoencoder.pt")
+    assert plain is not None
+    assert trained is not None
+    assert trained["figures"][1] < plain["figures"][1]
+    for name, weights in plain["network"].items():
+        assert torch.equal(weights, trained["network"][name]) == name.startswith("encoder."), name
+
+
 def test_train_starts_from_nothing_that_does_not_fit(finished: Run, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="distilled"):
         run_stages(replace(finished, start_from=finished.out / "model"), ["diffusion"], again=True)

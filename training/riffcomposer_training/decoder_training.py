@@ -1,0 +1,120 @@
+"""Trains the autoencoder's decoder alone: what the components leave out is guessed from what is around it.
+
+The encoder stays as it is, so latents stay what they were and a UNet that was trained on them still fits.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from riffcomposer_training.autoencoder import NOISE, TYPICAL_WEIGHT, gradient_loss, measure
+from riffcomposer_training.clip_shards import first_shards, held_out, images, read_shard
+from riffcomposer_training.latent_set import READERS
+from riffcomposer_training.networks import build_autoencoder, decode_latents, encode_images
+from riffcomposer_training.schedule import (
+    Clock,
+    Series,
+    learning_rate_share,
+    load_checkpoint,
+    save_checkpoint,
+    step_generator,
+)
+from riffcomposer_training.training_settings import Setting
+
+log = logging.getLogger(__name__)
+_WARMUP_STEPS = 50
+_HELD_OUT_CLIPS = 64
+
+
+def _levels(clips: Path, most: int, *, held: bool) -> np.ndarray[Any, Any]:
+    """Up to `most` clips that are held out, or that are not: uint8 [clips, 512, width]."""
+
+    def chosen(path: Path) -> np.ndarray[Any, Any]:
+        shard = read_shard(path)
+        return shard.levels()[[index for index, clip in enumerate(shard.clips) if held_out(clip) == held]]
+
+    parts: list[np.ndarray[Any, Any]] = []
+    with ThreadPoolExecutor(READERS) as pool:
+        paths = first_shards(clips)
+        for first in range(0, len(paths), READERS):
+            parts += pool.map(chosen, paths[first : first + READERS])
+            if sum(map(len, parts)) >= most:
+                break
+    return np.concatenate(parts)[:most]
+
+
+def train_decoder(
+    setting: Setting, clips: Path, out: Path, budget_seconds: float, *, seed: int = 1, device: str = "cpu"
+) -> None:
+    """Trains the decoder of `autoencoder.pt`, and writes it back if it rebuilds held-out clips better.
+
+    The loss is the mean absolute error of images and of their differences at three scales.
+
+    Args:
+        setting: Size of the run.
+        clips: Folder of rendered shards.
+        out: Folder of the run, with its autoencoder.
+        budget_seconds: Time for training.
+        seed: Seed of clips and noise.
+        device: A torch device.
+
+    Raises:
+        ModelError: There are no clips.
+    """
+    state = load_checkpoint(out / "autoencoder.pt")
+    assert state is not None
+    network = build_autoencoder(setting)
+    network.load_state_dict(state["network"])
+    network.to(device)
+    network.encoder.requires_grad_(False)
+    train = torch.from_numpy(_levels(clips, setting.decoder_clips, held=False)).to(device)
+    test = _levels(clips, _HELD_OUT_CLIPS, held=True)
+    test = test if len(test) else train[:8].cpu().numpy()
+    before = measure(network, test, setting.patch)
+    # The matrices of the components span sizes from 0.001 to 1; each moves in proportion to its own.
+    groups = [
+        {"params": [value], "share": float(value.detach().square().mean().sqrt()) / TYPICAL_WEIGHT or 1.0}
+        for value in network.decoder.parameters()
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
+    clock, series, step = Clock(budget_seconds), Series(state.get("decoder_series", ())), 0
+    logged = 0.0
+    while (used := clock.tick()) < 1:
+        generator = step_generator(seed, step, device)
+        rows = torch.randint(len(train), (setting.decoder_batch,), generator=generator, device=device)
+        pictures = images(train[rows])
+        with torch.no_grad():
+            latents = encode_images(network, pictures, setting.patch)
+            latents += NOISE * torch.randn(latents.shape, generator=generator, device=device)
+        rebuilt = decode_latents(network, latents, setting.patch)
+        loss = (pictures - rebuilt).abs().mean() + 0.5 * gradient_loss(pictures, rebuilt)
+        rate = setting.autoencoder_learning_rate * learning_rate_share(step, used, _WARMUP_STEPS)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.decoder.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        if used - logged > 0.1:
+            logged = used
+            error = float((pictures - rebuilt.detach()).abs().mean()) * 127.5
+            series.add(step=step, seconds=clock.used_seconds, loss=float(loss.detach()), error=error)
+    after = measure(network, test, setting.patch)
+    log.info(
+        "decoder, %d steps: error %.2f to %.2f, convergence %.2f to %.2f dB", step, *_turn(before, after)
+    )
+    if after[1] >= before[1] or after[0] > before[0]:
+        log.warning("training did not better the decoder; it is kept as it was")
+        return
+    weights = {name: value.cpu() for name, value in network.state_dict().items()}
+    save_checkpoint(
+        out / "autoencoder.pt",
+        {**state, "network": weights, "figures": list(after), "decoder_series": series.rows, "steps": step},
+    )
