@@ -107,9 +107,8 @@ def train_decoder(
             error = float((pictures - rebuilt.detach()).abs().mean()) * 127.5
             series.add(step=step, seconds=clock.used_seconds, loss=float(loss.detach()), error=error)
     after = measure(network, test, setting.patch)
-    log.info(
-        "decoder, %d steps: error %.2f to %.2f, convergence %.2f to %.2f dB", step, *_turn(before, after)
-    )
+    log.info("decoder before: error %.2f, convergence %.2f dB", *before)
+    log.info("decoder after %d steps: error %.2f, convergence %.2f dB", step, *after)
     if after[1] >= before[1] or after[0] > before[0]:
         log.warning("training did not better the decoder; it is kept as it was")
         return
