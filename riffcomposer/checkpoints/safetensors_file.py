@@ -48,6 +48,13 @@ def impostor(path: Path) -> tuple[str, str] | None:
     return None
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do, whatever its name."""
+    with open(path, "rb") as handle:
+        start = handle.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8
+
+
 def _entry_fault(entry: dict[str, Any]) -> str | None:
     """Returns what is wrong with one tensor of the table, or None."""
     begin, end = entry["data_offsets"]
