@@ -17,7 +17,7 @@ MIX_VERSION = 3
 REPORT_VERSION = 2
 """Version of what `report.json` holds; raising it masters every track again, for its report."""
 
-AUDIO_READER_VERSION = 3
+AUDIO_READER_VERSION = 4
 """Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
 
 LORA_VERSION = 2
