@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from riffcomposer.cli.git_repository import NotThere, Repository, lfs_digest
+from riffcomposer.cli.git_repository import GIT_CRYPT, NotThere, Repository, lfs_digest
 from riffcomposer.cli.git_revisions import commit_of
 from riffcomposer.errors import UsageError
 from riffcomposer.song.paths import existing, same_name
@@ -77,6 +77,10 @@ class SongHistory:
                 raise UsageError(
                     f"{name} is kept by git-lfs: git itself has a pointer to it only; songs are small texts, "
                     "take them out of .gitattributes"
+                )
+            if content.startswith(GIT_CRYPT):
+                raise UsageError(
+                    f"{name} is encrypted (git-crypt) in the repository: git itself cannot show it"
                 )
             return name, content
         raise UsageError(self._why(commit, revision, reason))

@@ -37,7 +37,7 @@ _LFS_POINTER = re.compile(
 )
 _ANNEX_KEY = re.compile(rb"/SHA256E?-s[0-9]+--([0-9a-f]{64})[^/]*\Z")
 _MAX_LINK_BYTES = 4096
-_GIT_CRYPT = b"\0GITCRYPT\0"
+GIT_CRYPT = b"\0GITCRYPT\0"
 
 
 class NotThere(Exception):
@@ -166,7 +166,7 @@ class Repository:
             if annexed is None:
                 raise
             return annexed[1].decode()
-        if content.startswith(_GIT_CRYPT):
+        if content.startswith(GIT_CRYPT):
             raise NotThere("is encrypted (git-crypt)")
         return lfs_digest(content) or hashlib.sha256(content).hexdigest()
 

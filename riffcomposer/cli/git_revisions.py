@@ -10,8 +10,9 @@ from riffcomposer.cli.git_repository import Repository
 from riffcomposer.errors import UsageError
 
 _RANGE = re.compile(r"(?P<old>[^{}:]*?)(?P<dots>\.{2,3})(?P<new>[^{}:]*)")
-_ONE_COMMIT = re.compile(r"(?P<commit>[^{}:]+)\^(?:!|-(?P<parent>\d*))")
+_ONE_COMMIT = re.compile(r"(?P<commit>[^:]+)\^(?:!|-(?P<parent>\d*))")
 _ANCESTOR = re.compile(r"(?P<commit>.+?)(?:~\d*|\^1?)+")
+_PARENT = re.compile(r"(?P<commit>.+)\^[2-9]\d*")
 _OBJECTS = {"blob": "is a file", "tree": "is a folder"}
 
 
@@ -73,8 +74,7 @@ def _why(repository: Repository, revision: str, found: str) -> str:
     """
     here, start = repository.folder, _ANCESTOR.fullmatch(revision)
     base = start["commit"] if start else revision
-    if found.isalnum():
-        kind = _OBJECTS.get(repository.answer("cat-file", "-t", found), "is no commit")
+    if kind := _OBJECTS.get(repository.answer("cat-file", "-t", f"{found}^{{}}") if found.isalnum() else ""):
         named, colon, _ = revision.partition(":")
         staged = "; what is staged is not compared by itself" if colon and not named else ""
         commit = named if colon and named else "HEAD"
@@ -86,7 +86,7 @@ def _why(repository: Repository, revision: str, found: str) -> str:
     if base in ("HEAD", "@") and not repository.answer("rev-parse", "--verify", "--quiet", "HEAD"):
         branch = repository.answer("symbolic-ref", "--short", "--quiet", "HEAD")
         return f"the branch {branch or 'HEAD'} has no commit yet; name another one (`git branch` lists them)"
-    if os.path.lexists(revision):
+    if os.path.lexists(revision) and not found:
         kind = "folder" if os.path.isdir(revision) else "file"
         return (
             f"{revision} is a {kind}, not a revision; diff compares versions of one song: "
@@ -98,13 +98,23 @@ def _why(repository: Repository, revision: str, found: str) -> str:
             f"{missing} here: the clone is shallow, and its history ends before; "
             "`git fetch --deepen=20` brings more of it, `git fetch --unshallow` all"
         )
-    if start and (commit := repository.answer("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}")):
+    if start and (commit := _found(repository, base)):
         count = int(repository.answer("rev-list", "--count", "--first-parent", commit) or 1) - 1
         commits = f"has {count} commit{'s' * (count != 1)} before it" if count else "is the first commit"
         return f"{missing}: {base} {commits}"
+    several = _PARENT.fullmatch(revision)
+    if several and (commit := _found(repository, several["commit"])):
+        count = len(repository.answer("rev-list", "--parents", "--max-count=1", commit).split()) - 1
+        return f"{missing}: {several['commit']} has {count} parent{'s' * (count != 1)}"
     if whole := repository.answer("rev-parse", "--show-superproject-working-tree"):
         return (
             f"{missing} in the repository of {here}, a submodule of {whole}: "
             "only the submodule's own revisions can be compared"
         )
     return f"{missing} in the repository of {here}"
+
+
+def _found(repository: Repository, revision: str) -> str:
+    """Returns the full name of a commit, or an empty string."""
+    asked = f"{revision}^{{commit}}"
+    return repository.answer("rev-parse", "--verify", "--quiet", "--end-of-options", asked)

@@ -62,6 +62,39 @@ def test_a_history_that_ends_before(revision: str, count: int, capsys: pytest.Ca
     assert "the first commit" in said if count == 0 else "1 commit before it" in said
 
 
+def test_a_hash_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    commit(("song.yaml", text()))
+    assert f"there is no revision '{'01' * 20}'" in refused(capsys, "01" * 20, "song.yaml")
+
+
+def test_a_tag_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    commit(("song.yaml", text()))
+    git("tag", "-a", "-m", "a file", "text", "HEAD:song.yaml")
+    assert "'text' is a file" in refused(capsys, "text", "song.yaml")
+
+
+def test_a_parent_that_a_commit_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    commit(("song.yaml", text()))
+    commit(("song.yaml", text("fast keys")))
+    said = refused(capsys, "HEAD^2", "song.yaml")
+    assert "there is no revision 'HEAD^2'" in said
+    assert "HEAD has 1 parent" in said
+
+
+def test_an_encrypted_song(capsys: pytest.CaptureFixture[str]) -> None:
+    commit(("song.yaml", b"\0GITCRYPT\0" + bytes(20)))
+    Path("song.yaml").write_text(text())
+    assert "encrypted (git-crypt)" in refused(capsys, "HEAD", "song.yaml")
+
+
+def test_what_a_stash_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    commit(("song.yaml", text("one")))
+    Path("song.yaml").write_text(text("two"))
+    git("stash")
+    (part,) = changed(capsys, "stash@{0}^!", "song.yaml")["sections"]
+    assert [(change["old"], change["new"]) for change in part["changes"]] == [("one", "two")]
+
+
 @pytest.mark.parametrize("revision", ["side^!", "side^-", "side^-1"])
 def test_what_one_commit_changed(revision: str, capsys: pytest.CaptureFixture[str]) -> None:
     commit(("song.yaml", text("one")))
