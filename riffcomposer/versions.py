@@ -17,8 +17,11 @@ MIX_VERSION = 3
 REPORT_VERSION = 2
 """Version of what `report.json` holds; raising it masters every track again, for its report."""
 
-AUDIO_READER_VERSION = 3
+AUDIO_READER_VERSION = 4
 """Version of the code that reads users' sounds; raising it makes every clip that starts from one new."""
+
+LORA_VERSION = 2
+"""Version of the code that applies LoRA files; raising it makes every clip that uses one new."""
 
 SYNTH_VERSION = 1
 """Version of the synth; raising it makes every clip that starts from a score or from MIDI new."""

@@ -54,17 +54,20 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _CONFIG_BYTES:
             raise ModelError(f"{path}: larger than {_CONFIG_BYTES >> 20} MiB, so not a configuration")
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+            raise ModelError(f"{path}: cannot be read; save it as UTF-8 without a byte order mark")
+        text = content.decode("utf-8")
         if text.startswith("version https://git-lfs.github.com/"):
             raise ModelError(f"{path}: a git-lfs pointer; run `git lfs pull`")
-        content = json.loads(text)
+        config = json.loads(text)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: missing; the folder is not a complete diffusers checkpoint") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
+    if not isinstance(config, dict):
         raise ModelError(f"{path}: not a JSON object")
-    return content
+    return config
 
 
 def derive_profile(folder: Path, name: str | None = None) -> ModelProfile:
@@ -80,6 +83,12 @@ def derive_profile(folder: Path, name: str | None = None) -> ModelProfile:
     unet = read_config(folder / "unet" / "config.json")
     scheduler = read_config(folder / "scheduler" / "scheduler_config.json")
     text = read_config(folder / "text_encoder" / "config.json")
+    predicts = str(scheduler.get("prediction_type", "epsilon"))
+    if predicts not in _PREDICTION:
+        raise ModelError(
+            f"{folder}: the scheduler's prediction_type is {predicts[:60]!r}; "
+            f"one of {', '.join(_PREDICTION)} is rendered"
+        )
     try:
         blocks = len(vae.get("block_out_channels", (64,)))
         latent_scale = 2 ** (blocks - 1)
@@ -91,7 +100,6 @@ def derive_profile(folder: Path, name: str | None = None) -> ModelProfile:
         width = max(step, int(size) * latent_scale // step * step)
         channels = int(vae.get("in_channels", 3))
         text_length = int(text.get("max_position_embeddings", 77))
-        predicts = str(scheduler.get("prediction_type", "epsilon"))
         prediction = _PREDICTION[predicts]
     except (TypeError, ValueError, KeyError) as error:
         raise ModelError(

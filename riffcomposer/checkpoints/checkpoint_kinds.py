@@ -41,6 +41,8 @@ def refuse_other_kinds(path: Path, reference: str) -> None:
     """
     if path.is_file():
         raise ModelError(f"model {reference}: {_file(path)}")
+    if path.is_symlink() and not path.exists():
+        raise ModelError(f"model {reference}: {path} is a link that leads nowhere")
     if not path.is_dir():
         raise ModelError(f"model {reference}: there is no folder {path}")
     if not (path / "model_index.json").is_file():

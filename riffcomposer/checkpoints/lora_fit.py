@@ -8,7 +8,8 @@ these ways, all of which are supported:
     unet.mid_block.attentions.0.proj_in.lora_A.weight              diffusers and peft
     unet.mid_block.attentions.0.proj_in.lora.down.weight           diffusers before that
     unet.mid_block.attentions.0.processor.to_q_lora.down.weight    the oldest of diffusers
-    base_model.model.mid_block.attentions.0.proj_in.lora_A.weight  peft alone
+    base_model.model.mid_block.attentions.0.proj_in.lora_A.weight  peft alone, also with an adapter's name
+    lycoris_mid_block_attentions_0_proj_in.lora_down.weight        LyCORIS's plain LoRA, with `.alpha`
     diffusion_model.mid_block.attentions.0.proj_in.lora_A.weight   ComfyUI
 
 A text encoder's layers have the prefix `lora_te_` or `text_encoder.` instead.
@@ -25,6 +26,7 @@ from typing import Literal
 
 from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import weight_files
+from riffcomposer.checkpoints.lora_alpha import NotedAlpha
 from riffcomposer.checkpoints.safetensors_file import read_header, read_table, shapes
 from riffcomposer.checkpoints.weight_kinds import foreign_model, kind_of_weights
 from riffcomposer.errors import ModelError
@@ -35,14 +37,17 @@ Layers = dict[Component, dict[str, Shape]]
 """The layers of a checkpoint that a LoRA may change: the shapes of their weights, by component and name."""
 
 _ROLES = re.compile(
-    r"(?:[._]lora(?:_linear_layer)?\.|\.lora_)(?P<role>down|up|A|B|mid)(?:\.default)?\.weight$"
+    r"(?:[._]lora(?:_linear_layer)?\.|\.lora_)(?P<role>down|up|A|B|mid)(?:\.[\w-]+)?\.weight$"
     r"|[._](?:lora\.)?(?P<alpha>alpha)$"
 )
 _OLD_TEXT = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
 _PREFIXES: tuple[tuple[str, Component, bool], ...] = (
     ("lora_unet_", "unet", True),
     ("lora_te_", "text_encoder", True),
+    ("lycoris_", "unet", True),
+    ("text_encoder.base_model.model.", "text_encoder", False),
     ("text_encoder.", "text_encoder", False),
+    ("unet.base_model.model.", "unet", False),
     ("unet.", "unet", False),
     ("base_model.model.", "unet", False),
     ("diffusion_model.", "unet", False),
@@ -57,7 +62,8 @@ class LoraLayer:
 
     Attributes:
         layer: The layer's name in the component, without a `text_model.` prefix.
-        down, up, alpha: Names of its tensors in the file; without an `alpha` tensor, alpha is the rank.
+        down, up, alpha: Names of its tensors in the file.
+        noted_alpha: Alpha where there is no such tensor: as noted in the file, or the rank.
         rank: Width of the bottleneck.
         shape: Shape of the layer's weight.
     """
@@ -67,6 +73,7 @@ class LoraLayer:
     down: str
     up: str
     alpha: str | None
+    noted_alpha: float
     rank: int
     shape: Shape
 
@@ -167,9 +174,10 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
         place = _place(name[: match.start()], flat) if match else None
         if match and place:
             role = {"A": "down", "B": "up"}.get(match["role"], match["role"] or match["alpha"])
-            roles.setdefault(place, {})[role] = name
+            roles.setdefault(place, {}).setdefault(role, name)
     fitting: list[LoraLayer] = []
     wrong_sizes: list[str] = []
+    noted = NotedAlpha(texts)
     for (component, layer), tensors in roles.items():
         if not {"down", "up"} <= tensors.keys() or "mid" in tensors:
             continue
@@ -178,12 +186,16 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
             continue
         if len(down) < 2 or len(up) < 2:
             continue
+        if down[0] == up[1] == 0:
+            raise ModelError(f"holds nothing: {layer[:120]} has rank 0; fetch it again")
         shape = (up[0], *down[1:]) if layers is None else layers.get(component, {}).get(layer)
         if shape is None:
             continue
         if _fits(down, up, shape):
             alpha = tensors.get("alpha")
-            fitting.append(LoraLayer(component, layer, tensors["down"], tensors["up"], alpha, down[0], shape))
+            amount = noted(component, layer, down[0])
+            names = (tensors["down"], tensors["up"], alpha)
+            fitting.append(LoraLayer(component, layer, *names, amount, down[0], shape))
         else:
             wrong_sizes.append(f"{layer} is {_sizes((up[0], *down[1:]))} there and {_sizes(shape)} here")
     if wrong_sizes:
@@ -191,19 +203,31 @@ def fit_lora(path: Path, layers: Layers | None) -> LoraFit:
             f"was made for a model of other sizes: {wrong_sizes[0]}; a LoRA fits its own model only"
         )
     if not fitting:
-        for (_, layer), tensors in roles.items():
-            if len(halves := tensors.keys() & {"down", "up"}) == 1:
-                other = "up" if halves == {"down"} else "down"
-                raise ModelError(
-                    f"has only one factor of each layer: {layer[:120]} lacks its {other}; fetch it again"
-                )
-        named = next((layer for _, layer in roles), next(iter(found)))
-        raise ModelError(
-            f"has nothing that fits the model: it changes {named[:120]}, which is not there; "
-            "a LoRA fits its own model only"
-        )
+        raise ModelError(_why_nothing_fits(roles, layers, found))
     used = {name for layer in fitting for name in (layer.down, layer.up, layer.alpha) if name}
     return LoraFit(tuple(fitting), frozenset(used), tuple(name for name in found if name not in used))
+
+
+def _why_nothing_fits(
+    roles: Mapping[tuple[Component, str], Mapping[str, str]],
+    layers: Layers | None,
+    found: Mapping[str, Shape],
+) -> str:
+    """Returns why no layer of a file acts on a model, as the end of a sentence."""
+    for (_, layer), tensors in roles.items():
+        if len(halves := tensors.keys() & {"down", "up"}) == 1:
+            other = "up" if halves == {"down"} else "down"
+            return f"has only one factor of each layer: {layer[:120]} lacks its {other}; fetch it again"
+    if roles and layers and {component for component, _ in roles} == {"text_encoder"} - layers.keys():
+        return (
+            "changes the text encoder alone, and this model's is not CLIP, so that nothing fits; "
+            "a LoRA fits its own model only"
+        )
+    named = next((layer for _, layer in roles), next(iter(found)))
+    return (
+        f"has nothing that fits the model: it changes {named[:120]}, which is not there; "
+        "a LoRA fits its own model only"
+    )
 
 
 def _refuse_other_kinds(found: Mapping[str, Shape], texts: Mapping[str, str]) -> None:
@@ -220,8 +244,14 @@ def _refuse_other_kinds(found: Mapping[str, Shape], texts: Mapping[str, str]) ->
 def _refuse_other_numbers(formats: Mapping[str, object]) -> None:
     for name, number in formats.items():
         match = _ROLES.search(name)
-        if match and match["role"] and not str(number).startswith(("F", "BF")):
+        if not (match and match["role"]) or str(number).startswith(("F", "BF")):
+            continue
+        if not str(number).startswith(("I", "U", "BOOL")):
             raise ModelError(
-                f"holds whole numbers ({str(number)[:20]} in {name[:120]}), so it is quantised; "
+                f"holds numbers in the format {str(number)[:20]} ({name[:120]}), which is not read; "
                 "get the version in float16 or float32"
             )
+        raise ModelError(
+            f"holds whole numbers ({str(number)[:20]} in {name[:120]}), so it is quantised; "
+            "get the version in float16 or float32"
+        )

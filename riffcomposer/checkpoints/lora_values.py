@@ -18,8 +18,14 @@ _FORMATS = {
     "F32": ("<u4", 0x7F80_0000),
     "F16": ("<u2", 0x7C00),
     "BF16": ("<u2", 0x7F80),
+    "F8_E5M2": ("u1", 0x7C),
+    "F8_E4M3": ("u1", 0x7F),
 }
-"""Unsigned integers of a number format's width, and its exponent bits: all set for NaN and infinity."""
+"""Unsigned integers of a number format's width, and its exponent bits: all set for NaN and infinity.
+
+F8_E4M3 has no infinity, and one NaN: all bits set but the sign (Micikevicius and others: FP8 formats for
+deep learning, 2022).
+"""
 
 
 LARGEST = 100.0
@@ -85,7 +91,7 @@ def _look(handle: BinaryIO, begin: int, end: int, dtype: str) -> tuple[float, st
         bits = np.frombuffer(content, number)
         strange = bits[(bits & exponent) == exponent] if exponent else bits[:0]
         if strange.size:
-            return np.inf, "NaN" if (strange & mantissa).any() else "infinity"
+            return np.inf, "infinity" if mantissa and not (strange & mantissa).any() else "NaN"
         most = max(most, int((bits & without_sign).max(initial=0)))
     return _number(most, dtype), ""
 
@@ -94,6 +100,11 @@ def _number(bits: int, dtype: str) -> float:
     """Returns the number that the bits of a positive one mean."""
     if dtype == "BF16":  # the upper half of an F32
         bits, dtype = bits << 16, "F32"
+    elif dtype == "F8_E5M2":  # the upper half of an F16
+        bits, dtype = bits << 8, "F16"
+    elif dtype == "F8_E4M3":
+        exponent, mantissa = bits >> 3, bits & 7
+        return (8 + mantissa) * 2.0 ** (exponent - 10) if exponent else mantissa * 2.0**-9
     formats = {"F64": ("<u8", "<f8"), "F32": ("<u4", "<f4"), "F16": ("<u2", "<f2")}
     if dtype not in formats:
         return float(bits > 0)

@@ -48,19 +48,58 @@ def impostor(path: Path) -> tuple[str, str] | None:
     return None
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do, whatever its name."""
+    with open(path, "rb") as handle:
+        start = handle.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8
+
+
 def _entry_fault(entry: dict[str, Any]) -> str | None:
     """Returns what is wrong with one tensor of the table, or None."""
     begin, end = entry["data_offsets"]
     shape, dtype = entry["shape"], entry["dtype"]
-    if not (isinstance(begin, int) and isinstance(end, int) and 0 <= begin <= end):
+    if not (type(begin) is int and type(end) is int and 0 <= begin <= end):
         return "has impossible offsets"
     if not isinstance(shape, list) or len(shape) > _MOST_DIMENSIONS:
         return "has no shape"
-    if not all(isinstance(side, int) and side >= 0 for side in shape):
+    if not all(type(side) is int and side >= 0 for side in shape):
         return "has no shape"
     bits = _BITS.get(dtype) or _BITS.get(str(dtype).partition("_")[0]) or (16 if dtype == "BF16" else 0)
     if bits and (end - begin) * 8 != prod(shape) * bits:
         return f"has {end - begin:,} bytes, too {'few' if (end - begin) * 8 < prod(shape) * bits else 'many'}"
+    return None
+
+
+def _as_mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes a mapping of JSON, and refuses a name that is there twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _texts(metadata: object) -> dict[str, str]:
+    """Returns the file's metadata, which must be texts."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise TypeError("metadata that are no texts")
+    return metadata
+
+
+def _gap(header: dict[str, Any]) -> str | None:
+    """Returns the first tensor that does not begin where the one before it ends, or None."""
+    position = 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = entry["data_offsets"]
+        if begin != position:
+            return name
+        position = end
     return None
 
 
@@ -78,8 +117,9 @@ def read_table(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
                 raise ModelError(f"{path}: not a safetensors file but {found[0]}; {found[1]}")
             raise ModelError(f"{path}: truncated or not a safetensors file ({size:,} bytes); fetch it again")
         try:
-            header = json.loads(handle.read(length))
-            texts = header.pop("__metadata__", None)
+            content = handle.read(length).decode("utf-8")
+            header = json.loads(content, object_pairs_hook=_as_mapping, parse_constant=_no_number)
+            texts = _texts(header.pop("__metadata__", None))
             faults = {name: fault for name, entry in header.items() if (fault := _entry_fault(entry))}
             end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
@@ -92,8 +132,12 @@ def read_table(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if size != end:
         what = "truncated" if size < end else "longer than its header says"
         raise ModelError(f"{path}: {what} ({size:,} bytes of {end:,}); fetch it again")
-    strings = texts.items() if isinstance(texts, dict) else ()
-    return header, {key: value for key, value in strings if isinstance(value, str)}
+    if (name := _gap(header)) is not None:
+        raise ModelError(
+            f"{path}: its header is damaged (tensor {name[:100]} does not begin where another ends); "
+            "fetch it again"
+        )
+    return header, texts
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -25,6 +25,20 @@ CLASSES = {
 }
 """The classes that may be loaded, by component. Others are refused, so a folder cannot bring code."""
 
+_WHOLE_NUMBERS = frozenset({"I8", "U8", "I4", "U4", "F4"})
+_SAFETENSORS = "get the safetensors version"
+_OTHER_FORMS = {
+    ".incomplete": "which is half a download; fetch the model again",
+    ".crdownload": "which is half a download; fetch the model again",
+    ".part": "which is half a download; fetch the model again",
+    ".msgpack": f"which is for Flax; {_SAFETENSORS}",
+    ".onnx": f"which is for ONNX; {_SAFETENSORS}",
+    "openvino_model.xml": f"which is for OpenVINO; {_SAFETENSORS}",
+    ".gguf": f"which is GGUF; {_SAFETENSORS}",
+    ".h5": f"which is for TensorFlow; {_SAFETENSORS}",
+}
+"""Ends of names of weights that are not read, and what they are."""
+
 _OTHER_TASKS = {5: "inpainting", 4: "editing by instruction", 3: "upscaling", 1: "depth maps"}
 """Purpose of a UNet by its number of input channels beyond the four of the latent."""
 
@@ -72,19 +86,41 @@ def _check_weights(folder: Path, component: str) -> dict[str, Any]:
             )
         raise ModelError(f"{folder / component}: no safetensors weights; {_instead(folder, component)}")
     header: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
     for path in paths:
         if not path.is_file():
             raise ModelError(f"{path}: not a regular file")
-        header |= read_header(path)
+        parts[path.name] = read_header(path)
+        header |= parts[path.name]
     if "-of-" in paths[0].name:
-        _check_shards(folder, component, paths, header)
+        _check_shards(folder, component, parts)
     elif (index := shard_index(folder, component)).exists():
         raise ModelError(f"{index}: names shards, though {paths[0].name} is there too; remove one of the two")
+    _refuse_quantised(folder / component, header)
     return header
+
+
+def _refuse_quantised(folder: Path, header: dict[str, Any]) -> None:
+    """Refuses weights of few bits, which are numbers for another program's decoder."""
+    advice = "get the version in float16 or float32"
+    if "quantization_config" in (config := read_config(folder / "config.json")):
+        noted = config["quantization_config"]
+        method = noted.get("quant_method", "?") if isinstance(noted, dict) else noted
+        raise ModelError(f"{folder}: its weights are quantised with {str(method)[:60]!r}; {advice}")
+    for name, entry in header.items():
+        if entry["dtype"] in _WHOLE_NUMBERS and len(entry["shape"]) > 1:
+            raise ModelError(
+                f"{folder}: holds whole numbers ({entry['dtype']} in {name[:100]}), so it is quantised; "
+                f"{advice}"
+            )
 
 
 def _instead(folder: Path, component: str) -> str:
     """Describes what there is instead of a component's weights."""
+    for path in sorted((folder / component).glob("*")):
+        for mark, kind in _OTHER_FORMS.items():
+            if path.name.lower().endswith(mark):
+                return f"{path.name} is there, {kind}"
     for path in sorted((folder / component).glob("*.safetensors")):
         if path.is_symlink() and not path.exists():
             return f"{path.name} is a link to a file that is not there, fetch the model again"
@@ -93,20 +129,23 @@ def _instead(folder: Path, component: str) -> str:
     return "the checkpoint is incomplete"
 
 
-def _check_shards(folder: Path, component: str, paths: list[Path], header: dict[str, Any]) -> None:
+def _check_shards(folder: Path, component: str, parts: dict[str, dict[str, Any]]) -> None:
     """Checks that the shards of a component all exist and contain the tensors of their index."""
     index = shard_index(folder, component)
     listed = read_config(index).get("weight_map")
     if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
         raise ModelError(f"{index}: it has no weight_map; fetch it again")
-    there = {path.name for path in paths}
     for name in sorted(set(listed.values())):
         if Path(name).name != name:
             raise ModelError(f"{index}: names {name[:100]!r}, which is not beside it")
-        if name not in there:
+        if name not in parts:
             raise ModelError(f"{folder / component / name}: this shard is missing; fetch the model again")
-    if lost := sorted(listed.keys() - header.keys()):
+    lost = sorted(listed.keys() - {name for header in parts.values() for name in header})
+    if lost:
         raise ModelError(f"{folder / component}: {lost[0][:100]} is in none of the shards; fetch it again")
+    for name, shard in listed.items():
+        if name not in parts[shard]:
+            raise ModelError(f"{index}: {name[:100]} is not in {shard}, but in another shard; fetch it again")
 
 
 def _check_first_layer(folder: Path, unet: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ UNKNOWN = "weights of an unknown kind"
 _OTHER = "a Flux, Stable Diffusion 3 or other transformer"
 _KINDS = (
     (r"lora_controlnet$", "a Control-LoRA (a ControlNet)"),
+    (r".*\.?vera_(lambda|A$|B$)", "a VeRA (peft)"),
+    (r"\d+\.\d\.linear\.", "a hypernetwork"),
     (r".*\.hada_w", "a LoHa (LyCORIS)"),
     (r".*\.lokr_w", "a LoKr (LyCORIS)"),
     (r".*\.(oft_|boft_)", "an OFT (LyCORIS)"),

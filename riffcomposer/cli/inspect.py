@@ -159,6 +159,8 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Show recipe, sections and loudness of a rendered file, or the tracks of a MIDI file."""
+        if file.is_dir():
+            raise UsageError(f"{file}: is a folder; name a file in it")
         if not file.is_file():
             raise UsageError(f"{file}: there is no such file")
         if _is_midi(file):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from riffcomposer.cli.git_history import NotThere, SongHistory, lfs_digest
+from riffcomposer.cli.git_history import SongHistory
+from riffcomposer.cli.git_repository import NotThere, lfs_digest
+from riffcomposer.cli.git_revisions import commit_of, merge_base, read_revisions
 from riffcomposer.errors import ModelError, SongError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from riffcomposer.store.store import Store
 
 WORKING_TREE = "working tree"
-_RANGE = re.compile(r"(?P<old>[^{}:]*?)(?P<dots>\.{2,3})(?P<new>[^{}:]*)")
 _POINTER_BYTES = 1024
 
 
@@ -107,22 +107,6 @@ def _version_here(history: SongHistory, old_revision: str) -> _Version:
     return _Version(WORKING_TREE, song, _FilesHere(history.path.parent), history.name)
 
 
-def _revisions(given: Sequence[str]) -> tuple[str, str | None, bool]:
-    """Reads `A B`, `A..B` and `A...B` as git does; also returns whether the form is `A...B`.
-
-    Raises:
-        UsageError: There is a range and another revision.
-    """
-    match = _RANGE.fullmatch(given[0])
-    if match is None:
-        if len(given) == 2 and _RANGE.fullmatch(given[1]):
-            raise UsageError(f"{given[1]} is two revisions already: riffcompose diff {given[1]} song.yaml")
-        return given[0], given[1] if len(given) == 2 else None, False
-    if len(given) == 2:
-        raise UsageError(f"{given[0]} is two revisions already: riffcompose diff {given[0]} song.yaml")
-    return match["old"] or "HEAD", match["new"] or "HEAD", match["dots"] == "..."
-
-
 def _plan(song: LoadedSong, files: Any, store: Store | None) -> Plan:
     from riffcomposer.checkpoints.locate import locate_model
     from riffcomposer.loops.catalogue import catalogue
@@ -187,12 +171,12 @@ def compare(song_text: str, given: Sequence[str], store: Store | None = None) ->
     """
     from riffcomposer.plan.song_diff import diff_songs
 
-    old_revision, new_revision, parted = _revisions(given)
+    old_revision, new_revision, parted = read_revisions(given)
     history = SongHistory.of(Path(song_text))
     repository = history.repository
-    new_commit = None if new_revision is None else repository.commit(new_revision)
-    old_commit = repository.merge_base(old_revision, new_revision) if parted and new_revision else None
-    old_commit = old_commit or repository.commit(old_revision)
+    new_commit = None if new_revision is None else commit_of(repository, new_revision)
+    old_commit = merge_base(repository, old_revision, new_revision) if parted and new_revision else None
+    old_commit = old_commit or commit_of(repository, old_revision)
     old = _version_at(history, old_revision, old_commit, new_commit)
     if new_revision is None or new_commit is None:
         new = _version_here(history, old_revision)

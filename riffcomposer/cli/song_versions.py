@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.cli.git_history import SongHistory
+from riffcomposer.cli.git_revisions import commit_of
 from riffcomposer.cli.song_comparison import compare, comparison_json
 from riffcomposer.errors import SongError, UsageError
 
@@ -17,21 +18,24 @@ class GitVersions:
         """Whether the song is in a repository, its branch, and whether it differs from the last commit.
 
         Returns:
-            `tracked`, and where it is true `branch` and `changed`; else `reason`.
+            `tracked`, and where it is true `branch` and `changed`; else `reason`. A detached head has its
+            commit for a branch. Line ends are no change: git may convert them.
         """
         try:
             history = SongHistory.of(path)
             repository = history.repository
-            _, committed = history.read(repository.commit("HEAD"), "HEAD", None)
+            head = commit_of(repository, "HEAD")
+            _, committed = history.read(head, "HEAD", None)
         except UsageError as error:
             return {"tracked": False, "reason": str(error)}
-        named = repository.git("rev-parse", "--abbrev-ref", "HEAD").stdout.decode("utf-8", "replace").strip()
-        return {"tracked": True, "branch": named, "changed": path.read_bytes() != committed}
+        branch = repository.git("symbolic-ref", "--short", "--quiet", "HEAD").stdout or head[:10].encode()
+        changed = _without_line_ends(path.read_bytes()) != _without_line_ends(committed)
+        return {"tracked": True, "branch": branch.decode("utf-8", "replace").strip(), "changed": changed}
 
     def text_at(self, path: Path, revision: str) -> bytes:
         """The song's content at a revision. Raises `UsageError` if there is none."""
         history = SongHistory.of(path)
-        return history.read(history.repository.commit(revision), revision, None)[1]
+        return history.read(commit_of(history.repository, revision), revision, None)[1]
 
     def compare(self, path: Path, revision: str) -> dict[str, Any]:
         """What changed since a revision; `unreadable` says why, if a version cannot be read."""
@@ -39,3 +43,7 @@ class GitVersions:
             return comparison_json(compare(str(path), [revision]))
         except (UsageError, SongError) as error:
             return {"unreadable": str(error), "changes": [], "sections": [], "clips": None}
+
+
+def _without_line_ends(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n")

@@ -17,7 +17,7 @@ from pathlib import Path
 from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
 from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
-from riffcomposer.checkpoints.safetensors_file import read_header, shapes
+from riffcomposer.checkpoints.safetensors_file import impostor, is_safetensors, read_header, shapes
 from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.checkpoints.weight_kinds import SINGLE_FILE, kind_of_weights
 from riffcomposer.diffusion.quiet import quiet
@@ -57,7 +57,7 @@ def unpickle(targets: Mapping[Path, Path]) -> None:
         check=False,
     )
     if run.returncode != 0:
-        reason = run.stderr.strip()[-300:] or f"the converter ended with code {run.returncode}"
+        reason = run.stderr.strip()[-500:] or f"the converter ended with code {run.returncode}"
         raise ModelError(f"not converted, since the file is not a plain table of tensors: {reason}")
 
 
@@ -131,6 +131,30 @@ def convert_folder(
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _as_safetensors(source: Path, target: Path, say: Say) -> Path:
+    """Returns the file itself if its content and name are safetensors, or makes `target` from it.
+
+    Raises:
+        ModelError: It is empty, or neither safetensors nor a pickle.
+    """
+    if not source.stat().st_size:
+        raise ModelError(f"{source}: it is empty; fetch it again")
+    found = impostor(source)
+    if found is not None and "pickled" not in found[0]:
+        raise ModelError(f"{source}: not a checkpoint but {found[0]}; {found[1]}")
+    if source.suffix.lower() == ".safetensors":
+        return source
+    if is_safetensors(source):
+        try:
+            os.link(source.resolve(), target)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(source, target)
+    else:
+        say(f"{source.name} -> safetensors, by the restricted unpickler in a child process")
+        unpickle({source: target})
+    return target
+
+
 def convert_single_file(
     source: Path, target: Path, base: Path, *, say: Say = lambda line: None
 ) -> LocatedModel:
@@ -152,11 +176,7 @@ def convert_single_file(
     work = temporary_name(target)
     try:
         work.mkdir(parents=True)
-        weights = source
-        if source.suffix != ".safetensors":
-            weights = work / "weights.safetensors"
-            say(f"{source.name} -> safetensors, by the restricted unpickler in a child process")
-            unpickle({source: weights})
+        weights = _as_safetensors(source, work / "weights.safetensors", say)
         kind = kind_of_weights(shapes(read_header(weights)))
         if kind != SINGLE_FILE:
             raise ModelError(f"{source}: holds {kind}, not a whole Stable Diffusion 1 or 2 in one file")

@@ -113,7 +113,7 @@ class LoraStack:
             part = weights.setdefault(layer.component, {})
             part[f"{target}.lora_A.weight"] = down.reshape(layer.rank, *layer.shape[1:])
             part[f"{target}.lora_B.weight"] = up.reshape(layer.shape[0], layer.rank, *sides)
-            alphas[f"{target}.alpha"] = float(tensors[layer.alpha]) if layer.alpha else float(layer.rank)
+            alphas[f"{target}.alpha"] = float(tensors[layer.alpha]) if layer.alpha else layer.noted_alpha
         shared = {"adapter_name": name, "network_alphas": alphas, "_pipeline": self._pipeline}
         if "unet" in weights:
             self._pipeline.load_lora_into_unet(weights["unet"], unet=self._pipeline.unet, **shared)

@@ -9,6 +9,7 @@ unpickler refuses ends the process with exit code 3 and one line of text.
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,18 @@ def convert_file(source: Path, target: Path) -> int:
     return len(tensors)
 
 
+def reason_of(error: Exception) -> str:
+    """Says why a file was refused, without torch's advice to open it in a way that can run code."""
+    text = " ".join(str(error).split())
+    if name := re.search(r"GLOBAL ([\w.]+)", text):
+        return f"it holds more than tensors ({name[1][:100]}), which could run code; get it as .safetensors"
+    if isinstance(error, EOFError) or "zip archive" in text:
+        return "it is truncated or damaged; fetch it again"
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds more than tensors; get it as .safetensors"
+    return text[:300] or repr(error)
+
+
 def main() -> None:
     """Converts the pairs of paths given as arguments."""
     paths = [Path(argument) for argument in sys.argv[1:]]
@@ -45,7 +58,7 @@ def main() -> None:
         try:
             convert_file(source, target)
         except (pickle.UnpicklingError, ValueError, RuntimeError, OSError, EOFError, KeyError) as error:
-            sys.stderr.write(f"{source}: {' '.join(str(error).split())[:300]}")
+            sys.stderr.write(f"{source}: {reason_of(error)}")
             sys.exit(3)
 
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
+from riffcomposer.media.flac_frames import FLAC_STARTS
 from riffcomposer.media.kinds import FLAC, OGG, FileKind
-
-_FLAC_STARTS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
-"""How a FLAC stream begins: its marker, and the header of a STREAMINFO block (RFC 9639, 8.1 and 8.2)."""
 
 _PAGE_HEADER_BYTES = 27
 _BEGINS = 0x02
@@ -30,8 +28,8 @@ def has_several_streams(path: Path, kind: FileKind) -> bool:
         return False
     with open(path, "rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if kind is FLAC:
-            first = min((at for at in map(content.find, _FLAC_STARTS) if at >= 0), default=0)
-            return any(content.find(start, first + len(start)) >= 0 for start in _FLAC_STARTS)
+            first = min((at for at in map(content.find, FLAC_STARTS) if at >= 0), default=0)
+            return any(content.find(start, first + len(start)) >= 0 for start in FLAC_STARTS)
         return _is_chained(content)
 
 

@@ -94,6 +94,10 @@ _SAVE_PNG = "save it as PNG"
 
 HTML = _other("an HTML page", _DOWNLOAD)
 LFS_POINTER = _other("a git-lfs pointer, not the file itself", "run `git lfs pull`")
+CONFLICT = _other(
+    "a file with an unresolved merge conflict",
+    "choose a side: git checkout --ours or --theirs, and its name",
+)
 MIDI = FileKind(
     "a MIDI file", "midi", MIDI_SUFFIXES, "it holds notes and no sound: render it to WAV with a synthesizer"
 )
@@ -231,6 +235,8 @@ def kind_of_bytes(head: bytes) -> FileKind | None:
         if head[8:12] in _IMAGE_BRANDS:
             return _other("a HEIC or AVIF image", _SAVE_PNG)
         return MP4
+    if head.startswith((b"<<<<<<< ", b"version https://git-lfs")) and b"<<<<<<< " in head[:1024]:
+        return CONFLICT  # git writes them into texts only, and a git-lfs pointer is one
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind

@@ -2,10 +2,10 @@
 
 Two libraries read files. libsndfile reads formats that it knows sample by sample (WAV, FLAC, Ogg,
 AIFF, CAF, AU, Wave64). FFmpeg, through PyAV, reads the others (MP3, AAC, MP4, WMA, WavPack, Matroska)
-and files that libsndfile cannot: with unwritten lengths, truncated streams, several streams in a row or
-other codecs. libsndfile
-does not read MP3 here: without a Xing header it guesses the length from the first frame, and at a
-variable bit rate each block begins with wrong samples.
+and files that libsndfile cannot: with unwritten lengths, truncated streams, several streams in a row,
+other codecs, or a FLAC with more samples than its header states. libsndfile does not read MP3 here: without
+a Xing header it guesses the length from the first frame, and at a variable bit rate each block begins with
+wrong samples.
 
 The length of a file is the number of samples read up to its end. FFmpeg may open only the formats and
 codecs listed here, so that a file can reach no other file, no address and no obscure decoder.
@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from riffcomposer.errors import AudioError
+from riffcomposer.media.flac_frames import goes_on_after_its_header
 from riffcomposer.media.joined_streams import has_several_streams
 from riffcomposer.media.kinds import AIFF, AU, CAF, FLAC, OGG, W64, WAV, FileKind, kind_of
 
@@ -128,9 +129,11 @@ def seekable_seconds(path: Path) -> Fraction | None:
 
 
 def _suits_libsndfile(path: Path, kind: FileKind | None) -> bool:
-    """Whether libsndfile should try first: it knows the kind, and the file is one stream."""
+    """Whether libsndfile should try first: it knows the kind, and the header states all of the sound."""
     try:
-        return kind is not None and kind in _SNDFILE_KINDS and not has_several_streams(path, kind)
+        if kind is None or kind not in _SNDFILE_KINDS or has_several_streams(path, kind):
+            return False
+        return kind is not FLAC or not goes_on_after_its_header(path)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -4,14 +4,17 @@ WAV chunks follow "Multimedia Programming Interface and Data Specifications 1.0"
 and the sampler chunk of Microsoft's "New Multimedia Data Types and Data Techniques" (smpl). They
 come after the audio, so that adding them does not move it.
 
-`LOOPSTART` and `LOOPLENGTH` are how game engines (RPG Maker, SDL_mixer, ZDoom) find the loop of an OGG or
-FLAC. Both count samples: the music plays to LOOPSTART + LOOPLENGTH and goes on from LOOPSTART. RPG Maker's
-reader looks at the first 255 bytes of the comments only, and takes digits up to the first other byte, the
-length of the next comment included: so the two come first, and what follows them begins with no digit.
+`LOOPSTART` and `LOOPLENGTH` are how game engines (RPG Maker, SDL_mixer) find the loop of an OGG or FLAC;
+ZDoom repeats any music as a whole without a comment. Both count samples: the music plays to
+LOOPSTART + LOOPLENGTH and goes on from LOOPSTART. RPG Maker's reader looks at the first 255 bytes of the
+comments only, and takes digits up to the first other byte, the length of the next comment included: so the
+two come first, and what follows them begins with no digit.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +25,10 @@ from riffcomposer.errors import AudioError
 from riffcomposer.files import write_text
 
 MAX_CHUNK_BYTES = 64 << 20
+_UNKNOWN_LENGTHS = (0, 0xFFFFFFFF)
+"""What programs write into a header whose length they do not know yet."""
+_LONGEST_SECONDS = 1e7
+_LOOP_COMMENT = re.compile(r"LOOP[_-]?(START|BEGIN|LENGTH|END)")
 
 
 @dataclass(frozen=True)
@@ -101,12 +108,16 @@ def read_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
         AudioError: Not a WAV, or a chunk that does not fit into the file.
     """
     with open(path, "rb") as handle:
-        if handle.read(4) not in (b"RIFF", b"RF64") or handle.read(8)[4:] != b"WAVE":
+        form, whole = handle.read(4), handle.read(8)
+        if form not in (b"RIFF", b"RF64") or whole[4:] != b"WAVE":
             raise AudioError(f"{path}: not a WAV file")
+        is_unknown = form == b"RIFF" and struct.unpack("<I", whole[:4])[0] in _UNKNOWN_LENGTHS
         long_data_bytes = 0
         while len(header := handle.read(8)) == 8:
             identifier, size = header[:4], struct.unpack("<I", header[4:])[0]
             if identifier == b"data":
+                if is_unknown and size in _UNKNOWN_LENGTHS:
+                    return  # the audio goes on to the end of the file
                 size = long_data_bytes if size == 0xFFFFFFFF else size
                 handle.seek(size + size % 2, 1)
                 continue
@@ -144,7 +155,7 @@ def markers_from_chunks(chunks: Sequence[tuple[bytes, bytes]]) -> tuple[list[Mar
                 offset += 8 + size + size % 2
         elif identifier == b"smpl" and len(content) >= 60 and struct.unpack_from("<I", content, 28)[0]:
             first, last = struct.unpack_from("<II", content, 44)
-            loop = (first, last + 1)
+            loop = (first, last + 1) if first <= last else None
     markers = [Marker(names.get(number, f"{number}"), sample) for number, sample in positions.items()]
     return sorted(markers, key=lambda marker: marker.start_sample), loop
 
@@ -165,13 +176,20 @@ def markers_from_comments(comments: Sequence[tuple[str, str]], sample_rate: int)
     markers = []
     for key, value in values.items():
         if key.startswith("CHAPTER") and key[7:].isdigit():
-            try:
-                hours, minutes, seconds = value.split(":")
-                position = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-            except ValueError:
-                continue
-            markers.append(Marker(values.get(f"{key}NAME", key[7:]), round(position * sample_rate)))
+            position = _seconds(value) if value.count(":") == 2 else None
+            if position is not None:
+                markers.append(Marker(values.get(f"{key}NAME", key[7:]), round(position * sample_rate)))
     return sorted(markers, key=lambda marker: marker.start_sample)
+
+
+def _seconds(text: str) -> float | None:
+    """Reads a time of hours, minutes and seconds, of which the first may be left out; None for others."""
+    seconds = 0.0
+    for part in text.split(":"):
+        if not re.fullmatch(r"\d{0,8}(?:\.\d{0,12})?", part, re.ASCII):
+            return None
+        seconds = seconds * 60 + float(f"0{part}")
+    return seconds if math.isfinite(seconds) and seconds <= _LONGEST_SECONDS else None
 
 
 def loop_comments(total_samples: int) -> list[tuple[str, str]]:
@@ -193,14 +211,35 @@ def _starts_with_digit(pair: tuple[str, str]) -> bool:
     return length & 0xFF in b"0123456789"
 
 
-def loop_from_comments(found: Mapping[str, str]) -> tuple[int, int] | None:
-    """Returns first and one-past-last sample of the loop in comments (keys in capitals), or None."""
-    start, length = found.get("LOOPSTART", "0"), found.get("LOOPLENGTH", "")
-    if not (start.isascii() and start.isdigit() and length.isascii() and length.isdigit()):
+def loop_from_comments(found: Mapping[str, str], sample_rate: int) -> tuple[int, int | None] | None:
+    """Returns first and one-past-last sample of the loop in comments, or None if they name none.
+
+    Read are the names of RPG Maker, SDL_mixer, ZDoom and Chocolate Doom: `LOOPSTART`, `LOOP_BEGIN`,
+    `LOOPLENGTH`, `LOOP_END`, in samples or, with a colon, as a time. Without an end, the second is None.
+
+    Args:
+        found: Comments, with keys in capitals.
+    """
+    values: dict[str, int] = {}
+    for key, text in found.items():
+        if match := _LOOP_COMMENT.fullmatch(key):
+            samples = _samples(text, sample_rate)
+            if samples is None:
+                return None
+            values[match[1]] = samples
+    if not values:
         return None
-    if len(start) + len(length) > 30:
-        return None
-    return int(start), int(start) + int(length)
+    start = values.get("START", values.get("BEGIN", 0))
+    if "LENGTH" in values:
+        return start, start + values["LENGTH"]
+    return start, values.get("END")
+
+
+def _samples(text: str, sample_rate: int) -> int | None:
+    if ":" in text:
+        seconds = _seconds(text)
+        return None if seconds is None else round(seconds * sample_rate)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
 
 
 def write_labels(path: Path, markers: Sequence[Marker], total_samples: int, sample_rate: int) -> None:

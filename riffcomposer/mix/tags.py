@@ -24,10 +24,10 @@ from typing import Any
 import mutagen
 from mutagen import id3
 from mutagen.flac import FLAC
-from mutagen.oggvorbis import OggVorbis
+from mutagen.oggvorbis import OggVorbis, OggVorbisHeaderError
 
 from riffcomposer.errors import AudioError
-from riffcomposer.media.kinds import AudioFormat
+from riffcomposer.media.kinds import AudioFormat, kind_of
 from riffcomposer.mix.chapters import contents_tables, order_chapters
 from riffcomposer.mix.encoding import SoundFileReader, format_of
 from riffcomposer.mix.markers import (
@@ -135,9 +135,10 @@ def read_embedded(path: Path) -> Embedded:
         AudioError: The file cannot be read.
     """
     format = format_of(path)
+    _refuse_other_kinds(path, format)
     with SoundFileReader(path) as audio:
-        sample_rate = audio.sample_rate
-    loop = None
+        sample_rate, samples = audio.sample_rate, audio.samples
+    loop: tuple[int, int | None] | None = None
     try:
         if format in ("wav", "mp3"):
             markers: list[Marker] = []
@@ -156,13 +157,40 @@ def read_embedded(path: Path) -> Embedded:
             comments = (FLAC(path) if format == "flac" else OggVorbis(path)).tags or []
             markers = markers_from_comments(list(comments), sample_rate)
             found = {key.upper(): value for key, value in comments}
-            loop = loop_from_comments(found)
+            loop = loop_from_comments(found, sample_rate)
             values = [found.get(key, "") for key in ("TITLE", "ARTIST", "COMMENT", RECIPE_KEY)]
+    except OggVorbisHeaderError as error:
+        raise AudioError(f"{path}: is an Ogg file without Vorbis, whose tags are not read") from error
     except id3.ID3NoHeaderError:
         values, markers = [""] * 4, []
     except (mutagen.MutagenError, OSError) as error:
         raise AudioError(f"{path}: its tags cannot be read ({error})") from error
-    return Embedded(values[0], values[1], values[2], _parsed(path, values[3]), tuple(markers), loop)
+    recipe = _parsed(path, values[3])
+    return Embedded(values[0], values[1], values[2], recipe, tuple(markers), _within(loop, samples))
+
+
+def _within(loop: tuple[int, int | None] | None, samples: int) -> tuple[int, int] | None:
+    """Returns a loop as players take it: it ends at the end of the file at the latest."""
+    if loop is None:
+        return None
+    start, end = loop
+    end = samples if end is None else min(end, samples)
+    return (start, end) if start < end else None
+
+
+def _refuse_other_kinds(path: Path, format: AudioFormat) -> None:
+    """Refuses a file that is not of the format that its suffix names."""
+    try:
+        if not path.stat().st_size:
+            raise AudioError(f"{path}: is empty")
+        kind = kind_of(path)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if kind is None or f".{format}" in kind.suffixes:
+        return
+    if kind.medium == "audio":
+        raise AudioError(f"{path}: is {kind.name}; rename it to {kind.suffixes[0]}")
+    raise AudioError(f"{path}: {kind.refusal}")
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from riffcomposer.checkpoints.safetensors_file import is_safetensors
 from riffcomposer.diagnostics import NodePath
 from riffcomposer.errors import SongError
 from riffcomposer.files import file_sha256
@@ -90,10 +91,7 @@ class SongFiles:
 
 def _check_safetensors(path: Path, shown: str) -> None:
     """Checks the length of the header, which is absurd in a file of another kind."""
-    size = path.stat().st_size
-    with open(path, "rb") as handle:
-        start = handle.read(9)
-    if len(start) < 9 or start[8:] != b"{" or int.from_bytes(start[:8], "little") > size - 8:
+    if not is_safetensors(path):
         raise PathError(f"{shown} is not a safetensors file")
 
 

@@ -17,7 +17,7 @@ from riffcomposer.plan.inits import InitClip, MidiInit
 from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import ClipJob, Passage, Place, Plan, Point
 from riffcomposer.strength import FULL, effective_steps, rounded, strength_of
-from riffcomposer.versions import AUDIO_READER_VERSION, MIDI_VERSION, SAMPLER_VERSION
+from riffcomposer.versions import AUDIO_READER_VERSION, LORA_VERSION, MIDI_VERSION, SAMPLER_VERSION
 
 
 def canonical(job: ClipJob) -> ClipJob:
@@ -98,6 +98,7 @@ def job_fields(job: ClipJob) -> dict[str, Any]:
         fields["mask"] = job.mask.sha256
     if job.loras:
         fields["loras"] = [f"{lora.sha256} x {rounded(lora.weight)}" for lora in job.loras]
+        fields["lora_version"] = LORA_VERSION
     return fields
 
 

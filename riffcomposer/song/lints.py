@@ -18,7 +18,7 @@ from riffcomposer.errors import SongError
 from riffcomposer.loops.catalogue import Catalogue
 from riffcomposer.song.default_init import composed_meter
 from riffcomposer.song.nodes import Mapping, Node, Scalar, Sequence
-from riffcomposer.song.paths import check_name, is_path, song_file
+from riffcomposer.song.paths import MAX_FILE_BYTES, MAX_LORA_BYTES, check_name, is_path, song_file
 from riffcomposer.song.prompt_lints import lint_prompts
 from riffcomposer.song.reader import LoadedSong
 from riffcomposer.song.resolved import ResolvedLayer, ResolvedSection
@@ -167,7 +167,8 @@ def _named(
     """Reports a catalogue name or a file that does not exist."""
     try:
         if is_path(name):
-            song_file(song.folder, name, path, allowed=folders)
+            most = MAX_LORA_BYTES if kind == "LoRA" else MAX_FILE_BYTES
+            song_file(song.folder, name, path, max_bytes=most, allowed=folders)
         else:
             check_name(name, known, kind, path)
     except SongError as error:

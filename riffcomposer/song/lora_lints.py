@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from riffcomposer.checkpoints.lora_fit import Layers, fit_lora, layers_of
+from riffcomposer.checkpoints.lora_alpha import strength_beside
+from riffcomposer.checkpoints.lora_fit import Layers, LoraFit, fit_lora, layers_of
 from riffcomposer.checkpoints.lora_values import LARGEST, check_values
 from riffcomposer.diagnostics import Diagnostic
 from riffcomposer.errors import ModelError
@@ -34,7 +35,8 @@ def lint_loras(
                 continue  # said where all of a song's paths are looked at
             if lora.path not in looked:
                 looked[lora.path] = _finding(file, layers)
-            if found := looked[lora.path]:
+            found = looked[lora.path]
+            if found is not None and not (found.code == "lora-alpha" and lora.weight != 1.0):
                 text = f"{shorten(lora.path)} {printable(found.message)}"
                 path = (*section.where("lora"), index, "path")
                 yield song.source.located(replace(found, message=text, path=path))
@@ -66,8 +68,22 @@ def _finding(file: Path, layers: Layers | None) -> Diagnostic | None:
         where = printable(values.where[:120])
         message = f"has numbers up to {values.largest:.0e} in {where}, which drown the model"
         return Diagnostic("warning", "huge-lora", message, hint="use an earlier save of it")
+    if finding := _strength(file, fit):
+        return finding
     if fit.left_out:
         first, total = fit.left_out[0][:120], len(fit.left_out) + len(fit.used)
         message = f"acts in part only: {len(fit.left_out)} of {total} tensors are left out, {first} first"
         return Diagnostic("warning", "lora-in-part", message, hint="the other tensors act as usual")
     return None
+
+
+def _strength(file: Path, fit: LoraFit) -> Diagnostic | None:
+    """Warns of a factor that is noted beside a file, and in the file nowhere; a stated weight silences it."""
+    beside = strength_beside(file)
+    if beside is None or any(layer.alpha or layer.noted_alpha != layer.rank for layer in fit.layers):
+        return None
+    factor, words = beside
+    if abs(factor - 1) < 0.01:
+        return None
+    message = f"acts at 1, where peft multiplies it by {factor:.3g}: {printable(words)}, which is not read"
+    return Diagnostic("warning", "lora-alpha", message, hint=f"write weight: {max(-4, min(4, factor)):.3g}")

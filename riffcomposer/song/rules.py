@@ -6,7 +6,9 @@ only at values of the right type; pydantic reports wrong types.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from riffcomposer.diagnostics import Diagnostic, NodePath
@@ -25,10 +27,17 @@ from riffcomposer.song.merge import (
     use_circle,
 )
 from riffcomposer.song.paths import is_path, path_fault
-from riffcomposer.text import did_you_mean, shorten
+from riffcomposer.text import cut, did_you_mean, printable, shorten
 
 Plain = Mapping[str, Any]
 
+_LORA_SUFFIXES = (".safetensors",)
+_PICKLES = ("pt", "pth", "ckpt", "bin", "pkl")
+_SUFFIX = re.compile(r"\.\w{1,11}$")
+_OTHER_LORA = re.compile(
+    r"<(?:lora|lyco):(?P<tag>[^:<>{},]+)(?::(?P<tag_weight>-?[\d.]+))?[^<>]*>"
+    r"|(?P<file>[^:<>{},]+\.safetensors):(?P<weight>-?[\d.]+)"
+)
 
 _NO_INIT_HINT = "write init: score, or name a loop"
 
@@ -82,6 +91,26 @@ def _file(
         yield fault(path, "bad-path", message)
 
 
+def _lora(value: object, path: NodePath) -> Iterator[Diagnostic]:
+    """Checks the form and suffix of a LoRA's path, and reads what other programs write there."""
+    found = list(_file(value, path, _LORA_SUFFIXES, catalogue=False))
+    if found and isinstance(value, str):
+        name, _, suffix = value.rpartition(".")
+        message, hint = found[0].message, ""
+        if other := _OTHER_LORA.fullmatch(value):
+            file = (other["tag"] or other["file"]).removesuffix(".safetensors") + ".safetensors"
+            weight = other["tag_weight"] or other["weight"]
+            message = f"{shorten(value)} is another program's notation"
+            hint = f"write {{path: {file}, weight: {weight}}}" if weight else f"write {file}"
+        elif suffix.lower() in _PICKLES and name:
+            message = f"{shorten(value)} is a pickle, which can run code and is never opened"
+            hint = "get it as .safetensors"
+        elif path_fault(value) is None and not _SUFFIX.search(value):
+            hint = f"name the file itself, as in {cut(printable(value.rstrip('/')), 40)}.safetensors"
+        found = [replace(found[0], message=message, hint=hint)]
+    yield from found
+
+
 def _other_init(merged: Merged) -> str:
     """What a section starts from, as written; empty if nothing is stated, or a score."""
     init = merged.values.get("init")
@@ -129,9 +158,9 @@ def _files(settings: Plain, path: NodePath) -> Iterator[Diagnostic]:
     for index, lora in enumerate(loras if isinstance(loras, list) else []):
         where = (*path, "lora", index)
         if isinstance(lora, dict):
-            yield from _file(lora.get("path"), (*where, "path"), (".safetensors",), catalogue=False)
+            yield from _lora(lora.get("path"), (*where, "path"))
         else:
-            yield from _file(lora, where, (".safetensors",), catalogue=False)
+            yield from _lora(lora, where)
 
 
 def _settings(settings: Plain, path: NodePath) -> Iterator[Diagnostic]:

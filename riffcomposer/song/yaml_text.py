@@ -142,10 +142,20 @@ def merge_conflicts(lines: list[str]) -> list[UnreadableYaml]:
         if marker[1][0] == "<" or not inside:
             message = f"unresolved merge conflict ({marker[0][:40]})"
             hint = "keep one of the two sides, and take the lines with <<<<<<<, ======= and >>>>>>> out"
+            if _has_base(lines[number:]):
+                hint += ", and what is between ||||||| and =======: it is how both sides were before"
             span = Span(number, 1, len(marker[1]) + 1)
             found.append(UnreadableYaml(span, "merge-conflict", message, hint))
         inside = marker[1][0] != ">"
     return found
+
+
+def _has_base(following: list[str]) -> bool:
+    """Whether a conflict, given the lines after its first, also shows the lines before both changes."""
+    for line in following:
+        if (marker := _CONFLICT.fullmatch(line)) is not None:
+            return marker[1][0] == "|"
+    return False
 
 
 def odd_blank_between(line: str) -> int | None:

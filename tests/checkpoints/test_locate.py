@@ -145,7 +145,7 @@ def test_a_missing_default_model_is_said(tmp_path: Path, monkeypatch: pytest.Mon
         ("vae/config.json", '{"in_channels": 16}', "takes 16 channels"),
         ("unet/config.json", '{"sample_size": 1000000000}', "image_width must be"),
         ("vae/config.json", '{"in_channels": "x"}', "configuration is not of"),
-        ("scheduler/scheduler_config.json", '{"prediction_type": "sample"}', "configuration is not of"),
+        ("scheduler/scheduler_config.json", '{"prediction_type": "sample"}', "prediction_type is"),
     ],
 )
 def test_damaged_configurations_are_named(bare: Any, name: Any, content: Any, message: Any) -> None:

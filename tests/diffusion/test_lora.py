@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -242,3 +243,22 @@ def test_where_a_lora_cannot_be_taken_off_nothing_is_rendered_until_it_can(
             ((_, result),) = own_engine.render({"clip": job})
             assert "stuck" in result.message
     assert render_one(own_engine, job).tobytes() == plain.tobytes()
+
+
+def test_the_alpha_that_diffusers_notes_acts_as_a_tensor_does(
+    own_engine: Any, make_job: Any, render_one: Any, tmp_path: Path
+) -> None:
+    job = make_job(num_inference_steps=2)
+    note = {"lora_adapter_metadata": json.dumps({"unet.r": 4, "unet.lora_alpha": 1})}
+    plain, by_tensor = (
+        pair(f"unet.{ATTENTION}", (16, 32), 4),
+        pair(f"unet.{ATTENTION}", (16, 32), 4, alpha=1.0),
+    )
+
+    def rendered(name: str, tensors: dict[str, Any], metadata: dict[str, str] | None = None) -> Any:
+        path = save(tmp_path / f"{name}.safetensors", tensors, metadata)
+        return render_one(own_engine, replace(job, loras=(LoraFile(name, path, file_sha256(path), 1.0),)))
+
+    noted = rendered("noted", plain, note)
+    assert np.array_equal(noted, rendered("tensor", by_tensor))
+    assert not np.array_equal(noted, rendered("plain", plain))

@@ -149,7 +149,7 @@ def test_a_reader_of_the_first_255_bytes_finds_the_loop(
         (None, "10", (0, 10)),
         ("x", "10", None),
         ("1", "-4", None),
-        ("1", None, None),
+        ("1", None, (1, SAMPLES)),
         ("9" * 40, "1", None),
         ("1", "²", None),
     ],

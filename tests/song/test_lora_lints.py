@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -128,3 +129,28 @@ def test_a_song_without_lora_loads_no_numpy() -> None:
         "assert lint(song, None, Catalogue({}, {})) == []; sys.exit('numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_strength_that_is_noted_beside_the_file_is_named(look: Look, tmp_path: Path) -> None:
+    """peft writes `lora_alpha` into a second file, which is no part of the song."""
+    for name, config in (
+        ("same", {"peft_type": "LORA", "r": 4, "lora_alpha": 4}),
+        ("more", {"peft_type": "LORA", "r": 4, "lora_alpha": 16}),
+        ("rooted", {"peft_type": "LORA", "r": 4, "lora_alpha": 4, "use_rslora": True}),
+        ("broken", None),
+    ):
+        (tmp_path / name).mkdir()
+        save(
+            tmp_path / name / "adapter_model.safetensors", pair(f"base_model.model.{ATTENTION}", (16, 32), 4)
+        )
+        text = "{" if config is None else json.dumps(config)
+        (tmp_path / name / "adapter_config.json").write_text(text)
+    files = [f"{name}/adapter_model.safetensors" for name in ("same", "more", "rooted", "broken")]
+    found = look(section(", ".join(files)))
+    assert [(item.code, item.severity, token(item)) for item in found] == [
+        ("lora-alpha", "warning", "more/adapter_model.safetensors"),
+        ("lora-alpha", "warning", "rooted/adapter_model.safetensors"),
+    ]
+    assert "lora_alpha of 16 for rank 4" in found[0].sentence
+    assert "weight: 4" in found[0].hint
+    assert "weight: 2" in found[1].hint

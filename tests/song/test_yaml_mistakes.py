@@ -170,6 +170,8 @@ def test_an_unresolved_merge_conflict(base: str, ending: str, faults_in: Faults)
     assert [fault.code for fault in found] == ["merge-conflict"] * 2
     assert [fault.line for fault in found] == [4, text.count("\n") + 1]
     assert "unresolved merge conflict (<<<<<<< HEAD)" in found[0].message
+    assert ("how both sides were before" in found[0].hint) == bool(base)
+    assert "how both sides were before" not in found[1].hint
 
 
 @pytest.mark.parametrize("left", ["=======", ">>>>>>> feature", "||||||| base", "<<<<<<< HEAD", "<<<<<<<"])

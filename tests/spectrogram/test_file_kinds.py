@@ -36,6 +36,11 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "html": (b"\n<!DOCTYPE html><html><title>404</title></html>", "an HTML page; download the file itself"),
     "old html": (b"<!-- x --><HTML><body>login</body></HTML>", "an HTML page"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 4\n" % 7, "git lfs pull"),
+    "lfs of a merge": (
+        b"version https://git-lfs.github.com/spec/v1\n<<<<<<< HEAD\noid sha256:%064d\n=======\n" % 7,
+        "an unresolved merge conflict; choose a side",
+    ),
+    "merge": (b"<<<<<<< HEAD\nversion https://git-lfs.github.com/spec/v1\n", "an unresolved merge conflict"),
     "zip": (zipped(), "a ZIP archive; unpack it"),
     "gzip": (gzip.compress(b"<Ableton/>"), "a gzip archive"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj", "a PDF document"),

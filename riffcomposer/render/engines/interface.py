@@ -27,6 +27,7 @@ from riffcomposer.store.store import Store
 from riffcomposer.versions import (
     AUDIO_READER_VERSION,
     DECODER_VERSION,
+    LORA_VERSION,
     MIDI_VERSION,
     SAMPLER_VERSION,
     SYNTH_VERSION,
@@ -44,6 +45,7 @@ class Versions:
     sampler: int = SAMPLER_VERSION
     decoder: int = DECODER_VERSION
     audio_reader: int = AUDIO_READER_VERSION
+    lora: int = LORA_VERSION
     midi: int = MIDI_VERSION
     synth: int = SYNTH_VERSION
 
