@@ -82,9 +82,9 @@ def flow_samples(
     A share of the samples trains what img2img needs: the clip with *another* sound, noised to the time s at
     which a render would start, has to lead to the clip that its caption describes. On the straight line from
     there, the state at time t is the plain one with the noise `n + (1 - s) / s * (other - clip)`; so that
-    noise is used. The other clip is the same music played by others where there is such a clip, else the clip
-    with another clip's average spectrum. Its share grows with s, since at low strengths the sound of what a
-    render starts from should be kept.
+    noise is used. The other clip is the same music played by others where there is such a clip, and more
+    often so the greater s is, since at low strengths the sound of what a render starts from should be kept.
+    Else it is the clip with another clip's average spectrum, a share of which is laid on that grows with s.
 
     A clip that is not played by those for whom its music was composed is not used near pure noise, where
     captions decide about the notes too.
@@ -108,9 +108,11 @@ def flow_samples(
     start = start.clamp_min(0.35)
     partners = clips.partners[rows]
     paired = (partners >= 0) & (torch.rand(count, **pick) < setting.pair_share)
-    drawn = torch.rand(count, **pick)
-    amount = ((start - 0.3) / 0.4).clamp(0, 1) * torch.where(paired, 0.5 + 0.5 * drawn, drawn)
-    used = (torch.rand(count, **pick) < setting.timbre_share) & (times < LATEST_REPAINT)
+    rise = ((start - 0.3) / 0.4).clamp(0, 1)
+    # A blend of both sounds would show where to go, and the caption would not be listened to.
+    amount = torch.where(paired, torch.ones_like(rise), rise * torch.rand(count, **pick))
+    share = setting.timbre_share * torch.where(paired, rise, torch.ones_like(rise))
+    used = (torch.rand(count, **pick) < share) & (times < LATEST_REPAINT)
     factor = (torch.where(used, amount, torch.zeros_like(amount)) * (1 - start) / start)[:, None, None, None]
     donors = clean[torch.randperm(count, **pick)]
     played_by_others = clips.latents[partners.clamp_min(0), :, :, :columns].float()

@@ -64,7 +64,7 @@ class Setting:
     learning_rate: float = 7e-4
     warmup_steps: int = 50
     widths: tuple[tuple[int, float], ...] = ((36, 0.4), (32, 0.3), (28, 0.15), (24, 0.15))
-    timbre_share: float = 0.6
+    timbre_share: float = 0.75
     pair_share: float = 0.8
     empty_caption: float = 0.1
     distillation_learning_rate: float = 1e-4
