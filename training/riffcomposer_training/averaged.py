@@ -51,7 +51,7 @@ class AveragedTraining:
     """A UNet in training, its averaged weights, and the state from which a stopped run continues.
 
     Attributes:
-        network: The network that is trained; call it through `run`, which may be compiled.
+        network: The network that is trained.
         average: The network with averaged weights.
         series: Figures logged so far.
         clock: Counts the time used, over all runs of the stage.
@@ -67,7 +67,6 @@ class AveragedTraining:
         learning_rate: float,
         warmup_steps: int,
         weight_decay: float,
-        compiled: bool,
         device: str,
     ) -> None:
         """Reads the state at `state_path`, if there is one.
@@ -79,7 +78,6 @@ class AveragedTraining:
             learning_rate: The highest learning rate; `learning_rate_share` gives warm-up and decay.
             warmup_steps: Steps until the highest learning rate.
             weight_decay: Weight decay of AdamW.
-            compiled: Whether to compile the network on a GPU.
             device: A torch device.
         """
         state = load_checkpoint(state_path)
@@ -109,8 +107,6 @@ class AveragedTraining:
         self.clock = Clock(budget_seconds, state["used_seconds"] if state else 0.0)
         self.step: int = state["step"] if state else 0
         self.samples: int = state["samples"] if state else 0
-        # Compiled for each width: one network for all widths is slower.
-        self.run = torch.compile(self.network, dynamic=False) if compiled and on_gpu else self.network
         self._path, self._device = state_path, device
         self._learning_rate, self._warmup_steps = learning_rate, warmup_steps
         self._last_saved = self.clock.used_seconds

@@ -118,11 +118,7 @@ def train_student(
         learning_rate=setting.distillation_learning_rate,
         warmup_steps=20,
         weight_decay=0.0,
-        compiled=setting.compiled,
         device=device,
-    )
-    run_teacher = (
-        torch.compile(teacher, dynamic=False) if setting.compiled and device.startswith("cuda") else teacher
     )
     losses: list[torch.Tensor] = []
 
@@ -145,9 +141,9 @@ def train_student(
         with training.autocast():
             with torch.no_grad():
                 wanted = two_step_velocity(
-                    run_teacher, batch.noisy, batch.times, batch.states, empty, scale, length
+                    teacher, batch.noisy, batch.times, batch.states, empty, scale, length
                 )
-            predicted = training.run(
+            predicted = training.network(
                 batch.noisy,
                 batch.times * 1000,
                 batch.states,

@@ -68,6 +68,7 @@ def start_lanes(
     clips: int,
     clips_per_shard: int,
     seconds: float,
+    spare_cores: int = 0,
 ) -> list[BaseProcess]:
     """Starts one lane per core; lanes end by themselves.
 
@@ -78,10 +79,11 @@ def start_lanes(
         clips: Number of clips in all, those of earlier runs included.
         clips_per_shard: Clips per file.
         seconds: Time that the lanes may take.
+        spare_cores: Cores without a lane, for what runs beside them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shards = -(-clips // clips_per_shard)
-    lanes = min(len(os.sched_getaffinity(0)), shards)
+    lanes = min(max(1, len(os.sched_getaffinity(0)) - spare_cores), shards)
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU must not be forked
     processes: list[BaseProcess] = []
     for lane in range(lanes):

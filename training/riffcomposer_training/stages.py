@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LARGEST_INPUTS = 60 << 20
+SPARE_CORES = 3
+"""Cores for the training and the encoding when clips are rendered beside them."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,13 @@ def _data(run: Run) -> None:
     fonts = [SHIPPED, *sorted(run.inputs.glob("*.sf3"), reverse=True)]
     setting = run.setting
     lanes = start_lanes(
-        run.clips, fonts, run.seed, setting.clips, setting.clips_per_shard, run.budget("data")
+        run.clips,
+        fonts,
+        run.seed,
+        setting.clips,
+        setting.clips_per_shard,
+        run.budget("data"),
+        spare_cores=SPARE_CORES if setting.first_shards else 0,
     )
     if setting.first_shards:
         wait_for_shards(run.clips, setting.first_shards, lanes)

@@ -220,7 +220,6 @@ def train_diffusion(
         learning_rate=setting.learning_rate,
         warmup_steps=setting.warmup_steps,
         weight_decay=0.01,
-        compiled=setting.compiled,
         device=device,
     )
     clock = training.clock
@@ -260,7 +259,7 @@ def train_diffusion(
             batch = flow_samples(feed.train, rows, setting, generator, columns=columns)
             with training.autocast():
                 noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
-                predicted = training.run(noisy, batch.times * 1000, batch.states).sample
+                predicted = training.network(noisy, batch.times * 1000, batch.states).sample
             loss = weighted_error(predicted.float(), batch.velocity, weights)
             training.learn(loss, used, len(rows))
             losses.append(loss.detach())

@@ -35,7 +35,6 @@ class Setting:
         empty_caption: Share of captions replaced by nothing, for guidance.
         distillation_learning_rate: Highest learning rate of the distillation stage.
         guidance_range: Guidance scales that the student learns.
-        compiled: Whether the UNet is compiled, which pays on a GPU only.
         clips_per_shard: Clips in one file.
         save_seconds, refresh_seconds: How often the state of the diffusion stage is saved, and how often it
             looks for new clips.
@@ -69,7 +68,6 @@ class Setting:
     empty_caption: float = 0.1
     distillation_learning_rate: float = 1e-4
     guidance_range: tuple[float, float] = (1.0, 7.0)
-    compiled: bool = False
     clips_per_shard: int = 256
     save_seconds: float = 180.0
     refresh_seconds: float = 180.0
@@ -113,15 +111,13 @@ SETTINGS = {
         clips=70_000,
         decoder_batch=64,
         decoder_clips=6144,
-        batch=512,
-        learning_rate=1.2e-3,
-        warmup_steps=150,
-        widths=((36, 0.6), (28, 0.4)),
-        compiled=True,
+        batch=256,
+        learning_rate=1e-3,
+        warmup_steps=100,
         clips_per_shard=48,
-        save_seconds=60.0,
-        refresh_seconds=25.0,
-        first_shards=16,
+        save_seconds=120.0,
+        refresh_seconds=15.0,
+        first_shards=6,
         evaluated_clips=200,
         scorer_seconds=60.0,
         shares={"data": 0.85, "autoencoder": 0.0, "diffusion": 0.9, "distillation": 0.0},
