@@ -104,7 +104,9 @@ def flow_samples(
     times = sample_times(count, generator)
     times = torch.where(clips.replayed[rows], times * LATEST_REPAINT, times)
 
-    start = times + (LATEST_REPAINT - times).clamp_min(0) * torch.rand(count, **pick)
+    # Half of the samples are where a render starts: later, the state already shows where it goes.
+    begun = torch.rand(count, **pick) < 0.5
+    start = times + (LATEST_REPAINT - times).clamp_min(0) * torch.rand(count, **pick) * begun
     start = start.clamp_min(0.35)
     partners = clips.partners[rows]
     paired = (partners >= 0) & (torch.rand(count, **pick) < setting.pair_share)
