@@ -1,4 +1,8 @@
-"""A small song and a small model folder, rendered with the fake engine in a second."""
+"""A small song and a small model folder, rendered with the fake engine in less than a second.
+
+It asks for the fastest decoder and for so quiet a master that no limiter works: most tests that render it
+ask what is made and what is not. `test_renderer.py` renders it with the song language's own defaults too.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hollow_checkpoint import write_hollow_checkpoint
 
 from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.errors import Cancelled
 from riffcomposer.render.engines.fake import FakeEngine, FakeEngines, fake_level
+from riffcomposer.render.events import RenderEvent
+from riffcomposer.render.session import Session
+from riffcomposer.render.settings import RenderSettings
+from riffcomposer.render.stopping import StopFlag
 from riffcomposer.store.store import Store
 
 __all__ = ["FakeEngine", "FakeEngines", "Studio", "fake_level", "make_studio", "write_model"]
@@ -34,7 +44,8 @@ sections:
     clips: 2
     gain_db: -3
     transition: {type: crossfade, length: 1 beat}
-output: {formats: [flac]}
+master: {integrated_lufs: -30}
+output: {formats: [flac], decoder: fast}
 """
 
 
@@ -82,6 +93,32 @@ class Studio:
             engines=engines,
             **arguments,
         )
+
+    def make_clips(self, engine: FakeEngine | FakeEngines | None = None, **arguments: Any) -> None:
+        """Renders until the last clip is stored, for tests that ask nothing of passages and files."""
+        stop = StopFlag()
+
+        def observer(event: RenderEvent) -> None:
+            if event.stage == "clips" and event.done == event.total:
+                stop.raise_flag()
+
+        with pytest.raises(Cancelled):
+            self.render(engine, observer=observer, stop=stop, **arguments)
+
+    def to_make(self) -> tuple[int, int, bool]:
+        """What a render would make, as it finds out itself: clips, passages, and whether a master."""
+        from riffcomposer.render.clip_stage import missing_clips
+        from riffcomposer.render.passage_stage import missing_passages
+        from riffcomposer.render.renderer import _keys
+
+        with Session(store=self.store, engines=FakeEngines()) as session:
+            begun = session._begin(session.plan(self.song), RenderSettings(out=self.folder / "out"))
+            job = begun.job
+            clips = missing_clips(job.plan, session.store, False)
+            passages = missing_passages(
+                job.plan, _keys(job).passages, session.store, job.model.profile.spectrogram
+            )
+        return len(clips), len(passages), begun.result is None
 
     def outputs(self) -> dict[str, bytes]:
         """Content of the output files; temporaries of killed runs left out."""
