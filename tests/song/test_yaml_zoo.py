@@ -235,9 +235,9 @@ HOSTILE = {
     + "  - {name: s999, prompt: jazz, bars: 8}\n",
     "1000 unknown uses": "sections:\n"
     + "".join(f"  - {{name: section{number}, use: sectoin{number}}}\n" for number in range(1000)),
-    "10,000 unknown keys": "".join(f"promt{number}: 1\n" for number in range(10_000)),
-    "10,000 equal keys": "seed: 1\n" * 10_000,
-    "9000 faulty sections": "sections: [" + "{bras: 1}, " * 9000 + "]\n",
+    "3000 unknown keys": "".join(f"promt{number}: 1\n" for number in range(3000)),
+    "3000 equal keys": "seed: 1\n" * 3000,
+    "3000 faulty sections": "sections: [" + "{bras: 1}, " * 3000 + "]\n",
     "a walk of 4000 points": "sections: [{walk: [" + "{prompt: a, seed: 1}, " * 4000 + "]}]\n",
 }
 

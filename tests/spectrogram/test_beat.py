@@ -137,8 +137,10 @@ def pad(seconds: float) -> Audio:
     sound = np.zeros(len(time))
     for at in np.cumsum(rng.uniform(1, 6, 60)):
         for root in rng.choice(24, 3):
-            envelope = np.exp(-(((time - at) / 1.5) ** 2))
-            sound += 0.1 * envelope * np.sin(2 * np.pi * 110 * 2 ** (root / 12) * time)
+            # What is further away is more than 100 dB down.
+            near = slice(max(0, int((at - 6) * RATE)), max(0, int((at + 6) * RATE)))
+            envelope = np.exp(-(((time[near] - at) / 1.5) ** 2))
+            sound[near] += 0.1 * envelope * np.sin(2 * np.pi * 110 * 2 ** (root / 12) * time[near])
     return sound[None].astype(np.float32)
 
 
