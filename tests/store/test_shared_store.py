@@ -52,5 +52,5 @@ def test_drivers_at_once_make_the_same_tracks_though_one_is_killed(
     for each in (other, again):
         each.communicate(timeout=120)
         assert each.returncode == 0
-    assert max(worker_engines.noted("end").values()) == 2, "they did not run at the same time"
+    assert max(worker_engines.noted("end").values()) >= 2, "they did not run at the same time"
     check(pair, tmp_path)
