@@ -18,6 +18,7 @@ def test_notes_change_only_with_the_composers_version() -> None:
     assert set(now) == set(golden["notes"]), "run `python tests/golden_notes.py`"
 
 
+@pytest.mark.no_cover
 def test_a_changed_pattern_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(bass.STYLES, "walking", bass.STYLES["whole"])
     now = composed(styles=["jazz"], instruments=[])

@@ -242,6 +242,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", HOSTILE)
 def test_well_formed_and_hostile(name: str) -> None:
     """What is within the limits of YAML, and meant to be slow: answered, and cut to a readable size."""
