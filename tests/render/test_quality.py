@@ -53,8 +53,12 @@ def test_a_render_writes_what_it_missed(studio: Studio, tmp_path: Path) -> None:
     assert track.report["misses"] == written["misses"]
 
 
-def test_a_render_says_how_much_it_moves(studio: Studio, tmp_path: Path) -> None:
-    studio.edit("length: 1 beat}", "length: 1 beat}\nlength: 34.5s")
+def test_a_render_says_how_much_it_moves(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ten seconds are enough to tell, so that half a minute need not be rendered.
+    monkeypatch.setattr("riffcomposer.mix.movement.MIN_STEPS", 3)
+    studio.edit("length: 1 beat}", "length: 1 beat}\nlength: 12s")
     track = studio.render()
     movement = json.loads((tmp_path / "out" / "song.report.json").read_text())["movement"]
     assert movement["bars"]["lag_bars"] == 1
