@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import hypothesis
 import pytest
@@ -59,6 +61,25 @@ def torchaudio() -> ModuleType:
         return importlib.import_module("torchaudio")
     except (ImportError, OSError) as problem:
         pytest.skip(f"torchaudio does not load beside this PyTorch: {problem}")
+
+
+@pytest.fixture(scope="session")
+def forkserver() -> Any:
+    """Forks children from a process that has imported everything and computed nothing.
+
+    A child that renders the small song costs its render, and not the seconds of an import. It sees the
+    environment of the server's start; what a test sets must be among its arguments.
+    """
+    context = multiprocessing.get_context("forkserver")
+    ours = [
+        "riffcomposer.api",
+        "riffcomposer.spectrogram.decoder",
+        "riffcomposer.render.quality",
+        "small_song",
+    ]
+    # matplotlib lists the fonts once, and not again for each child's empty store.
+    context.set_forkserver_preload([*ours, "scipy.signal", "soundfile", "pedalboard", "matplotlib.figure"])
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -80,11 +80,16 @@ def _scores(style: str) -> list[Score]:
     ]
 
 
-def composed() -> dict[str, str]:
-    """Name to digest: pieces, sections and a loop of every style, every instrument, groove and pattern."""
+def composed(styles: Collection[str] = STYLES, instruments: Collection[str] = INSTRUMENTS) -> dict[str, str]:
+    """Name to digest: pieces, sections and a loop of every style, every instrument, groove and pattern.
+
+    Args:
+        styles, instruments: Names of those that are played; grooves and patterns are played in any case.
+    """
     found: dict[str, Any] = {}
     loop = Layout(93.75, 4.0, 0, 2, 2)
-    for name, style in STYLES.items():
+    for name in styles:
+        style = STYLES[name]
         found[f"style {name}"] = [
             _piece(compose_band(Random(f"{name} {seed}"), name, layout, style))
             for layout in LAYOUTS
@@ -95,9 +100,10 @@ def composed() -> dict[str, str]:
         )
         found[f"section {name}"] = [_section(asked) for asked in _scores(name)]
         found[f"loop {name}"] = _piece(compose_loop(Random(name), name, loop, style, cast))
-    for name, player in INSTRUMENTS.items():
+    for name in instruments:
         found[f"solo {name}"] = [
-            _piece(compose_solo(Random(f"{name} {seed}"), name, LAYOUTS[0], player)) for seed in range(3)
+            _piece(compose_solo(Random(f"{name} {seed}"), name, LAYOUTS[0], INSTRUMENTS[name]))
+            for seed in range(3)
         ]
     for family in DRUM_SOLOS:
         found[f"drums {family}"] = _piece(compose_drums(Random(family), family, LAYOUTS[0], family))

@@ -1,4 +1,8 @@
-"""A small song and a small model folder, rendered with the fake engine in a second."""
+"""A small song and a small model folder, rendered with the fake engine in less than a second.
+
+It asks for the fastest decoder and for so quiet a master that no limiter works: most tests that render it
+ask what is made and what is not. `test_renderer.py` renders it with the song language's own defaults too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 from hollow_checkpoint import write_hollow_checkpoint
 
 from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.errors import Cancelled
 from riffcomposer.render.engines.fake import FakeEngine, FakeEngines, fake_level
 from riffcomposer.store.store import Store
 
@@ -34,7 +39,8 @@ sections:
     clips: 2
     gain_db: -3
     transition: {type: crossfade, length: 1 beat}
-output: {formats: [flac]}
+master: {integrated_lufs: -30}
+output: {formats: [flac], decoder: fast}
 """
 
 
@@ -82,6 +88,39 @@ class Studio:
             engines=engines,
             **arguments,
         )
+
+    def make_clips(self, engine: FakeEngine | FakeEngines | None = None, **arguments: Any) -> None:
+        """Renders until the last clip is stored, for tests that ask nothing of passages and files."""
+        from riffcomposer.render.stopping import StopFlag
+
+        stop = StopFlag()
+
+        def observer(event: Any) -> None:
+            if event.stage == "clips" and event.done == event.total:
+                stop.raise_flag()
+
+        try:
+            self.render(engine, observer=observer, stop=stop, **arguments)
+        except Cancelled:
+            return
+        raise AssertionError("the render went on after its last clip")
+
+    def to_make(self) -> tuple[int, int, bool]:
+        """What a render would make, as it finds out itself: clips, passages, and whether a master."""
+        from riffcomposer.render.clip_stage import missing_clips
+        from riffcomposer.render.passage_stage import missing_passages
+        from riffcomposer.render.renderer import _keys
+        from riffcomposer.render.session import Session
+        from riffcomposer.render.settings import RenderSettings
+
+        with Session(store=self.store, engines=FakeEngines()) as session:
+            begun = session._begin(session.plan(self.song), RenderSettings(out=self.folder / "out"))
+            job = begun.job
+            clips = missing_clips(job.plan, session.store, False)
+            passages = missing_passages(
+                job.plan, _keys(job).passages, session.store, job.model.profile.spectrogram
+            )
+        return len(clips), len(passages), begun.result is None
 
     def outputs(self) -> dict[str, bytes]:
         """Content of the output files; temporaries of killed runs left out."""

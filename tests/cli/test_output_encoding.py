@@ -18,7 +18,7 @@ from riffcomposer.cli.main import main
 from riffcomposer.cli.progress import progress
 from riffcomposer.render.events import RenderEvent
 
-ENCODINGS = ["ascii", "cp1252", "cp437", "latin-1", "shift_jis", "utf-8"]
+ENCODINGS = ["ascii", "cp1252", "shift_jis", "utf-8"]
 FAULTY = "title: 夜のバス 🎵\nsections:\n  - {name: вступ, prompt: café, bars: 2, седьмой: 1}\n"
 
 

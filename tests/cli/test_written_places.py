@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -30,6 +31,19 @@ studio = Studio(Path(sys.argv[1]))
 render_song(studio.song, out=studio.folder / "out", store=studio.store, engines=Engines(FakeEngine()))
 """
 """A render of the small song in a process that has imported nothing yet."""
+
+COMMANDS = """
+import json, sys
+from riffcomposer.cli.main import main
+
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+"""Several commands in one process, which ends at the first that fails."""
 
 Run = Callable[..., None]
 
@@ -82,14 +96,15 @@ def written(folder: Path) -> list[str]:
 def test_no_command_writes_outside_the_promised_places(tmp_path: Path, empty: Path, run: Run) -> None:
     studio = make_studio(tmp_path)
     before = set(written(tmp_path))
-    for command in ("check", "plan"):
-        run("-m", "riffcomposer", command, studio.song)
-    assert set(written(tmp_path)) == before, "check and plan write nothing"
+    # There is no repository.
+    run("-c", COMMANDS, json.dumps([["check", str(studio.song)], ["plan", str(studio.song)]]))
+    run("-c", COMMANDS, json.dumps([["diff", "HEAD", str(studio.song)]]), codes=(0, 1, 2))
+    assert set(written(tmp_path)) == before, "check, plan and diff write nothing"
     run("-c", RENDER, tmp_path)
-    run("-m", "riffcomposer", "inspect", tmp_path / "out" / "song.flac")
-    run("-m", "riffcomposer", "diff", "HEAD", studio.song, codes=(0, 1, 2))  # there is no repository
     write_image(tmp_path / "out" / "clip.png", fake_level("0", 64), SpectrogramParameters())
-    run("-m", "riffcomposer", "clip", "to-audio", tmp_path / "out" / "clip.png", "--out", tmp_path / "out")
+    out = str(tmp_path / "out")
+    inspect = ["inspect", str(tmp_path / "out" / "song.flac")]
+    run("-c", COMMANDS, json.dumps([inspect, ["clip", "to-audio", f"{out}/clip.png", "--out", out]]))
     for name in set(written(tmp_path)) - before:
         assert name.startswith(("out/", "store/")) or name == "song.lock", name
     assert list((empty / "home").rglob("*")) == []

@@ -18,8 +18,11 @@ def test_notes_change_only_with_the_composers_version() -> None:
     assert set(now) == set(golden["notes"]), "run `python tests/golden_notes.py`"
 
 
+@pytest.mark.no_cover
 def test_a_changed_pattern_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(bass.STYLES, "walking", bass.STYLES["whole"])
-    others = changed(read_golden()["notes"], composed())
+    now = composed(styles=["jazz"], instruments=[])
+    golden = {name: value for name, value in read_golden()["notes"].items() if name in now}
+    others = changed(golden, now)
     assert {"bass walking", "style jazz"} <= set(others)
     assert "bass whole" not in others

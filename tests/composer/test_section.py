@@ -21,8 +21,9 @@ from riffcomposer.composer.styles import STYLES
 from riffcomposer.curves import Curve
 
 
+@pytest.mark.no_cover
 @given(scores)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_score_is_composed_in_range_and_in_time(asked: Score) -> None:
     composition = compose_section(asked)
     assert composition == compose_section(asked)
@@ -45,8 +46,9 @@ def test_any_score_is_composed_in_range_and_in_time(asked: Score) -> None:
         assert chord.end == pytest.approx(following.start)
 
 
+@pytest.mark.no_cover
 @given(scores, st.floats(0, 0.5), st.floats(0, 0.5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_more_energy_takes_no_note_away(asked: Score, level: float, more: float) -> None:
     quiet = compose_section(replace(asked, energy=Curve.level(level)))
     loud = compose_section(replace(asked, energy=Curve.level(level + more)))
@@ -55,6 +57,7 @@ def test_more_energy_takes_no_note_away(asked: Score, level: float, more: float)
         assert not Counter((note.start, note.pitch) for note in before.notes) - places
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("style", sorted(STYLES))
 def test_energy_decides_who_plays_and_how_densely(style: str) -> None:
     counts, players = [], []
@@ -68,6 +71,7 @@ def test_energy_decides_who_plays_and_how_densely(style: str) -> None:
     assert players[2] == sum(each.role != "texture" for each in composition.parts)
 
 
+@pytest.mark.no_cover
 @given(styles, st.integers(0, 500), st.sampled_from(METERS))
 @settings(max_examples=40, deadline=None)
 def test_no_two_phrases_of_a_section_are_the_same(style: str, seed: int, meter: str) -> None:
@@ -84,6 +88,7 @@ def test_no_two_phrases_of_a_section_are_the_same(style: str, seed: int, meter: 
     assert len(set(phrases)) == 4
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("style", sorted(STYLES))
 def test_a_theme_comes_back_varied(style: str) -> None:
     first = compose_section(score(style, 8, variation=0))
@@ -105,12 +110,13 @@ def test_a_theme_comes_back_varied(style: str) -> None:
         assert near > 0.45, "the motif of the theme is heard again"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", sorted(INSTRUMENTS))
 def test_every_instrument_can_be_given_every_role(name: str) -> None:
     others = (("comp", "boom chick"), ("lead", "lively"), ("pad", "pad"), ("second", "travis"))
     for line in ("walking", "arpeggio"):
         wishes = tuple(Wish(role, name, pattern) for role, pattern in (("bass", line), *others))
-        composition = compose_section(score("folk", 8, parts=wishes))
+        composition = compose_section(score("folk", 4, parts=wishes))
         instrument = INSTRUMENTS[name]
         for wish in wishes:
             found = part(composition, wish.role)
@@ -118,6 +124,7 @@ def test_every_instrument_can_be_given_every_role(name: str) -> None:
             assert all(instrument.low <= note.pitch <= instrument.high for note in found.notes)
 
 
+@pytest.mark.no_cover
 def test_sections_of_an_hour_do_not_repeat() -> None:
     """Forty sections of one theme, an hour at this tempo: no four bars of two of them are the same."""
     seen: Counter[tuple[tuple[int, ...], ...]] = Counter()

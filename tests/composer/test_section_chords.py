@@ -27,8 +27,9 @@ def test_a_progression_that_comes_back_in_a_section_is_varied() -> None:
 CHORDS = ["Am9", "Dm9", "G13", "Cmaj9", "Fmaj7", "Bm7b5", "E7b9", "Am9"] * 3
 
 
+@pytest.mark.no_cover
 @given(styles, st.integers(0, 23), st.integers(0, 300))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_changed_chord_changes_only_the_bars_near_it(style: str, place: int, seed: int) -> None:
     changed = [*CHORDS[:place], "Abmaj7", *CHORDS[place + 1 :]]
     before, after = (
@@ -110,6 +111,7 @@ def test_the_end_leads_to_the_chord_that_follows() -> None:
     assert len(ends) == 2
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("style", sorted(set(STYLES) - {"bells"}))
 def test_melodies_hardly_ever_rub_against_the_chords(style: str) -> None:
     """On accented beats the lead is hardly ever a semitone from a chord's note, octaves aside."""

@@ -18,6 +18,7 @@ from riffcomposer.composer.section_score import Wish
 from riffcomposer.composer.styles import STYLES
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("meter", METERS)
 @pytest.mark.parametrize("style", ["rock", "house", "jazz", "lo-fi hip hop", "latin"])
 def test_drums_accent_the_downbeats_of_the_meter(style: str, meter: str) -> None:

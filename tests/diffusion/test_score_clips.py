@@ -69,8 +69,10 @@ def test_beats_are_where_the_grid_has_them(player: ScorePlayer, tempo: float) ->
             assert -5 <= found - beat * frames_per_beat <= 1
 
 
-@pytest.mark.parametrize("tempo", [61.7, 118.3])
-@pytest.mark.parametrize("meter", ["2/4", "3/4", "5/4", "6/8", "7/8", "12/8"])
+@pytest.mark.parametrize(
+    ("meter", "tempo"),
+    [("2/4", 61.7), ("3/4", 118.3), ("5/4", 61.7), ("6/8", 118.3), ("7/8", 61.7), ("12/8", 118.3)],
+)
 def test_downbeats_are_at_the_bar_lines_of_every_meter(player: ScorePlayer, meter: str, tempo: float) -> None:
     """In clips that start at any bar, the first low onset of a bar is within a frame of its line."""
     music = stretch(tempo, bars=6, meter=meter, energy=Curve.level(0.9))

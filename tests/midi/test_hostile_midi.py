@@ -208,6 +208,7 @@ def attempt(path: Path) -> tuple[MidiSong | None, str]:
     return song, ""
 
 
+@pytest.mark.no_cover
 @settings(max_examples=600)
 @given(st.sampled_from(SEEDS), PATCHES)
 def test_a_mutated_file_is_read_or_refused(

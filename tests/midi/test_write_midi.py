@@ -107,6 +107,7 @@ def written_spans(compositions: list[Composition]) -> dict[tuple[int, bool], lis
     return wanted
 
 
+@pytest.mark.no_cover
 @settings(max_examples=40)
 @given(st.lists(SCORES, min_size=1, max_size=4))
 def test_reading_back_gives_the_same_notes(

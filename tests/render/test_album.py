@@ -18,7 +18,13 @@ from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.render.stopping import StopFlag
 
-HEAD = "tempo: 400\nseed: 5\nmodel: ./model\noutput: {formats: [flac]}\n"
+HEAD = """\
+tempo: 400
+seed: 5
+model: ./model
+master: {integrated_lufs: -30}
+output: {formats: [flac], decoder: fast}
+"""
 SHARED = "  - {name: shared, prompt: steady drums, seed: 1, clips: 3}\n"
 
 

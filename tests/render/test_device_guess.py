@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from small_song import FakeEngine, FakeEngines, Studio
+from small_song import FakeEngine, FakeEngines, Studio, make_studio
 
 from riffcomposer.api import plan_song
 from riffcomposer.errors import BudgetError, SongError
@@ -20,15 +22,31 @@ METAL = "mps-float16"
 LOCKED = RenderSettings(locked=True)
 
 
-@pytest.fixture(autouse=True)
-def _guess_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _guess_cpu() -> Iterator[None]:
     """Wherever the tests run, the CPU is guessed."""
-    monkeypatch.delenv("RIFFCOMPOSER_DEVICE", raising=False)
-    monkeypatch.setattr("riffcomposer.render.prepare.guess_backend", lambda device="auto": "cpu-float32")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RIFFCOMPOSER_DEVICE", raising=False)
+        patch.setattr("riffcomposer.render.prepare.guess_backend", lambda device="auto": "cpu-float32")
+        yield
 
 
 def metal() -> FakeEngines:
     return FakeEngines(FakeEngine(backend=METAL))
+
+
+@pytest.fixture(scope="module")
+def on_metal_once(_guess_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the small song was rendered on another device than guessed; a folder not to be changed."""
+    studio = make_studio(tmp_path_factory.mktemp("metal"))
+    studio.render(metal())
+    return studio.folder
+
+
+@pytest.fixture
+def on_metal(on_metal_once: Path, tmp_path: Path) -> Studio:
+    """A copy of it, with its store, its lock and its outputs."""
+    return Studio(shutil.copytree(on_metal_once, tmp_path / "metal"))
 
 
 def forget(studio: Studio, *, lock: bool = True) -> None:
@@ -49,43 +67,39 @@ def states(studio: Studio) -> set[str]:
 
 def test_the_right_device_is_in_the_plan_before_the_model_is_loaded(studio: Studio) -> None:
     engines = metal()
-    result = studio.render(engines).result
+    studio.make_clips(engines)
     assert (engines.asked, engines.opened) == (1, 1)
-    assert len(result.rendered) == 8
+    assert len(engines.engine.rendered) == 8
 
 
-def test_what_torch_found_is_remembered(studio: Studio) -> None:
+def test_what_torch_found_is_remembered(studio: Studio, on_metal: Studio) -> None:
     assert states(studio) == {"new"}
-    studio.render(metal())
-    assert states(studio) == {"cached"}
+    assert states(on_metal) == {"cached"}
     again = metal()
-    assert not studio.render(again, settings=LOCKED).result.mastered
+    assert not on_metal.render(again, settings=LOCKED).result.mastered
     assert again.asked == 0, "nothing has to be asked for an unchanged song"
 
 
-def test_an_unchanged_song_loads_no_model_though_the_guess_is_wrong(studio: Studio) -> None:
-    studio.render(metal())
-    forget(studio)
+def test_an_unchanged_song_loads_no_model_though_the_guess_is_wrong(on_metal: Studio) -> None:
+    forget(on_metal)
     again = metal()
-    assert not studio.render(again).result.mastered
+    assert not on_metal.render(again).result.mastered
     assert again.opened == 0
 
 
-def test_locked_compares_for_the_device_that_there_is(studio: Studio) -> None:
-    studio.render(metal())
-    forget(studio, lock=False)
-    assert not studio.render(metal(), settings=LOCKED).result.mastered
-    studio.edit("seed: 9", "seed: 10")
+def test_locked_compares_for_the_device_that_there_is(on_metal: Studio) -> None:
+    forget(on_metal, lock=False)
+    assert not on_metal.render(metal(), settings=LOCKED).result.mastered
+    on_metal.edit("seed: 9", "seed: 10")
     with pytest.raises(SongError, match=r"does not match the song \(section second"):
-        studio.render(metal(), settings=LOCKED)
+        on_metal.render(metal(), settings=LOCKED)
 
 
-def test_a_remembered_answer_that_is_no_device_is_ignored(studio: Studio) -> None:
-    studio.render(metal())
-    (note,) = (studio.folder / "store" / "devices").iterdir()
+def test_a_remembered_answer_that_is_no_device_is_ignored(on_metal: Studio) -> None:
+    (note,) = (on_metal.folder / "store" / "devices").iterdir()
     note.write_bytes(b"\xff toaster")
-    (studio.folder / "song.lock").unlink()
-    assert "cached" not in states(studio)
+    (on_metal.folder / "song.lock").unlink()
+    assert "cached" not in states(on_metal)
 
 
 def test_limits_hold_for_the_new_plan(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +108,9 @@ def test_limits_hold_for_the_new_plan(studio: Studio, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Limits.__init__, "__defaults__", (1, *defaults[1:]))
     with pytest.raises(BudgetError):
         studio.render(metal())
-    with Session(store=studio.store, limits=Limits(jobs=100), engines=metal()) as session:
-        track = session.render(session.plan(studio.song), RenderSettings(out=studio.folder / "out"))
-    assert len(track.result.rendered) == 8
+    engine = FakeEngine(backend=METAL)
+    studio.make_clips(engine, limits=Limits(jobs=100))
+    assert len(engine.rendered) == 8
 
 
 def outside(studio: Studio) -> Path:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import builtins
 import errno
 import itertools
-import multiprocessing
 import os
 import random
 import resource
@@ -52,20 +51,6 @@ PUBLISHED = {
     "replace .lock",
 }
 """The sites that every sweep must have met."""
-
-
-@pytest.fixture(scope="module")
-def forkserver() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    ours = [
-        "riffcomposer.api",
-        "riffcomposer.spectrogram.decoder",
-        "riffcomposer.render.quality",
-        "small_song",
-    ]
-    # matplotlib lists the fonts once, and not again for each child's empty store.
-    context.set_forkserver_preload([*ours, "scipy.signal", "soundfile", "pedalboard", "matplotlib.figure"])
-    return context
 
 
 @pytest.fixture(scope="module")

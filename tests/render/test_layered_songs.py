@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,15 @@ sections:
     layers:
       - {name: keys, prompt: church organ}
 master: {integrated_lufs: -30}
-output: {formats: [wav]}
+output: {formats: [wav], decoder: fast}
 """
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Studio, Any]:
+    """The layered song and its first track; a folder not to be changed."""
+    studio = make_studio(tmp_path_factory.mktemp("layered"), SONG)
+    return studio, studio.render()
 
 
 @pytest.fixture
@@ -46,13 +54,19 @@ def layered(tmp_path: Path) -> Studio:
     return make_studio(tmp_path, SONG)
 
 
+@pytest.fixture
+def rendered_layered(first: tuple[Studio, Any], tmp_path: Path) -> Studio:
+    """A copy of the rendered song, with its store, its lock and its outputs."""
+    return Studio(shutil.copytree(first[0].folder, tmp_path, dirs_exist_ok=True))
+
+
 def made(track: Any) -> tuple[int, int, bool]:
     """Clips rendered, passages decoded, mastered."""
     return len(track.result.rendered), track.result.decoded[0], track.result.mastered
 
 
-def test_a_layered_song_becomes_a_track(layered: Studio) -> None:
-    track = layered.render()
+def test_a_layered_song_becomes_a_track(first: tuple[Studio, Any]) -> None:
+    _, track = first
     # The drums of both sections are the same clips.
     assert made(track) == (15, 5, True)
     audio, _ = track.audio()
@@ -66,11 +80,10 @@ def test_a_layered_song_becomes_a_track(layered: Studio) -> None:
     assert len(track.report["transitions"]) == 2
 
 
-def test_an_unchanged_song_is_not_touched(layered: Studio) -> None:
-    layered.render()
-    before = layered.outputs()
-    assert made(layered.render(FakeEngine())) == (0, 0, False)
-    assert layered.outputs() == before
+def test_an_unchanged_song_is_not_touched(rendered_layered: Studio) -> None:
+    before = rendered_layered.outputs()
+    assert made(rendered_layered.render(FakeEngine())) == (0, 0, False)
+    assert rendered_layered.outputs() == before
 
 
 @pytest.mark.parametrize(
@@ -86,11 +99,15 @@ def test_an_unchanged_song_is_not_touched(layered: Studio) -> None:
     ],
 )
 def test_an_edit_of_a_layer_makes_only_what_it_decides(
-    layered: Studio, old: str, new: str, clips: int, passages: int, mastered: bool
+    rendered_layered: Studio, old: str, new: str, clips: int, passages: int, mastered: bool
 ) -> None:
-    layered.render()
-    layered.edit(old, new)
-    assert made(layered.render()) == (clips, passages, mastered)
+    rendered_layered.edit(old, new)
+    assert rendered_layered.to_make() == (clips, passages, mastered)
+
+
+def test_what_a_render_finds_missing_is_what_it_makes(rendered_layered: Studio) -> None:
+    rendered_layered.edit("prompt: rhodes", "prompt: piano")
+    assert made(rendered_layered.render()) == (4, 1, True)
 
 
 def test_stems_of_layers_add_up_to_the_track(layered: Studio) -> None:
@@ -112,8 +129,8 @@ def test_stems_of_layers_add_up_to_the_track(layered: Studio) -> None:
     assert power[0] > 5 * power[1], "the drums are at the left"
 
 
-def test_the_lock_records_each_layer(layered: Studio) -> None:
-    layered.render()
+def test_the_lock_records_each_layer(rendered_layered: Studio) -> None:
+    layered = rendered_layered
     text = lock_path(layered.song).read_text()
     assert 'section "both" layer "drums"' in text
     assert 'section "first"\n' in text
@@ -124,8 +141,8 @@ def test_the_lock_records_each_layer(layered: Studio) -> None:
     layered.render(settings=RenderSettings(locked=True))
 
 
-def test_plan_explains_an_edit_by_layer(layered: Studio) -> None:
-    layered.render()
+def test_plan_explains_an_edit_by_layer(rendered_layered: Studio) -> None:
+    layered = rendered_layered
     layered.edit("prompt: rhodes", "prompt: piano")
     prepared = planned(layered)
     assert changes(prepared.lock, prepared.plan)[0] == (
@@ -168,7 +185,7 @@ def test_one_layered_section_alone(layered: Studio) -> None:
 def test_a_loop_of_layers_meets_its_start(layered: Studio) -> None:
     layered.edit("seed: 5", "seed: 5\nloop: true")
     layered.edit("  - name: first\n    prompt: steady drums\n    clips: 3\n", "")
-    layered.edit("output: {formats: [wav]}", "output: {formats: [flac]}")
+    layered.edit("formats: [wav]", "formats: [flac]")
     track = layered.render()
     assert len(track.report["transitions"]) == 2
     assert all(border["click"] < 20 for border in track.report["transitions"])
@@ -186,7 +203,7 @@ sections:
     gain_db: {0: -24, 40: 0}
     chain: [{gain: {gain_db: {0: 0, 40: -6}}}]
 master: {integrated_lufs: -30}
-output: {formats: [wav], stereo_width: 0}
+output: {formats: [wav], decoder: fast, stereo_width: 0}
 """
 
 
@@ -208,16 +225,18 @@ def test_a_section_swells_as_its_curves_say(tmp_path: Path) -> None:
     assert np.allclose(rises, (24 - 6) / 40, atol=0.12)
 
 
-def test_the_band_above_the_images_is_filled_on_demand(layered: Studio) -> None:
+def test_the_band_above_the_images_is_filled_on_demand(
+    first: tuple[Studio, Any], rendered_layered: Studio
+) -> None:
     def above(track: Any) -> float:
         audio, rate = track.audio()
         spectrum = np.square(np.abs(np.fft.rfft(audio.mean(axis=0))))
         hertz = np.fft.rfftfreq(audio.shape[1], 1 / rate)
         return float(spectrum[hertz > 10_600].sum() / spectrum[(hertz > 7_000) & (hertz < 10_000)].sum())
 
-    plain = above(layered.render())
-    layered.edit("formats: [wav]", "formats: [wav], bandwidth: extended")
-    extended = layered.render(FakeEngine())
+    plain = above(first[1])
+    rendered_layered.edit("formats: [wav]", "formats: [wav], bandwidth: extended")
+    extended = rendered_layered.render(FakeEngine())
     assert made(extended) == (0, 0, True)
     assert plain < 0.01
     assert 0.05 < above(extended) < 1

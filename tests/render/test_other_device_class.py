@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,15 @@ class Absent(FakeEngines):
         return super().backend(device)
 
 
-@pytest.fixture(autouse=True)
-def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _no_gpu() -> Iterator[None]:
     """A processor is guessed, and passages are decoded on it whatever their key says."""
+    with pytest.MonkeyPatch.context() as patch:
+        take_away_gpu(patch)
+        yield
+
+
+def take_away_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RIFFCOMPOSER_DEVICE", raising=False)
     monkeypatch.setattr("riffcomposer.render.prepare.guess_backend", guess)
     monkeypatch.setattr(
@@ -56,18 +64,23 @@ def cache(studio: Studio, *arguments: Any) -> None:
     assert stop.value.code == 0
 
 
-@pytest.fixture
-def rendered_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Studio:
-    """The song as a teammate with a GPU rendered it; clips and passages are pushed to `shared`."""
-    there = make_studio(tmp_path / "there")
+@pytest.fixture(scope="module")
+def rendered_there(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """The song as a teammate with a GPU rendered it; clips and passages are pushed to `shared`.
+
+    Folders not to be changed.
+    """
+    folder = tmp_path_factory.mktemp("teammate")
+    there = make_studio(folder / "there")
     there.render(FakeEngines(FakeEngine(backend=GPU)))
-    cache(there, "push", tmp_path / "shared", there.song)
+    cache(there, "push", folder / "shared", there.song)
     return there
 
 
 @pytest.fixture
 def here(tmp_path: Path, rendered_there: Studio) -> Studio:
     """The song and its lock on a machine without a GPU; nothing is pulled yet."""
+    shutil.copytree(rendered_there.folder.parent / "shared", tmp_path / "shared")
     made = make_studio(tmp_path / "here")
     (made.folder / "song.lock").write_bytes((rendered_there.folder / "song.lock").read_bytes())
     return made
@@ -188,11 +201,11 @@ def test_all_of_it_is_rendered_here_when_asked_for(here: Studio) -> None:
     pull(here)
     remove_clips(here, 1)
     engine = FakeEngine()
-    here.render(Absent(engine), device="cpu")
+    here.make_clips(Absent(engine), device="cpu")
     assert len(engine.rendered) == 8
     again = make_studio(here.folder)
     forced = FakeEngine()
-    again.render(Absent(forced), settings=RenderSettings(force=True))
+    again.make_clips(Absent(forced), settings=RenderSettings(force=True))
     assert len(forced.rendered) == 8
 
 
@@ -212,7 +225,7 @@ def test_a_gpu_that_is_here_takes_its_own_class(here: Studio) -> None:
     pull(here)
     remove_clips(here, 2)
     engine = FakeEngine(backend=GPU)
-    here.render(FakeEngines(engine))
+    here.make_clips(FakeEngines(engine))
     assert len(engine.rendered) == 2
 
 

@@ -44,7 +44,8 @@ def test_silence_is_said_once() -> None:
 
 
 def test_a_render_writes_what_it_missed(studio: Studio, tmp_path: Path) -> None:
-    studio.edit("output: {formats: [flac]}", "output: {formats: [flac, ogg]}\nmaster: {integrated_lufs: -5}")
+    studio.edit("formats: [flac]", "formats: [flac, ogg]")
+    studio.edit("integrated_lufs: -30", "integrated_lufs: -5")
     track = studio.render()
     written = json.loads((tmp_path / "out" / "song.report.json").read_text())
     assert [output["file"] for output in written["outputs"]] == ["song.flac", "song.ogg"]
@@ -52,8 +53,12 @@ def test_a_render_writes_what_it_missed(studio: Studio, tmp_path: Path) -> None:
     assert track.report["misses"] == written["misses"]
 
 
-def test_a_render_says_how_much_it_moves(studio: Studio, tmp_path: Path) -> None:
-    studio.edit("length: 1 beat}", "length: 1 beat}\nlength: 40s")
+def test_a_render_says_how_much_it_moves(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ten seconds are enough to tell, so that half a minute need not be rendered.
+    monkeypatch.setattr("riffcomposer.mix.movement.MIN_STEPS", 3)
+    studio.edit("length: 1 beat}", "length: 1 beat}\nlength: 12s")
     track = studio.render()
     movement = json.loads((tmp_path / "out" / "song.report.json").read_text())["movement"]
     assert movement["bars"]["lag_bars"] == 1

@@ -21,6 +21,9 @@ def made(track: Any) -> tuple[int, int, bool]:
 
 
 def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
+    # With the loudness and the decoder of songs that name none.
+    studio.edit("master: {integrated_lufs: -30}\n", "")
+    studio.edit(", decoder: fast", "")
     track = studio.render()
     audio, rate = track.audio()
     assert rate == 44100
@@ -55,9 +58,9 @@ def test_an_unchanged_song_is_not_touched(rendered: Studio) -> None:
         ("name: second", "name: zwei", 0, 0, True),
         ("gain_db: -3", "gain_db: -4", 0, 0, True),
         ("fade_in: 1 beat", "fade_in: 2 beats", 0, 0, True),
-        ("output: {", "master: {integrated_lufs: -18}\noutput: {", 0, 0, True),
+        ("integrated_lufs: -30", "integrated_lufs: -28", 0, 0, True),
         ("output: {", "output: {stereo_width: 0.7, ", 0, 0, True),
-        ("output: {", "output: {decoder: fast, ", 0, 2, True),
+        ("decoder: fast", "decoder: default", 0, 2, True),
         ("prompt: low hum", "prompt: high hum", 2, 1, True),
         ("seed: 9", "seed: 19", 3, 1, True),
         ("tempo: 400", "tempo: 398", 8, 2, True),
@@ -67,7 +70,12 @@ def test_an_edit_makes_again_exactly_what_it_decides(
     rendered: Studio, old: str, new: str, clips: int, passages: int, mastered: bool
 ) -> None:
     rendered.edit(old, new)
-    assert made(rendered.render()) == (clips, passages, mastered)
+    assert rendered.to_make() == (clips, passages, mastered)
+
+
+def test_what_a_render_finds_missing_is_what_it_makes(rendered: Studio) -> None:
+    rendered.edit("prompt: low hum", "prompt: high hum")
+    assert made(rendered.render()) == (2, 1, True)
 
 
 def test_removing_an_output_masters_again_into_the_same_bytes(rendered: Studio) -> None:
@@ -93,7 +101,7 @@ def test_a_clip_that_fails_once_is_tried_again(studio: Studio) -> None:
 
 def test_a_clip_that_fails_twice_is_reported_and_the_others_are_kept(studio: Studio) -> None:
     probe = FakeEngine()
-    studio.render(probe, settings=RenderSettings(only="first"))
+    studio.make_clips(probe, settings=RenderSettings(only="first"))
     bad = probe.rendered[1]
     again = FakeEngine(failures={bad: 2})
     (studio.folder / "store").rename(studio.folder / "old-store")
@@ -101,7 +109,7 @@ def test_a_clip_that_fails_twice_is_reported_and_the_others_are_kept(studio: Stu
         studio.render(again)
     assert not list((studio.folder / "out").glob("song.flac"))
     healthy = FakeEngine()
-    studio.render(healthy)
+    studio.make_clips(healthy)
     assert healthy.rendered == [bad]
 
 
@@ -119,7 +127,7 @@ def test_a_raised_flag_stops_and_keeps_finished_clips(studio: Studio) -> None:
         studio.render(observer=observer, stop=stop)
     assert stopped.value.exit_code == 143
     rest = FakeEngine()
-    studio.render(rest)
+    studio.make_clips(rest)
     assert 0 < len(rest.rendered) <= 6
 
 
@@ -137,7 +145,7 @@ def test_a_draft_takes_fewer_steps_and_its_own_names(studio: Studio) -> None:
     assert track.files[0].name == "song.draft.flac"
     assert not studio.song.with_suffix(".lock").exists()
     full = FakeEngine()
-    studio.render(full)
+    studio.make_clips(full)
     assert not set(full.rendered) & set(engine.rendered)
 
 
@@ -152,8 +160,7 @@ def test_locked_accepts_the_same_song_and_refuses_another(studio: Studio) -> Non
 
 
 def test_stems_add_up_to_the_mix_and_sections_to_the_track(studio: Studio) -> None:
-    # So quiet that no ceiling is met: the track is the mix times one gain.
-    studio.edit("output: {", "master: {integrated_lufs: -30}\noutput: {")
+    # The song is so quiet that no ceiling is met: the track is the mix times one gain.
     result = studio.render(settings=RenderSettings(stems=True, formats=("wav",))).result
 
     def sounds(kind: str) -> list[np.ndarray]:

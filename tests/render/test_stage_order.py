@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from small_song import FakeEngine, FakeEngines, Studio
 
+from riffcomposer.api import plan_song
 from riffcomposer.errors import RenderError
 from riffcomposer.render import clip_stage, passage_stage
 from riffcomposer.render.engines.interface import Done, Failed
@@ -58,11 +59,8 @@ def test_the_engine_is_gone_before_decoding(studio: Studio) -> None:
 
 
 def test_the_engine_is_closed_also_when_clips_fail(studio: Studio) -> None:
-    probe = FakeEngine()
-    studio.render(probe)
-    assert probe.closed == 1
-    (studio.folder / "store").rename(studio.folder / "old-store")
-    unlucky = FakeEngine(failures={probe.rendered[0]: 2})
+    first = next(iter(plan_song(studio.song, store=studio.store).plan.jobs))
+    unlucky = FakeEngine(failures={first: 2})
     with pytest.raises(RenderError):
         studio.render(unlucky)
     assert unlucky.closed == 1
@@ -124,8 +122,6 @@ def test_after_a_passage_failed_no_other_one_is_begun_and_those_at_work_stop(
 
 @pytest.mark.parametrize(("lost", "words"), [(1, "a clip 1 "), (3, " and 2 more")])
 def test_clips_that_the_engine_never_returns_are_counted(studio: Studio, lost: int, words: str) -> None:
-    from riffcomposer.api import plan_song
-
     class Forgetful(FakeEngine):
         def render(self, jobs: Any, *options: Any) -> Iterator[Done | Failed]:
             return super().render(dict(list(jobs.items())[lost:]), *options)

@@ -16,7 +16,8 @@ from riffcomposer.song.reader import load_song, parse_song
 from riffcomposer.song.schema import SCHEMA_PATH, schema_text, song_schema
 
 SONGS = sorted((SCHEMA_PATH.parents[1] / "songs").glob("*.yaml"))
-VALIDATOR = jsonschema.Draft7Validator(song_schema())
+SCHEMA = song_schema()
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 
 def test_up_to_date() -> None:
@@ -38,7 +39,7 @@ def _properties(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
             yield name, key, own, key in definition.get("required", [])
 
 
-@pytest.mark.parametrize(("where", "key", "own", "required"), _properties(song_schema()))
+@pytest.mark.parametrize(("where", "key", "own", "required"), _properties(SCHEMA))
 def test_each_key_has_description_default_and_example(
     where: str, key: str, own: dict[str, Any], required: bool
 ) -> None:
@@ -46,7 +47,7 @@ def test_each_key_has_description_default_and_example(
     assert own["examples"]
     assert required != ("default" in own)
     for example in own["examples"]:
-        validator = jsonschema.Draft7Validator({**own, "definitions": song_schema()["definitions"]})
+        validator = jsonschema.Draft7Validator({**own, "definitions": SCHEMA["definitions"]})
         assert list(validator.iter_errors(example)) == []
     default = own.get("default")
     if default is not None:
@@ -54,7 +55,7 @@ def test_each_key_has_description_default_and_example(
 
 
 def test_every_mapping_takes_own_keys() -> None:
-    for definition in [song_schema(), *song_schema()["definitions"].values()]:
+    for definition in [SCHEMA, *SCHEMA["definitions"].values()]:
         assert "^x-" in definition["patternProperties"]
         assert definition["additionalProperties"] is False
 

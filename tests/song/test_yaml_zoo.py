@@ -235,13 +235,14 @@ HOSTILE = {
     + "  - {name: s999, prompt: jazz, bars: 8}\n",
     "1000 unknown uses": "sections:\n"
     + "".join(f"  - {{name: section{number}, use: sectoin{number}}}\n" for number in range(1000)),
-    "10,000 unknown keys": "".join(f"promt{number}: 1\n" for number in range(10_000)),
-    "10,000 equal keys": "seed: 1\n" * 10_000,
-    "9000 faulty sections": "sections: [" + "{bras: 1}, " * 9000 + "]\n",
+    "3000 unknown keys": "".join(f"promt{number}: 1\n" for number in range(3000)),
+    "3000 equal keys": "seed: 1\n" * 3000,
+    "3000 faulty sections": "sections: [" + "{bras: 1}, " * 3000 + "]\n",
     "a walk of 4000 points": "sections: [{walk: [" + "{prompt: a, seed: 1}, " * 4000 + "]}]\n",
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", HOSTILE)
 def test_well_formed_and_hostile(name: str) -> None:
     """What is within the limits of YAML, and meant to be slow: answered, and cut to a readable size."""

@@ -107,8 +107,7 @@ def test_a_loud_beginning_is_tried_several_ways(monkeypatch: pytest.MonkeyPatch)
     assert np.mean(errors[1]) < np.mean(errors[0]) - 1.0
 
 
-@pytest.mark.parametrize("preset", ["fast", "default"])
-@pytest.mark.parametrize("frames", [40, 77, 260])
+@pytest.mark.parametrize(("preset", "frames"), [("fast", 40), ("fast", 260), ("default", 77)])
 def test_the_seed_decides_and_threads_do_not(mel: torch.Tensor, preset: str, frames: int) -> None:
     part = mel[:, :, :frames]
     threads = torch.get_num_threads()

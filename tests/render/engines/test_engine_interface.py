@@ -13,6 +13,7 @@ from small_song import FakeEngine, FakeEngines, Studio, fake_level
 from riffcomposer.errors import Cancelled, RenderError
 from riffcomposer.render.engines.interface import Done, Failed, Notice, Versions, ignore_events
 from riffcomposer.render.engines.lease import EngineLease
+from riffcomposer.render.events import RenderEvent
 from riffcomposer.render.stopping import StopFlag
 
 
@@ -69,7 +70,7 @@ def test_a_clip_that_fails_for_good_is_not_tried_again(studio: Studio) -> None:
 
 def test_a_checkpoint_is_loaded_once_for_a_song(studio: Studio) -> None:
     engine = FakeEngine()
-    studio.render(engine)
+    studio.make_clips(engine)
     assert len(engine.loads) == 1
 
 
@@ -80,7 +81,15 @@ def test_a_notice_reaches_the_observer(studio: Studio) -> None:
             yield from super().render(jobs, on_event)
 
     seen: list[str] = []
-    studio.render(Talking(), observer=lambda event: seen.append(event.notice))
+    stop = StopFlag()
+
+    def observer(event: RenderEvent) -> None:
+        seen.append(event.notice)
+        if event.done == event.total > 0:
+            stop.raise_flag()
+
+    with pytest.raises(Cancelled):
+        studio.render(Talking(), observer=observer, stop=stop)
     assert seen.count("worker 2 is gone") == 1
 
 

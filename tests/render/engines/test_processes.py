@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import worker_engines
@@ -123,11 +124,11 @@ def test_a_killed_worker_is_replaced_and_its_clip_is_made_again(
 
 
 def test_a_driver_that_is_killed_and_run_again_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    forkserver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(worker_engines.LOG, str(tmp_path / "log"))
     studio = make_studio(tmp_path / "song")
-    kept, in_flight = killed_in_mid_render(studio, "processes")
+    kept, in_flight = killed_in_mid_render(studio, "processes", forkserver)
     ends = worker_engines.noted("end")
     assert len(ends) == 8
     assert all(ends[key] == 1 for key in kept), "a clip that was stored is not rendered again"
