@@ -7,6 +7,7 @@ a short training of a convolutional autoencoder does. So training starts from th
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from riffcomposer_training.clip_shards import first_shards, held_out, images, read_shard
+from riffcomposer_training.latent_set import READERS
 from riffcomposer_training.networks import (
     build_autoencoder,
     decode_latents,
@@ -89,16 +91,25 @@ def gradient_loss(pictures: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor
     return total
 
 
-def _read(paths: list[Path], *, held: bool, most: int) -> np.ndarray[Any, Any]:
-    parts: list[np.ndarray[Any, Any]] = []
-    for path in paths:
+def read_levels(paths: list[Path], *, held: bool, most: int) -> np.ndarray[Any, Any]:
+    """Up to `most` clips of shards that are held out, or that are not: uint8 [clips, 512, width]."""
+
+    def chosen(path: Path) -> np.ndarray[Any, Any]:
         shard = read_shard(path)
-        chosen = [index for index, clip in enumerate(shard.clips) if held_out(clip) == held]
-        if chosen:
-            parts.append(shard.levels()[chosen])
-        if sum(map(len, parts)) >= most:
-            break
-    return np.concatenate(parts)[:most] if parts else np.zeros((0, 512, 512), np.uint8)
+        return shard.levels()[[index for index, clip in enumerate(shard.clips) if held_out(clip) == held]]
+
+    parts: list[np.ndarray[Any, Any]] = []
+    with ThreadPoolExecutor(READERS) as pool:
+        for first in range(0, len(paths), READERS):
+            parts += pool.map(chosen, paths[first : first + READERS])
+            if sum(map(len, parts)) >= most:
+                break
+    return np.concatenate(parts)[:most]
+
+
+def relative_rate(weights: torch.Tensor) -> float:
+    """A tensor's share of the learning rate; the components' matrices span sizes from 0.001 to 1."""
+    return float(weights.detach().square().mean().sqrt()) / TYPICAL_WEIGHT or 1.0
 
 
 @torch.no_grad()
@@ -129,8 +140,8 @@ def train_autoencoder(
         device: A torch device.
     """
     paths = first_shards(clips)
-    test = _read(paths, held=True, most=64)
-    train = _read(paths, held=False, most=4096 if setting.name == "gpu" else 1536)
+    test = read_levels(paths, held=True, most=64)
+    train = read_levels(paths, held=False, most=4096 if setting.name == "gpu" else 1536)
     if len(test) < 4:
         test = train[:8]
     state = load_checkpoint(out / "autoencoder_state.pt")
@@ -145,11 +156,7 @@ def train_autoencoder(
         deviations = state["deviations"]
     network.to(device)
     start_weights = state["start"] if state else {k: v.clone() for k, v in network.state_dict().items()}
-    # The matrices of the components span sizes from 0.001 to 1; each moves in proportion to its own.
-    shares = {
-        name: (float(value.square().mean().sqrt()) / TYPICAL_WEIGHT or 1.0)
-        for name, value in start_weights.items()
-    }
+    shares = {name: relative_rate(value) for name, value in start_weights.items()}
     optimizer = torch.optim.AdamW(
         [{"params": [value], "share": shares[name]} for name, value in network.named_parameters()],
         lr=setting.autoencoder_learning_rate,
@@ -239,8 +246,8 @@ def take_autoencoder(setting: Setting, clips: Path, out: Path, folder: Path) -> 
     network = build_autoencoder(setting)
     network.load_state_dict(weights)
     paths = first_shards(clips)
-    test = _read(paths, held=True, most=64)
-    figures = measure(network, test if len(test) else _read(paths, held=False, most=8), setting.patch)
+    test = read_levels(paths, held=True, most=64)
+    figures = measure(network, test if len(test) else read_levels(paths, held=False, most=8), setting.patch)
     log.info("autoencoder of %s: error %.2f, convergence %.2f dB", folder, *figures)
     state = {"network": weights, "deviations": deviations, "figures": list(figures), "steps": 0}
     save_checkpoint(out / "autoencoder.pt", state)

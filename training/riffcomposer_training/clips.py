@@ -121,7 +121,6 @@ def generate(
     seed: int,
     first: int,
     pieces: int,
-    pair_share: float = PAIR_SHARE,
 ) -> Iterator[Clip]:
     """Makes the clips of pieces `first` to `first + pieces - 1`, in order.
 
@@ -132,13 +131,12 @@ def generate(
         seed: Seed of the collection.
         first: Number of the first piece.
         pieces: Number of pieces.
-        pair_share: Share of the pieces that are also played by others.
     """
     player = _loaded_player(tuple(fonts))
     for index in range(first, first + pieces):
         collected = compose(seed, index)
         yield from clips_of(collected, player)
         rng = Random(f"others {collected.piece.seed}")
-        others = with_other_players(collected, rng) if rng.random() < pair_share else None
+        others = with_other_players(collected, rng) if rng.random() < PAIR_SHARE else None
         if others is not None:
             yield from clips_of(others, player, replayed=collected.piece.seed)

@@ -6,16 +6,19 @@ The encoder stays as it is, so latents stay what they were and a UNet that was t
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from riffcomposer_training.autoencoder import NOISE, TYPICAL_WEIGHT, gradient_loss, measure
-from riffcomposer_training.clip_shards import first_shards, held_out, images, read_shard
-from riffcomposer_training.latent_set import READERS
+from riffcomposer.errors import ModelError
+from riffcomposer_training.autoencoder import (
+    NOISE,
+    gradient_loss,
+    measure,
+    read_levels,
+    relative_rate,
+)
+from riffcomposer_training.clip_shards import first_shards, images
 from riffcomposer_training.networks import build_autoencoder, decode_latents, encode_images
 from riffcomposer_training.schedule import (
     Clock,
@@ -30,23 +33,6 @@ from riffcomposer_training.training_settings import Setting
 log = logging.getLogger(__name__)
 _WARMUP_STEPS = 50
 _HELD_OUT_CLIPS = 64
-
-
-def _levels(clips: Path, most: int, *, held: bool) -> np.ndarray[Any, Any]:
-    """Up to `most` clips that are held out, or that are not: uint8 [clips, 512, width]."""
-
-    def chosen(path: Path) -> np.ndarray[Any, Any]:
-        shard = read_shard(path)
-        return shard.levels()[[index for index, clip in enumerate(shard.clips) if held_out(clip) == held]]
-
-    parts: list[np.ndarray[Any, Any]] = []
-    with ThreadPoolExecutor(READERS) as pool:
-        paths = first_shards(clips)
-        for first in range(0, len(paths), READERS):
-            parts += pool.map(chosen, paths[first : first + READERS])
-            if sum(map(len, parts)) >= most:
-                break
-    return np.concatenate(parts)[:most]
 
 
 def train_decoder(
@@ -65,23 +51,22 @@ def train_decoder(
         device: A torch device.
 
     Raises:
-        ModelError: There are no clips.
+        ModelError: There is no autoencoder, or there are no clips.
     """
     state = load_checkpoint(out / "autoencoder.pt")
-    assert state is not None
+    if state is None:
+        raise ModelError(f"{out}: no autoencoder; run the autoencoder stage first")
     network = build_autoencoder(setting)
     network.load_state_dict(state["network"])
     network.to(device)
     network.encoder.requires_grad_(False)
-    train = torch.from_numpy(_levels(clips, setting.decoder_clips, held=False)).to(device)
-    test = _levels(clips, _HELD_OUT_CLIPS, held=True)
-    test = test if len(test) else train[:8].cpu().numpy()
+    paths = first_shards(clips)
+    levels = read_levels(paths, held=False, most=setting.decoder_clips)
+    test = read_levels(paths, held=True, most=_HELD_OUT_CLIPS)
+    test = test if len(test) else levels[:8]
+    train = torch.from_numpy(levels).to(device)
     before = measure(network, test, setting.patch)
-    # The matrices of the components span sizes from 0.001 to 1; each moves in proportion to its own.
-    groups = [
-        {"params": [value], "share": float(value.detach().square().mean().sqrt()) / TYPICAL_WEIGHT or 1.0}
-        for value in network.decoder.parameters()
-    ]
+    groups = [{"params": [value], "share": relative_rate(value)} for value in network.decoder.parameters()]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
     clock, series, step = Clock(budget_seconds), Series(state.get("decoder_series", ())), 0
     logged = 0.0

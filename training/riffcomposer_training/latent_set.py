@@ -31,6 +31,7 @@ from riffcomposer_training.text_states import caption_states
 
 log = logging.getLogger(__name__)
 READERS = 4
+_CAPTIONS_EACH = 3
 
 
 def two_bars(clip: dict[str, Any]) -> bool:
@@ -183,17 +184,13 @@ class LatentFeed:
         folder: Where `write_latents` writes.
         captions: Encodes captions.
         device: A torch device, on which both sets are.
-        captions_each: Captions per clip.
 
     Attributes:
         train, test: The training and the held-out set.
     """
 
-    def __init__(
-        self, folder: Path, captions: CaptionStates, device: str = "cpu", captions_each: int = 3
-    ) -> None:
+    def __init__(self, folder: Path, captions: CaptionStates, device: str = "cpu") -> None:
         self._folder, self._captions, self._device = folder, captions, device
-        self._captions_each = captions_each
         self._read: set[Path] = set()
         self._states = captions.take().to(device)
         self.train, self.test = self._empty(), self._empty()
@@ -203,7 +200,7 @@ class LatentFeed:
         paths = [path for path in sorted(self._folder.glob("latents_*.pt")) if path not in self._read]
         contents = [content for path in paths if (content := load_checkpoint(path)) is not None]
         self._read.update(paths)
-        each = self._captions_each
+        each = _CAPTIONS_EACH
         texts = [
             clip[index % len(clip)]
             for content in contents
@@ -238,7 +235,7 @@ class LatentFeed:
     def _empty(self) -> LatentSet:
         return LatentSet(
             torch.zeros(0, device=self._device),
-            torch.zeros(0, self._captions_each, dtype=torch.int64, device=self._device),
+            torch.zeros(0, _CAPTIONS_EACH, dtype=torch.int64, device=self._device),
             self._states,
             torch.zeros(0, dtype=torch.int64, device=self._device),
             torch.zeros(0, dtype=torch.bool, device=self._device),
