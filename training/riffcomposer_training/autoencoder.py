@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from riffcomposer_training.clip_shards import first_shards, held_out, images, read_shard
-from riffcomposer_training.latent_set import READERS
+from riffcomposer_training.clip_shards import READERS, first_shards, held_out, images, read_shard
 from riffcomposer_training.networks import (
     build_autoencoder,
     decode_latents,

@@ -20,6 +20,9 @@ from riffcomposer.errors import ModelError
 HELD_OUT = 40
 """One in this number of pieces is held out from training."""
 
+READERS = 4
+"""Threads that read shards ahead of their use."""
+
 
 @dataclass(frozen=True)
 class ClipShard:

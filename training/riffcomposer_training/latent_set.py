@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from riffcomposer_training.clip_shards import (
+    READERS,
     ClipShard,
     find_shards,
     held_out,
@@ -30,7 +31,6 @@ from riffcomposer_training.schedule import load_checkpoint, save_checkpoint
 from riffcomposer_training.text_states import caption_states
 
 log = logging.getLogger(__name__)
-READERS = 4
 _CAPTIONS_EACH = 3
 
 
