@@ -22,21 +22,12 @@ from riffcomposer_training.networks import (
     encode_images,
     start_from_components,
 )
-from riffcomposer_training.schedule import (
-    Clock,
-    Series,
-    learning_rate_share,
-    load_checkpoint,
-    save_checkpoint,
-    step_generator,
-)
+from riffcomposer_training.proportional import ProportionalTraining
+from riffcomposer_training.schedule import load_checkpoint, save_checkpoint, step_generator
 from riffcomposer_training.start_from import start_autoencoder
 from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
-TYPICAL_WEIGHT = 0.03
-"""Root mean square of a weight for which the setting's learning rate is meant."""
-
 NOISE = 0.05
 """Deviation of the noise on latents while training, so that the decoder forgives a UNet's errors."""
 
@@ -90,6 +81,11 @@ def gradient_loss(pictures: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor
     return total
 
 
+def rebuilding_loss(pictures: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
+    """Mean absolute error of images, and of their differences at three scales."""
+    return (pictures - rebuilt).abs().mean() + 0.5 * gradient_loss(pictures, rebuilt)
+
+
 def read_levels(paths: list[Path], *, held: bool, most: int) -> np.ndarray[Any, Any]:
     """Up to `most` clips of shards that are held out, or that are not: uint8 [clips, 512, width]."""
 
@@ -104,11 +100,6 @@ def read_levels(paths: list[Path], *, held: bool, most: int) -> np.ndarray[Any, 
             if sum(map(len, parts)) >= most:
                 break
     return np.concatenate(parts)[:most]
-
-
-def relative_rate(weights: torch.Tensor) -> float:
-    """A tensor's share of the learning rate; the components' matrices span sizes from 0.001 to 1."""
-    return float(weights.detach().square().mean().sqrt()) / TYPICAL_WEIGHT or 1.0
 
 
 @torch.no_grad()
@@ -143,54 +134,25 @@ def train_autoencoder(
     train = read_levels(paths, held=False, most=4096 if setting.name == "gpu" else 1536)
     if len(test) < 4:
         test = train[:8]
-    state = load_checkpoint(out / "autoencoder_state.pt")
     torch.manual_seed(seed)
     network = build_autoencoder(setting)
-    if state is None:
-        spread = train[:: max(1, len(train) // 400)]
-        mean, basis, deviations = principal_components(images(spread), setting.patch, setting.latent_channels)
-        start_from_components(network, mean, basis, latent_sizes(deviations, setting.whitening))
-    else:
-        network.load_state_dict(state["network"])
-        deviations = state["deviations"]
-    network.to(device)
-    start_weights = state["start"] if state else {k: v.clone() for k, v in network.state_dict().items()}
-    shares = {name: relative_rate(value) for name, value in start_weights.items()}
-    optimizer = torch.optim.AdamW(
-        [{"params": [value], "share": shares[name]} for name, value in network.named_parameters()],
-        lr=setting.autoencoder_learning_rate,
-        betas=(0.9, 0.95),
-        weight_decay=0.0,
+    spread = train[:: max(1, len(train) // 400)]
+    mean, basis, deviations = principal_components(images(spread), setting.patch, setting.latent_channels)
+    start_from_components(network, mean, basis, latent_sizes(deviations, setting.whitening))
+    training = ProportionalTraining(
+        network,
+        out / "autoencoder_state.pt",
+        budget_seconds,
+        learning_rate=setting.autoencoder_learning_rate,
+        device=device,
+        beside={"deviations": deviations, "plain": list(measure(network, test, setting.patch))},
     )
-    plain = measure(network, test, setting.patch) if state is None else tuple(state["plain"])
-    if state is not None:
-        optimizer.load_state_dict(state["optimizer"])
+    plain = training.beside["plain"]
     log.info("components alone: error %.2f, convergence %.2f dB", *plain)
-    series = Series(state["series"] if state else ())
-    clock = Clock(budget_seconds, state["used_seconds"] if state else 0.0)
-    step = state["step"] if state else 0
     columns = 512 // setting.patch
     resident = torch.from_numpy(train).to(device)
-    last_saved = clock.used_seconds
-
-    def save() -> None:
-        save_checkpoint(
-            out / "autoencoder_state.pt",
-            {
-                "network": network.state_dict(),
-                "start": start_weights,
-                "optimizer": optimizer.state_dict(),
-                "deviations": deviations,
-                "plain": list(plain),
-                "series": series.rows,
-                "step": step,
-                "used_seconds": clock.used_seconds,
-            },
-        )
-
-    running = 0.0
-    while (used := clock.tick()) < 1:
-        generator = step_generator(seed, step)
+    while (used := training.clock.tick()) < 1:
+        generator = step_generator(seed, training.step)
         rows = torch.randint(len(train), (setting.autoencoder_batch,), generator=generator)
         start = int(torch.randint(columns // 2 + 1, (1,), generator=generator)) * setting.patch
         pictures = images(resident[rows.to(device), :, start : start + 256])
@@ -199,38 +161,29 @@ def train_autoencoder(
         rebuilt = decode_latents(network, latents + NOISE * noise, setting.patch)
         # The mean square keeps latents from growing away from the size that the UNet was set up for.
         size = (latents.square().mean() - 1).clamp_min(0.2) - 0.2
-        loss = (pictures - rebuilt).abs().mean() + 0.5 * gradient_loss(pictures, rebuilt) + 0.05 * size
-        for group in optimizer.param_groups:
-            rate = setting.autoencoder_learning_rate * learning_rate_share(step, used, 30)
-            group["lr"] = rate * group["share"]
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        if step % 50 == 0:
-            running = float((pictures - rebuilt).abs().mean()) * 127.5
-            series.add(step=step, seconds=clock.used_seconds, loss=float(loss), error=running)
-        if clock.used_seconds - last_saved > 60:
-            last_saved = clock.used_seconds
-            save()
+        loss = rebuilding_loss(pictures, rebuilt) + 0.05 * size
+        training.learn(loss, used)
+        if training.step % 50 == 0:
+            error = float((pictures - rebuilt.detach()).abs().mean()) * 127.5
+            seconds = training.clock.used_seconds
+            training.series.add(step=training.step, seconds=seconds, loss=float(loss.detach()), error=error)
+        training.save_when_due(60.0)
     trained, better = plain, True
-    if step:
-        save()
-        trained = measure(network, test, setting.patch)
-        log.info("trained %d steps: error %.2f, convergence %.2f dB", step, *trained)
+    if training.step:
+        training.save()
+        trained = list(measure(network, test, setting.patch))
+        log.info("trained %d steps: error %.2f, convergence %.2f dB", training.step, *trained)
         better = trained[1] < plain[1] and trained[0] <= plain[0] + 0.1
     if not better:
         log.warning("training did not beat the plain components; they are kept")
-        network.load_state_dict(start_weights)
     save_checkpoint(
         out / "autoencoder.pt",
         {
-            "network": {name: value.cpu() for name, value in network.state_dict().items()},
-            "deviations": deviations,
-            "plain": list(plain),
-            "figures": list(trained if better else plain),
-            "steps": step,
+            "network": training.weights() if better else training.start,
+            "deviations": training.beside["deviations"],
+            "plain": plain,
+            "figures": trained if better else plain,
+            "steps": training.step,
         },
     )
 

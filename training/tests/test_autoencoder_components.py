@@ -18,6 +18,7 @@ from riffcomposer_training.autoencoder import (
     train_autoencoder,
 )
 from riffcomposer_training.clip_shards import images, levels_of, read_shard
+from riffcomposer_training.decoder_training import train_decoder
 from riffcomposer_training.networks import (
     build_autoencoder,
     decode_latents,
@@ -88,3 +89,23 @@ def test_autoencoder_training_keeps_what_is_better(tiny_clips: Path, tmp_path: P
     assert state is not None
     assert state["figures"][1] <= state["plain"][1]
     assert state["steps"] > 0
+
+
+def test_autoencoder_training_that_was_stopped_goes_on(tiny_clips: Path, tmp_path: Path) -> None:
+    train_autoencoder(TOY, tiny_clips, tmp_path, 0.0)
+    for train, name in ((train_autoencoder, "autoencoder_state.pt"), (train_decoder, "decoder_state.pt")):
+        train(TOY, tiny_clips, tmp_path, 1.0)
+        first = load_checkpoint(tmp_path / name)
+        train(TOY, tiny_clips, tmp_path, 1.0)  # the time is used up
+        again = load_checkpoint(tmp_path / name)
+        train(TOY, tiny_clips, tmp_path, 2.0)
+        longer = load_checkpoint(tmp_path / name)
+        assert first is not None
+        assert again is not None
+        assert longer is not None
+        assert first["step"] > 0
+        assert again["step"] == first["step"]
+        assert again["beside"]["plain"] == first["beside"]["plain"]
+        for weights, other in zip(first["network"].values(), again["network"].values(), strict=True):
+            assert torch.equal(weights, other)
+        assert longer["step"] > first["step"]
