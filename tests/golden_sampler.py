@@ -123,6 +123,8 @@ def compute(folder: Path) -> dict[str, Fingerprint]:
     found = clips(folder, TINY_PROFILE, jobs) | clips(folder, TINY_FLOW_PROFILE, _flow_jobs(jobs))
     gentle = replace(TINY_FLOW_PROFILE, name="tiny flow gentle", detail_guidance=0.25)
     found |= clips(folder, gentle, {"flow with gentle guidance": _flow_jobs(jobs)["flow img2img"]})
+    shown = replace(TINY_FLOW_PROFILE, name="tiny flow conditioned", init_conditioning=True)
+    found |= clips(folder, shown, {"flow that is shown the loop": _flow_jobs(jobs)["flow img2img"]})
     for per_quarter in (Fraction(97, 3), Fraction(20), Fraction(50)):
         for init in (image, sound):
             found[f"{init.name} at {per_quarter} frames per quarter"] = fit_init(

@@ -110,7 +110,7 @@ def build_tiny_checkpoint(
         )
         unet = UNet2DConditionModel(
             sample_size=profile.image_width // profile.latent_scale,
-            in_channels=16 if flow else 4,
+            in_channels=(16 if flow else 4) * (2 if profile.init_conditioning else 1),
             out_channels=16 if flow else 4,
             down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),

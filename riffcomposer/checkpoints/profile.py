@@ -50,6 +50,9 @@ class ModelProfile:
         guidance_embedding: Whether the UNet takes the guidance scale w as an input
             (`time_cond_proj_dim`, an embedding of w - 1 as in diffusers' latent consistency
             pipelines), so that guidance needs no second pass.
+        init_conditioning: Whether the UNet takes the latents of what a clip starts from as further input
+            channels, after the noisy ones, and zeros where it starts from nothing (the conditioning of
+            InstructPix2Pix, Brooks et al. 2023).
         detail_guidance: How much of the guidance what changes over time gets, 0 to 1, where a clip starts
             from a loop; the average spectrum gets all of it. 1 is plain guidance.
         text_length: Tokens of one chunk of prompt, start and end tokens included (77 or 32).
@@ -77,6 +80,7 @@ class ModelProfile:
     latent_scale: int = 8
     prediction: Literal["epsilon", "v_prediction", "flow"] = "epsilon"
     guidance_embedding: bool = False
+    init_conditioning: bool = False
     detail_guidance: float = 1.0
     text_length: int = 77
     schedulers: tuple[str, ...] = ("ddim", "dpmpp_2m", "euler", "euler_a", "pndm", "lms", "unipc")
@@ -235,7 +239,7 @@ _DECIDES_SAMPLES = (
     "text_length",
     "strength_map",
 )
-_DECIDE_IF_STATED = ("detail_guidance",)
+_DECIDE_IF_STATED = ("detail_guidance", "init_conditioning")
 """Fields that came later: they count where they are not the default, so that older digests stay."""
 
 

@@ -176,7 +176,12 @@ def _check_shapes(located: LocatedModel) -> None:
     vae_scale = 2 ** (len(vae.get("block_out_channels", (64,))) - 1) * profile.pixel_unshuffle
     text_width = text.get("hidden_size", 512)
     checks = (
-        ("unet in_channels", unet.get("in_channels", 4), "vae latent_channels", latent_channels),
+        (
+            "unet in_channels",
+            unet.get("in_channels", 4),
+            ("twice " if profile.init_conditioning else "") + "vae latent_channels",
+            latent_channels * (2 if profile.init_conditioning else 1),
+        ),
         ("unet cross_attention_dim", unet.get("cross_attention_dim", 1280), "text width", text_width),
         (
             "vae in_channels",

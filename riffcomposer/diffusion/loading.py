@@ -50,7 +50,7 @@ class Checkpoint:
 
     @property
     def latent_channels(self) -> int:
-        return int(self.unet.config.in_channels)
+        return int(self.unet.config.in_channels) // (2 if self.profile.init_conditioning else 1)
 
     @property
     def parameters(self) -> int:

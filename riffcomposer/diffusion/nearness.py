@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from riffcomposer.diffusion.init_conditioning import unet_input
 from riffcomposer.diffusion.latents import encode
 from riffcomposer.diffusion.loading import Checkpoint
 from riffcomposer.diffusion.prompts import PromptEncoder
@@ -66,9 +67,10 @@ def denoising_errors(checkpoint: Checkpoint, clean: torch.Tensor, text: torch.Te
     rows = []
     for kept, added, timestep in noise_levels(checkpoint):
         noise = torch.randn(clean.shape, generator=generator).to(device)
-        noised = (kept * clean + added * noise).to(dtype).expand(len(text), *clean.shape)
+        noised = (kept * clean + added * noise).expand(len(text), *clean.shape)
+        inputs = unet_input(noised, None, conditioned=checkpoint.profile.init_conditioning).to(dtype)
         output = checkpoint.unet(
-            noised.contiguous(memory_format=torch.channels_last),
+            inputs.contiguous(memory_format=torch.channels_last),
             torch.tensor(timestep, device=device),
             encoder_hidden_states=text.to(dtype),
             return_dict=False,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
+from riffcomposer.diffusion.init_conditioning import unet_input
 from riffcomposer.diffusion.loading import Checkpoint
 from riffcomposer.diffusion.noise import ClipNoise
 from riffcomposer.diffusion.schedulers import make_path
@@ -201,9 +202,15 @@ def sample(
         text = torch.cat([torch.stack([clip.negative for clip in clips]), text])
     text = text.to(dtype)
 
+    # 6. A model that takes what clips start from is shown it, without noise.
+    shown = None
+    if not settings.from_noise:
+        shown = _stacked([clip.clean for clip in clips], torch.zeros_like(noise))
+
     for index in range(path.evaluations):
-        # 6. Ask the UNet, both passes in one batch.
-        inputs = path.scaled(index, latents).to(dtype)
+        # 7. Ask the UNet, both passes in one batch.
+        inputs = unet_input(path.scaled(index, latents), shown, conditioned=profile.init_conditioning)
+        inputs = inputs.to(dtype)
         time = path.timestep(index).to(device)
         if twice:
             inputs = torch.cat([inputs, inputs])
@@ -218,9 +225,9 @@ def sample(
         if twice:
             away, towards = output.chunk(2)
             output = guided(away, towards, scales, details)
-        # 7. Take the step.
+        # 8. Take the step.
         latents = path.step(index, output, latents, fresh)
-        # 8. Outside the mask, put the original back at the current noise level.
+        # 9. Outside the mask, put the original back at the current noise level.
         if mask is not None and clean is not None:
             latents = torch.lerp(path.renoised(index, clean, noise), latents, mask)
         after_step(index + 1, path.evaluations)

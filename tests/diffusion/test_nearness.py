@@ -53,7 +53,7 @@ def checkpoint_of(prediction: str) -> Any:
         device=torch.device("cpu"),
         dtype=torch.float32,
         scheduler_config=SD_SCHEDULE,
-        profile=SimpleNamespace(prediction=prediction, guidance_embedding=False),
+        profile=SimpleNamespace(prediction=prediction, guidance_embedding=False, init_conditioning=False),
     )
     found.unet = Listener(prediction, noise_levels(found))
     return found

@@ -8,11 +8,13 @@ the mean velocity of two steps of the guided teacher, so it needs half as many s
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from riffcomposer.diffusion.init_conditioning import unet_input
 from riffcomposer.diffusion.sampler import guidance_embedding
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
@@ -26,6 +28,25 @@ from riffcomposer_training.training_settings import Setting
 log = logging.getLogger(__name__)
 DISTILLED_STEPS = 6
 """Number of steps from noise for which a student is trained."""
+
+
+def seeing(network: Any, init: torch.Tensor, *, conditioned: bool) -> Callable[..., Any]:
+    """A UNet that is shown what its clips start from, if it takes that, and needs only noisy latents.
+
+    Args:
+        network: The UNet.
+        init: What the clips start from, [batch, channels, rows, columns]; used again for each further pass
+            over the same clips in one call.
+        conditioned: Whether the UNet takes it.
+    """
+
+    def call(noisy: torch.Tensor, *inputs: torch.Tensor, **more: torch.Tensor) -> Any:
+        passes = len(noisy) // len(init)
+        return network(
+            unet_input(noisy, init.repeat(passes, 1, 1, 1), conditioned=conditioned), *inputs, **more
+        )
+
+    return call
 
 
 def guided_velocity(
@@ -138,13 +159,14 @@ def train_student(
             max=1 / steps
         )
         empty = clips.states[:1].float()
+        shown = seeing(teacher, batch.init, conditioned=setting.init_conditioning)
         with training.autocast():
             with torch.no_grad():
                 wanted = two_step_velocity(
-                    teacher, batch.noisy, batch.times, batch.states, empty, scale, length
+                    shown, batch.noisy, batch.times, batch.states, empty, scale, length
                 )
             predicted = training.network(
-                batch.noisy,
+                batch.inputs(conditioned=setting.init_conditioning),
                 batch.times * 1000,
                 batch.states,
                 timestep_cond=guidance_embedding(scale, GUIDANCE_WIDTH),

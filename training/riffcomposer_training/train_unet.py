@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from riffcomposer.diffusion.init_conditioning import unet_input
 from riffcomposer.errors import ModelError
 from riffcomposer_training.autoencoder import channel_weights
 from riffcomposer_training.averaged import AveragedTraining
@@ -61,12 +62,25 @@ def other_timbre(latents: torch.Tensor, donors: torch.Tensor) -> torch.Tensor:
 
 @dataclass
 class FlowSamples:
-    """A training batch: the UNet's inputs, and the velocity that it should predict."""
+    """A training batch: the UNet's inputs, and the velocity that it should predict.
+
+    Attributes:
+        noisy: Latents at the model's times.
+        init: What is shown of what a render would start from; zeros for clips that are shown nothing.
+        times, states: The model's times, 0..1, and the captions' token states.
+        velocity: Noise minus clean latents.
+    """
 
     noisy: torch.Tensor
+    init: torch.Tensor
     times: torch.Tensor
     states: torch.Tensor
     velocity: torch.Tensor
+
+    def inputs(self, *, conditioned: bool) -> torch.Tensor:
+        """The UNet's input latents; `conditioned` says whether it takes `init`."""
+        seen = unet_input(self.noisy, self.init, conditioned=conditioned)
+        return seen.contiguous(memory_format=torch.channels_last)
 
 
 def flow_samples(
@@ -85,6 +99,10 @@ def flow_samples(
     noise is used. The other clip is the same music played by others where there is such a clip, and more
     often so the greater s is, since at low strengths the sound of what a render starts from should be kept.
     Else it is the clip with another clip's average spectrum, a share of which is laid on that grows with s.
+
+    What a render would start from is shown to the model too (`init`), but only where it is another sound than
+    the clip: from its own clip it would learn to copy. A pair is shown at any time, so that near pure noise
+    the notes still decide.
 
     A clip that is not played by those for whom its music was composed is not used near pure noise, where
     captions decide about the notes too.
@@ -121,11 +139,17 @@ def flow_samples(
     other = torch.where(paired[:, None, None, None], played_by_others, other_timbre(clean, donors))
     noise = noise + factor * (other - clean)
 
+    shown = paired & ~used & (torch.rand(count, **pick) < setting.notes_share)
+    amount = torch.where(shown, torch.ones_like(amount), amount)[:, None, None, None]
+    init = (clean + amount * (other - clean)) * (used | shown)[:, None, None, None]
+
     column = torch.randint(clips.captions.shape[1], (count,), **pick)
     captions = clips.captions[rows, column]
     captions = torch.where(torch.rand(count, **pick) < setting.empty_caption, 0, captions)
     at = times[:, None, None, None]
-    return FlowSamples((1 - at) * clean + at * noise, times, clips.states[captions].float(), noise - clean)
+    return FlowSamples(
+        (1 - at) * clean + at * noise, init, times, clips.states[captions].float(), noise - clean
+    )
 
 
 def choose_rows(clips: LatentSet, count: int, generator: torch.Generator) -> torch.Tensor:
@@ -166,12 +190,14 @@ def validation_losses(
     at = times[:, None, None, None]
     noisy = (1 - at) * clean + at * noise
     losses = []
+    conditioned = unet.config.in_channels == 2 * clean.shape[1]
     for shift in (0, count // 2):
         states = clips.states[clips.captions[rows.roll(shift), 0]].float()
         total = 0.0
         for start in range(0, count, 16):
             part = slice(start, start + 16)
-            predicted = unet(noisy[part], times[part] * 1000, states[part]).sample.float()
+            inputs = unet_input(noisy[part], None, conditioned=conditioned)
+            predicted = unet(inputs, times[part] * 1000, states[part]).sample.float()
             error = weighted_error(predicted, (noise - clean)[part], weights)
             total += float(error) * len(predicted)
         losses.append(total / count)
@@ -260,8 +286,8 @@ def train_diffusion(
             rows = choose_rows(feed.train, setting.batch, generator)
             batch = flow_samples(feed.train, rows, setting, generator, columns=columns)
             with training.autocast():
-                noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
-                predicted = training.network(noisy, batch.times * 1000, batch.states).sample
+                inputs = batch.inputs(conditioned=setting.init_conditioning)
+                predicted = training.network(inputs, batch.times * 1000, batch.states).sample
             loss = weighted_error(predicted.float(), batch.velocity, weights)
             training.learn(loss, used, len(rows))
             losses.append(loss.detach())

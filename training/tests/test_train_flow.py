@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riffcomposer.errors import ModelError
-from riffcomposer_training.distillation import guided_velocity, start_student, two_step_velocity
+from riffcomposer_training.distillation import guided_velocity, seeing, start_student, two_step_velocity
 from riffcomposer_training.latent_set import LatentFeed, LatentSet, two_bars
 from riffcomposer_training.networks import TEXT_WIDTH, build_unet
 from riffcomposer_training.parts import join, split
@@ -181,12 +181,14 @@ def test_train_student_starts_as_its_teacher(clips: LatentSet) -> None:
     torch.nn.init.normal_(teacher.conv_out.weight, std=0.05)
     student = start_student(TOY, teacher.state_dict()).eval()
     noisy, times, states = clips.latents[:2].float(), torch.tensor([0.5, 0.9]), clips.states[1:3].float()
+    init = clips.latents[2:4].float()
+    shown, copied = (seeing(network, init, conditioned=True) for network in (teacher, student))
     with torch.no_grad():
-        plain = teacher(noisy, times * 1000, states).sample
-        own = student(noisy, times * 1000, states, timestep_cond=torch.randn(2, 256)).sample
-        unguided = guided_velocity(teacher, noisy, times, states, clips.states[:1].float(), torch.ones(2))
+        plain = shown(noisy, times * 1000, states).sample
+        own = copied(noisy, times * 1000, states, timestep_cond=torch.randn(2, 256)).sample
+        unguided = guided_velocity(shown, noisy, times, states, clips.states[:1].float(), torch.ones(2))
         still = two_step_velocity(
-            teacher, noisy, times, states, clips.states[:1].float(), torch.ones(2), torch.zeros(2)
+            shown, noisy, times, states, clips.states[:1].float(), torch.ones(2), torch.zeros(2)
         )
     assert torch.allclose(plain, own, atol=1e-5)
     assert torch.allclose(plain, unguided, atol=1e-4)
@@ -236,3 +238,28 @@ def test_train_an_interrupt_keeps_what_was_learnt(clips: LatentSet, tmp_path: Pa
     state = load_checkpoint(tmp_path / "diffusion_state.pt")
     assert state is not None
     assert state["step"] > 0
+
+
+def test_train_shows_what_a_render_starts_from_and_never_the_clip_itself(clips: LatentSet) -> None:
+    rows = torch.arange(12).repeat(8)
+    paired = replace(clips, partners=torch.arange(12).roll(-1))
+    for setting in (replace(TOY, pair_share=1.0), replace(TOY, pair_share=1.0, timbre_share=0.0)):
+        batch = flow_samples(paired, rows, setting, torch.Generator().manual_seed(8))
+        others = clips.latents[(rows + 1) % 12].float()
+        shown = batch.init.flatten(1).any(1)
+        assert 0.2 < float(shown.float().mean()) < 0.9
+        assert torch.allclose(batch.init[shown], others[shown], atol=1e-3)
+        assert float(batch.times[shown].max()) > 0.9  # notes decide near pure noise too
+    alone = flow_samples(clips, rows, replace(TOY, timbre_share=0.0), torch.Generator().manual_seed(8))
+    assert not alone.init.any()
+    assert alone.inputs(conditioned=False).shape[1] == TOY.latent_channels
+    assert alone.inputs(conditioned=True).shape[1] == 2 * TOY.latent_channels
+
+
+def test_distilled_passes_see_the_same_start() -> None:
+    seen: list[torch.Tensor] = []
+    init = torch.randn(3, 4, 8, 12)
+    network = seeing(lambda latents, times: seen.append(latents), init, conditioned=True)
+    network(torch.zeros(6, 4, 8, 12), torch.zeros(6))
+    assert torch.equal(seen[0][:, 4:], torch.cat([init, init]))
+    assert not seen[0][:, :4].any()
