@@ -2,8 +2,9 @@
 
 The module of one network asks for a module in `diffusers.models.transformers`, whose `__init__` imports
 every transformer that diffusers has; `scipy.signal` imports all of `scipy.stats` for one function that it
-rarely calls. Here such a module runs when something is asked of it that `DEFERRED` does not name, which for
-most checkpoints is never. Its modules, if it is a package, can be imported as ever.
+rarely calls; losses and schedulers that no render uses import `scipy.optimize` and `scipy.integrate`.
+Here such a module runs when something is asked of it that `DEFERRED` does not name, which for most
+checkpoints is never. Its modules, if it is a package, can be imported as ever.
 
 `importlib.util.LazyLoader` runs a module as soon as any name of it is asked for, which `from MODULE import
 NAME` does at once, and a package as soon as one of its modules is imported.
@@ -23,6 +24,8 @@ from typing import Any
 
 DEFERRED: Mapping[str, frozenset[str]] = {
     "diffusers.models.transformers": frozenset(),
+    "scipy.integrate": frozenset(),
+    "scipy.optimize": frozenset({"linear_sum_assignment"}),
     "scipy.stats": frozenset({"scoreatpercentile"}),
 }
 """Packages that wait, each with the functions that may be imported from it before its `__init__` runs: it
