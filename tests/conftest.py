@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -22,6 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The modules of torch and diffusers stay; looking through them again and again is a seventh of the
+    # processor time. What a test leaves open is found a little later.
+    gc.set_threshold(50_000, 50, 100)
     # How long an example takes says more about the machine than about the code.
     hypothesis.settings.register_profile("riffcomposer", deadline=None)
     hypothesis.settings.load_profile("riffcomposer")
