@@ -73,7 +73,7 @@ def default_profile(setting: Setting, *, distilled: bool, figures: dict[str, flo
         schedulers=("euler", "dpmpp_2m", "lcm"),
         scheduler="euler",
         num_inference_steps=DISTILLED_STEPS if distilled else 8,
-        guidance_scale=4.0,
+        guidance_scale=3.0,
         strength=0.55,
         strength_map=STRENGTH_MAP,
         beat_keeping_strength=0.75,
