@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from riffcomposer.checkpoints.builtin import read_config
-from riffcomposer.checkpoints.expected_tensors import expected_tensors, first_difference
 from riffcomposer.checkpoints.locate import WEIGHTS, pickled_files, shard_index, weight_files
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.checkpoints.safetensors_file import read_header, shapes
@@ -149,18 +148,20 @@ def _check_shards(folder: Path, component: str, parts: dict[str, dict[str, Any]]
             raise ModelError(f"{index}: {name[:100]} is not in {shard}, but in another shard; fetch it again")
 
 
-def _check_tensors(folder: Path, component: str, class_name: str, header: dict[str, Any]) -> None:
-    """Checks a component's tensors against its configuration."""
-    if component == "unet" and "conv_in.weight" not in header:
+def _check_first_layer(folder: Path, unet: dict[str, Any]) -> None:
+    """Checks the shape of the UNet's first layer against its configuration."""
+    config = read_config(folder / "unet" / "config.json")
+    wanted = [config.get("block_out_channels", [320])[0], config.get("in_channels", 4)]
+    found = unet.get("conv_in.weight", {}).get("shape")
+    if found is None:
         raise ModelError(
-            f"{folder / 'unet'}: holds {kind_of_weights(shapes(header))}, not a UNet's weights; "
+            f"{folder / 'unet'}: holds {kind_of_weights(shapes(unet))}, not a UNet's weights; "
             "fetch the model again"
         )
-    config = read_config(folder / component / "config.json")
-    if difference := first_difference(header, expected_tensors(class_name, config)):
+    if found[:2] != wanted:
         raise ModelError(
-            f"{folder / component}: {difference}; the file is incomplete or belongs to another model, "
-            "fetch the model again"
+            f"{folder / 'unet'}: conv_in is {found[0]} x {found[1]} in the weights and "
+            f"{wanted[0]} x {wanted[1]} in config.json; they belong to different models"
         )
 
 
@@ -223,11 +224,11 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
     folder = located.folder
     try:
         index = read_config(folder / "model_index.json")
-        classes = {component: component_class(folder, component, index) for component in CLASSES}
+        for component in CLASSES:
+            component_class(folder, component, index)
         _check_shapes(located)
         headers = {component: _check_weights(folder, component) for component in WEIGHTS}
-        for component, header in headers.items():
-            _check_tensors(folder, component, classes[component], header)
+        _check_first_layer(folder, headers["unet"])
         if not any(
             (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")
         ):
