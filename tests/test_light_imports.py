@@ -125,6 +125,23 @@ def test_nothing_stays_behind(package: Path) -> None:
     assert runs(package) == 1
 
 
+@pytest.mark.parametrize("module", ["engine", "loading"])
+def test_torch_is_imported_without_collecting_garbage(module: str) -> None:
+    program = (
+        "import gc, sys\n"
+        "seen = []\n"
+        "def note(phase, info):\n"
+        "    finished = hasattr(sys.modules.get('riffcomposer.arrays'), 'torch')\n"
+        "    seen.append('torch' in sys.modules and not finished)\n"
+        "gc.callbacks.append(note)\n"
+        f"import riffcomposer.diffusion.{module}\n"
+        "gc.collect()\n"
+        "assert seen and not any(seen), sum(seen)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_checkpoint_is_loaded_without_what_it_does_not_use(tiny_flow_checkpoint: Path) -> None:
     program = (
         "import sys\n"
