@@ -13,6 +13,7 @@ from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import WEIGHTS, pickled_files, shard_index, weight_files
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.checkpoints.safetensors_file import read_header, shapes
+from riffcomposer.checkpoints.tensor_shapes import tensor_fault
 from riffcomposer.checkpoints.weight_kinds import kind_of_weights
 from riffcomposer.errors import ModelError
 from riffcomposer.files import file_sha256
@@ -236,6 +237,11 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
         _check_shapes(located)
         headers = {component: _check_weights(folder, component) for component in WEIGHTS}
         _check_first_layer(folder, headers["unet"])
+        for component, header in headers.items():
+            config = read_config(folder / component / "config.json")
+            named = component_class(folder, component, index)
+            if fault := tensor_fault(component, named, config, shapes(header)):
+                raise ModelError(f"{folder / component}: {fault}")
         if not any(
             (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")
         ):
