@@ -1,10 +1,10 @@
 """Imports torch, diffusers, transformers and scipy without the parts of them that a render does not use.
 
-The module of one network asks for a module in `diffusers.models.transformers`, whose `__init__` imports
-every transformer that diffusers has; `scipy.signal` imports all of `scipy.stats` for one function that it
-rarely calls; losses and schedulers that no render uses import `scipy.optimize` and `scipy.integrate`.
-Here such a module runs when something is asked of it that `DEFERRED` does not name, which for most
-checkpoints is never. Its modules, if it is a package, can be imported as ever.
+The module of one network is in a package whose `__init__` imports every network of its kind that diffusers
+has, and asks for a module in another such package; `scipy.signal` imports all of `scipy.stats` for one
+function that it rarely calls; losses and schedulers that no render uses import `scipy.optimize` and
+`scipy.integrate`. Here such a module runs when something is asked of it that `DEFERRED` does not name, which
+for most checkpoints is never. Its modules, if it is a package, can be imported as ever.
 
 `importlib.util.LazyLoader` runs a module as soon as any name of it is asked for, which `from MODULE import
 NAME` does at once, and a package as soon as one of its modules is imported.
@@ -23,7 +23,9 @@ from types import ModuleType
 from typing import Any
 
 DEFERRED: Mapping[str, frozenset[str]] = {
+    "diffusers.models.autoencoders": frozenset(),
     "diffusers.models.transformers": frozenset(),
+    "diffusers.models.unets": frozenset(),
     "scipy.integrate": frozenset(),
     "scipy.optimize": frozenset({"linear_sum_assignment"}),
     "scipy.stats": frozenset({"scoreatpercentile"}),

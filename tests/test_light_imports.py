@@ -17,6 +17,17 @@ from riffcomposer.light_imports import light_imports
 
 NAME = "collection_of_tests"
 
+NEEDLESS = (
+    "diffusers.models.transformers.transformer_flux",
+    "diffusers.models.unets.unet_1d",
+    "diffusers.models.autoencoders.autoencoder_tiny",
+    "scipy.signal",
+    "scipy.integrate._ivp",
+    "scipy.optimize._optimize",
+    "riffcomposer.synth.piece_audio",
+)
+"""Modules of other networks, and of the synth, which only some songs use."""
+
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -116,24 +127,42 @@ def test_nothing_stays_behind(package: Path) -> None:
     assert runs(package) == 1
 
 
+@pytest.mark.parametrize("module", ["engine", "loading"])
+def test_torch_is_imported_without_collecting_garbage(module: str) -> None:
+    program = (
+        "import gc, sys\n"
+        "seen = []\n"
+        "def note(phase, info):\n"
+        "    finished = hasattr(sys.modules.get('riffcomposer.arrays'), 'torch')\n"
+        "    seen.append('torch' in sys.modules and not finished)\n"
+        "gc.callbacks.append(note)\n"
+        f"import riffcomposer.diffusion.{module}\n"
+        "gc.collect()\n"
+        "assert seen and not any(seen), sum(seen)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_checkpoint_is_loaded_without_what_it_does_not_use(tiny_flow_checkpoint: Path) -> None:
     program = (
         "import sys\n"
-        "from riffcomposer.diffusion.loading import load_checkpoint\n"
+        "from riffcomposer.diffusion.engine import Engine\n"
         "from riffcomposer.checkpoints.locate import locate_model\n"
-        f"load_checkpoint(locate_model({str(tiny_flow_checkpoint)!r}), device='cpu')\n"
-        "needless = ('diffusers.models.transformers.transformer_flux', 'scipy.stats.distributions')\n"
-        "numeric = ('scipy.integrate._ivp', 'scipy.optimize._optimize')\n"
-        "assert not [name for name in needless + numeric if name in sys.modules]\n"
-        "from riffcomposer.scipy_signal import signal\n"
+        f"engine = Engine(locate_model({str(tiny_flow_checkpoint)!r}), device='cpu')\n"
+        f"needless = {NEEDLESS!r}\n"
         "assert not [name for name in needless if name in sys.modules]\n"
+        "from riffcomposer.scipy_signal import signal\n"
+        "assert 'scipy.stats.distributions' not in sys.modules\n"
         "import scipy.stats\n"
         "assert signal.find_peaks_cwt([0, 1, 4, 1, 0, 0, 1, 5, 1, 0], [1, 2]).size == 2\n"
         "assert 0.5 < scipy.stats.beta.ppf(0.7, 2, 2) < 0.7\n"
         "from scipy import integrate, optimize\n"
         "assert abs(integrate.quad(lambda x: x * x, 0, 3)[0] - 9) < 1e-9\n"
         "assert optimize.linear_sum_assignment([[2, 1], [1, 2]])[1].tolist() == [1, 0]\n"
-        "from diffusers import FluxTransformer2DModel\n"
+        "from diffusers import AutoencoderTiny, FluxTransformer2DModel, UNet1DModel\n"
+        "from importlib.util import find_spec\n"
+        "assert all(find_spec(name) for name in needless), 'none of them has another name now'\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import WEIGHTS, pickled_files, shard_index, weight_files
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.checkpoints.safetensors_file import read_header, shapes
+from riffcomposer.checkpoints.tensor_shapes import tensor_fault
 from riffcomposer.checkpoints.weight_kinds import kind_of_weights
 from riffcomposer.errors import ModelError
 from riffcomposer.files import file_sha256
@@ -58,6 +59,18 @@ def component_class(folder: Path, component: str, index: dict[str, Any]) -> str:
             f"it must be one of {', '.join(CLASSES[component])}"
         )
     return entry[1]
+
+
+def check_hashes(located: LocatedModel) -> None:
+    """Reads every file that a checkpoint's profile lists in full, and compares its SHA-256.
+
+    Raises:
+        ModelError: A file is missing, cannot be read, or is another one.
+    """
+    try:
+        _check_hashes(located.folder, located.profile.files)
+    except OSError as error:
+        raise ModelError(f"{located.folder}: cannot be read ({error})") from error
 
 
 def _check_hashes(folder: Path, expected: dict[str, str]) -> None:
@@ -216,7 +229,7 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
     """Checks everything about a checkpoint that can be checked without loading it.
 
     Args:
-        hashes: Whether to read every listed file in full and compare its SHA-256.
+        hashes: Whether to `check_hashes` as well.
 
     Raises:
         ModelError: The checkpoint is unusable; the message names the file or field, and what to do.
@@ -229,13 +242,18 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
         _check_shapes(located)
         headers = {component: _check_weights(folder, component) for component in WEIGHTS}
         _check_first_layer(folder, headers["unet"])
+        for component, header in headers.items():
+            config = read_config(folder / component / "config.json")
+            named = component_class(folder, component, index)
+            if fault := tensor_fault(component, named, config, shapes(header)):
+                raise ModelError(f"{folder / component}: {fault}")
         if not any(
             (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")
         ):
             raise ModelError(f"{folder / 'tokenizer'}: no vocabulary; the checkpoint is incomplete")
-        if hashes:
-            _check_hashes(folder, located.profile.files)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read ({error})") from error
     except (TypeError, IndexError) as error:
         raise ModelError(f"{folder}: a configuration holds a value of the wrong kind ({error})") from error
+    if hashes:
+        check_hashes(located)

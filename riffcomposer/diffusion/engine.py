@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-import torch
 
+from riffcomposer.arrays import torch
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.device import BACKENDS
 from riffcomposer.diffusion.init_clips import fit_mask

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from riffcomposer.diffusion.init_clips import fit_init
-from riffcomposer.diffusion.midi_clips import MidiPlayer
-from riffcomposer.diffusion.score_clips import ScorePlayer
 from riffcomposer.errors import RenderError
 from riffcomposer.plan.inits import MidiInit
 from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import ClipJob
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
+if TYPE_CHECKING:
+    from riffcomposer.diffusion.midi_clips import MidiPlayer
+    from riffcomposer.diffusion.score_clips import ScorePlayer
+
 
 class InitLevels:
     """Makes the levels that a model's clips start from, and keeps the music that they are cut from.
+
+    The synth, and scipy with it, is imported for the first clip that starts from played music.
 
     Args:
         params: The model's spectrogram format.
@@ -23,8 +30,18 @@ class InitLevels:
 
     def __init__(self, params: SpectrogramParameters) -> None:
         self.params = params
-        self._scores = ScorePlayer(params)
-        self._midi = MidiPlayer(params)
+
+    @cached_property
+    def _scores(self) -> ScorePlayer:
+        from riffcomposer.diffusion.score_clips import ScorePlayer
+
+        return ScorePlayer(self.params)
+
+    @cached_property
+    def _midi(self) -> MidiPlayer:
+        from riffcomposer.diffusion.midi_clips import MidiPlayer
+
+        return MidiPlayer(self.params)
 
     def level(self, job: ClipJob) -> np.ndarray:
         """The level that a clip starts from, float32 [1 or 2, n_mels, width_frames], 0..1.

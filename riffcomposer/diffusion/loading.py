@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
 
-import torch
-
+from riffcomposer.arrays import torch
 from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import weight_variant
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
-from riffcomposer.checkpoints.verify import component_class, verify_model
+from riffcomposer.checkpoints.verify import CLASSES, check_hashes, component_class, verify_model
 from riffcomposer.device import BACKENDS, named_device
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
@@ -117,9 +117,15 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
         UsageError: The device does not exist on this machine.
     """
     target = choose_device(device)
-    verify_model(located, hashes=hashes)
-    with LOADING, light_imports():
-        return _load_parts(located, target)
+    verify_model(located, hashes=False)
+    with ThreadPoolExecutor(1, "hashes") as beside:
+        # Hashing needs a core and the disk, importing the libraries another core.
+        hashed = beside.submit(check_hashes, located) if hashes else None
+        with LOADING, light_imports():
+            classes = _import_classes(located.folder)
+            if hashed is not None:
+                hashed.result()  # nothing is loaded from a file that is not the one listed
+            return _load_parts(located, classes, target)
 
 
 def _tokenizer_class(folder: Path, named: str) -> str:
@@ -134,22 +140,31 @@ def _tokenizer_class(folder: Path, named: str) -> str:
     return f"{named}Fast"
 
 
-def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
-    with quiet():  # diffusers imports parts of transformers that report on libraries not needed here
+def _import_classes(folder: Path) -> dict[str, Any]:
+    """Imports the classes that load a checkpoint's parts; returns them by part.
+
+    Silently: some modules that come with them report on libraries that are not needed here.
+    """
+    index = read_config(folder / "model_index.json")
+    named = {part: component_class(folder, part, index) for part in CLASSES}
+    named["tokenizer"] = _tokenizer_class(folder, named["tokenizer"])
+    with quiet():
         import diffusers
         import transformers
 
-        _ = diffusers.UNet2DConditionModel, diffusers.AutoencoderKL, transformers.CLIPTextModel
+        libraries = {"unet": diffusers, "vae": diffusers}
+        return {part: getattr(libraries.get(part, transformers), name) for part, name in named.items()}
 
+
+def _load_parts(located: LocatedModel, classes: Mapping[str, Any], target: torch.device) -> Checkpoint:
     folder = located.folder
-    index = read_config(folder / "model_index.json")
     dtype = torch.float32 if BACKENDS[target.type].endswith("float32") else torch.float16
     variants = {
         part: {"variant": weight_variant(folder, part) or None} for part in ("unet", "vae", "text_encoder")
     }
     networks = {
         part: _load(
-            getattr(diffusers, component_class(folder, part, index)).from_pretrained,
+            classes[part].from_pretrained,
             folder / part,
             torch_dtype=dtype,
             use_safetensors=True,
@@ -158,11 +173,11 @@ def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
         )
         for part in ("unet", "vae")
     }
-    encoder_class = component_class(folder, "text_encoder", index)
     # BERT's pooler turns a sentence into one vector; the UNet attends to the tokens instead.
-    without_pooler = {"add_pooling_layer": False} if encoder_class == "BertModel" else {}
+    is_bert = classes["text_encoder"].__name__ == "BertModel"
+    without_pooler = {"add_pooling_layer": False} if is_bert else {}
     networks["text_encoder"] = _load(
-        getattr(transformers, encoder_class).from_pretrained,
+        classes["text_encoder"].from_pretrained,
         folder / "text_encoder",
         dtype=dtype,
         use_safetensors=True,
@@ -170,8 +185,7 @@ def _load_parts(located: LocatedModel, target: torch.device) -> Checkpoint:
         **variants["text_encoder"],
         **without_pooler,
     )
-    tokenizer_class = _tokenizer_class(folder, component_class(folder, "tokenizer", index))
-    tokenizer = _load(getattr(transformers, tokenizer_class).from_pretrained, folder / "tokenizer")
+    tokenizer = _load(classes["tokenizer"].from_pretrained, folder / "tokenizer")
     for network in networks.values():
         network.to(target)
     for part in ("unet", "vae"):

@@ -167,3 +167,68 @@ def test_a_pickle_under_the_name_of_safetensors(tiny_checkpoint: Path, tmp_path:
     with pytest.raises(ModelError) as caught:
         convert_single_file(tmp_path / "x.safetensors", tmp_path / "out", tiny_checkpoint)
     assert "a pickled checkpoint" in str(caught.value)
+
+
+UNET_CONFIG, VAE_CONFIG, TEXT_CONFIG = (f"{part}/config.json" for part in ("unet", "vae", "text_encoder"))
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "words"),
+    [
+        (UNET_CONFIG, {"out_channels": 8}, ("unet", "conv_out.weight is 4 x 16 x 3 x 3", "8 x 16 x 3 x 3")),
+        (UNET_CONFIG, {"time_embedding_dim": 32}, ("unet", "time_embedding.linear_1.weight", "32 x 16")),
+        (UNET_CONFIG, {"block_out_channels": [16]}, ("unet", "_blocks.1.", "has 1 blocks")),
+        (UNET_CONFIG, {"cross_attention_dim": 48}, ("unet", "attn2.to_", "cross_attention_dim", "48")),
+        (VAE_CONFIG, {"out_channels": 1}, ("vae", "decoder.conv_out.weight", "1 x 8 x 3 x 3")),
+        (TEXT_CONFIG, {"hidden_size": 48}, ("text_encoder", "hidden_size", "48")),
+        (TEXT_CONFIG, {"vocab_size": 7}, ("text_encoder", "token_embedding.weight", "vocab_size", "7")),
+        (TEXT_CONFIG, {"num_hidden_layers": 3}, ("text_encoder", "layer 2 are missing")),
+    ],
+)
+def test_tensors_that_do_not_fit_their_configuration_are_named(
+    model: Path, config: str, fields: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    if "cross_attention_dim" in fields:  # so that the parts still fit each other
+        configure(model / TEXT_CONFIG, hidden_size=fields["cross_attention_dim"])
+    if "hidden_size" in fields:
+        configure(model / UNET_CONFIG, cross_attention_dim=fields["hidden_size"])
+        words = ("cross_attention_dim", "48")  # the UNet is looked at first
+    configure(model / config, **fields)
+    said = refused(model)
+    assert [word for word in words if word not in said] == [], said
+
+
+@pytest.mark.parametrize(
+    ("file", "tensor"),
+    [
+        (UNET, "conv_out.bias"),
+        (UNET, "time_embedding.linear_2.weight"),
+        ("vae/diffusion_pytorch_model.safetensors", "encoder.conv_out.weight"),
+        ("text_encoder/model.safetensors", "position_embedding.weight"),
+    ],
+)
+def test_a_missing_tensor_is_named_without_loading(model: Path, file: str, tensor: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(model / file)
+    kept = {name: values for name, values in tensors.items() if not name.endswith(tensor)}
+    assert len(kept) < len(tensors)
+    save_file(kept, model / file)
+    said = refused(model)
+    assert "missing from the weights" in said
+    assert tensor in said
+
+
+def test_a_text_encoder_may_have_more_than_is_used(model: Path) -> None:
+    """Fewer layers by its configuration ("clip skip"), and CLIP's tower for images."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    file = model / "text_encoder/model.safetensors"
+    tower = {
+        "vision_model.embeddings.position_embedding.weight": torch.zeros(5, 7),
+        "vision_model.encoder.layers.0.mlp.fc1.weight": torch.zeros(7, 7),
+    }
+    save_file(tower | load_file(file), file)
+    configure(model / TEXT_CONFIG, num_hidden_layers=1)
+    verify_model(locate_model(str(model)), hashes=False)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from tiny_checkpoint import TINY_PROFILE
 
 from riffcomposer.checkpoints.locate import locate_model
+from riffcomposer.checkpoints.profile import write_profile
+from riffcomposer.diffusion import loading
 from riffcomposer.diffusion.engine import Engine
 from riffcomposer.diffusion.loading import _tokenizer_class, load_checkpoint
+from riffcomposer.errors import ModelError
 
 
 def test_the_networks_hold_the_files_own_values(tiny_checkpoint: Path) -> None:
@@ -32,6 +38,19 @@ def test_the_networks_hold_the_files_own_values(tiny_checkpoint: Path) -> None:
             own = held.get(name, held.get(name.removeprefix("text_model.")))
             assert own is not None, name
             assert torch.equal(own, values), name
+
+
+def test_nothing_is_loaded_from_files_of_another_hash(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_checkpoint, folder)
+    write_profile(folder, replace(TINY_PROFILE, files={"unet/config.json": "0" * 64}))
+    loaded: list[Path] = []
+    monkeypatch.setattr(loading, "_load", lambda _, part, **__: loaded.append(part))
+    with pytest.raises(ModelError, match=r"unet/config\.json: wrong hash"):
+        load_checkpoint(locate_model(str(folder)), device="cpu")
+    assert loaded == []
 
 
 @pytest.mark.parametrize(

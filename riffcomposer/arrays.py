@@ -1,0 +1,14 @@
+"""torch, imported while garbage collection pauses: a tenth of the time of its import.
+
+Only the first import of torch in a process takes time, so only the modules that a render imports first take
+torch from here.
+"""
+
+from __future__ import annotations
+
+from riffcomposer.light_imports import light_imports
+
+with light_imports():
+    import torch
+
+__all__ = ["torch"]
