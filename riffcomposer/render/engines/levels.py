@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riffcomposer.errors import RenderError
 from riffcomposer.store.store import Store
+
+_READING = threading.Lock()
+"""Held while the head of a numpy file is read: numpy gives it to Python's parser, which Python 3.11 cannot
+run in several threads at once (SystemError: AST constructor recursion depth mismatch)."""
 
 
 def pack_level(level: NDArray[np.floating]) -> bytes:
@@ -24,7 +29,13 @@ def pack_level(level: NDArray[np.floating]) -> bytes:
 
 def unpack_level(payload: bytes) -> NDArray[np.float32]:
     """Returns the level image of a stored clip, float32."""
-    return np.load(io.BytesIO(payload), allow_pickle=False).astype(np.float32)
+    return _read_level(io.BytesIO(payload))
+
+
+def _read_level(file: IO[bytes]) -> NDArray[np.float32]:
+    with _READING:
+        level = np.load(file, allow_pickle=False)
+    return np.asarray(level, np.float32)
 
 
 def level_path(store: Store, key: str) -> Path:
@@ -60,4 +71,4 @@ class FileLevels:
 
     def __call__(self, key: str) -> NDArray[np.float32]:
         with open(self.paths[key], "rb") as file:
-            return np.load(file, allow_pickle=False).astype(np.float32)
+            return _read_level(file)
