@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from riffcomposer.arrays import torch
 from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import weight_variant
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
-from riffcomposer.checkpoints.verify import CLASSES, check_hashes, component_class, verify_model
+from riffcomposer.checkpoints.verify import CLASSES, component_class, verify_model
 from riffcomposer.device import BACKENDS, named_device
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
@@ -117,15 +116,9 @@ def load_checkpoint(located: LocatedModel, *, device: str = "auto", hashes: bool
         UsageError: The device does not exist on this machine.
     """
     target = choose_device(device)
-    verify_model(located, hashes=False)
-    with ThreadPoolExecutor(1, "hashes") as beside:
-        # Hashing needs a core and the disk, importing the libraries another core.
-        hashed = beside.submit(check_hashes, located) if hashes else None
-        with LOADING, light_imports():
-            classes = _import_classes(located.folder)
-            if hashed is not None:
-                hashed.result()  # nothing is loaded from a file that is not the one listed
-            return _load_parts(located, classes, target)
+    verify_model(located, hashes=hashes)
+    with LOADING, light_imports():
+        return _load_parts(located, _import_classes(located.folder), target)
 
 
 def _tokenizer_class(folder: Path, named: str) -> str:
