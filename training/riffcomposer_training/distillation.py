@@ -30,21 +30,18 @@ DISTILLED_STEPS = 6
 """Number of steps from noise for which a student is trained."""
 
 
-def seeing(network: Any, init: torch.Tensor, *, conditioned: bool) -> Callable[..., Any]:
-    """A UNet that is shown what its clips start from, if it takes that, and needs only noisy latents.
+def seeing(network: Any, init: torch.Tensor) -> Callable[..., Any]:
+    """A UNet that is shown what its clips start from, and needs only noisy latents.
 
     Args:
         network: The UNet.
         init: What the clips start from, [batch, channels, rows, columns]; used again for each further pass
             over the same clips in one call.
-        conditioned: Whether the UNet takes it.
     """
 
     def call(noisy: torch.Tensor, *inputs: torch.Tensor, **more: torch.Tensor) -> Any:
         passes = len(noisy) // len(init)
-        return network(
-            unet_input(noisy, init.repeat(passes, 1, 1, 1), conditioned=conditioned), *inputs, **more
-        )
+        return network(unet_input(noisy, init.repeat(passes, 1, 1, 1), conditioned=True), *inputs, **more)
 
     return call
 
@@ -159,14 +156,14 @@ def train_student(
             max=1 / steps
         )
         empty = clips.states[:1].float()
-        shown = seeing(teacher, batch.init, conditioned=setting.init_conditioning)
+        shown = seeing(teacher, batch.init)
         with training.autocast():
             with torch.no_grad():
                 wanted = two_step_velocity(
                     shown, batch.noisy, batch.times, batch.states, empty, scale, length
                 )
             predicted = training.network(
-                batch.inputs(conditioned=setting.init_conditioning),
+                batch.inputs(),
                 batch.times * 1000,
                 batch.states,
                 timestep_cond=guidance_embedding(scale, GUIDANCE_WIDTH),

@@ -67,7 +67,7 @@ def default_profile(setting: Setting, *, distilled: bool, figures: dict[str, flo
         latent_scale=setting.patch,
         prediction="flow",
         guidance_embedding=distilled,
-        init_conditioning=setting.init_conditioning,
+        init_conditioning=True,
         detail_guidance=1.0 if distilled else DETAIL_GUIDANCE,
         text_length=TEXT_LENGTH,
         schedulers=("euler", "dpmpp_2m", "lcm"),

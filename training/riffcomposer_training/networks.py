@@ -96,6 +96,8 @@ def decode_latents(autoencoder: Any, latents: torch.Tensor, patch: int) -> torch
 def build_unet(setting: Setting, *, guidance_embedding: bool = False) -> Any:
     """An untrained UNet whose residual branches and output start at zero.
 
+    Its input is twice as many channels as latents have: noisy latents, then those of what a clip starts from.
+
     Args:
         guidance_embedding: Add an input for the guidance scale (`time_cond_proj_dim`), for a
             distilled student.
@@ -105,7 +107,7 @@ def build_unet(setting: Setting, *, guidance_embedding: bool = False) -> Any:
     levels = len(setting.unet_channels)
     unet = diffusers.UNet2DConditionModel(
         sample_size=512 // setting.patch,
-        in_channels=setting.latent_channels * (2 if setting.init_conditioning else 1),
+        in_channels=2 * setting.latent_channels,
         out_channels=setting.latent_channels,
         down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
         up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),

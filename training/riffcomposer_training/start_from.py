@@ -6,7 +6,6 @@ not. A run that starts from them keeps the autoencoder, and trains the UNet with
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +56,8 @@ def start_autoencoder(setting: Setting, folder: Path) -> tuple[dict[str, torch.T
 def start_unet(setting: Setting, folder: Path) -> tuple[dict[str, torch.Tensor], int]:
     """An exported UNet's weights, and how many samples they were trained on.
 
-    A UNet that does not take what a clip starts from can be the start of one that does: the new channels
-    have no effect at first.
+    A UNet that does not take what a clip starts from is made into one that does: the new channels have no
+    effect at first.
 
     Raises:
         ModelError: The UNet is missing, has another size, or is distilled.
@@ -66,11 +65,12 @@ def start_unet(setting: Setting, folder: Path) -> tuple[dict[str, torch.Tensor],
     profile = read_profile(folder)
     if profile.guidance_embedding:
         raise ModelError(f"{folder}: its UNet is distilled; start from a run's export without distillation")
-    same = replace(setting, init_conditioning=profile.init_conditioning)
-    weights = _weights(folder, "unet", build_unet(same))
-    if setting.init_conditioning and not profile.init_conditioning:
+    unet = build_unet(setting)
+    if profile.init_conditioning:
+        weights = _weights(folder, "unet", unet)
+    else:
+        unet.conv_in = torch.nn.Conv2d(setting.latent_channels, setting.unet_channels[0], 3, padding=1)
+        weights = _weights(folder, "unet", unet)
         first = weights["conv_in.weight"]
         weights["conv_in.weight"] = torch.cat([first, torch.zeros_like(first)], dim=1)
-    elif profile.init_conditioning and not setting.init_conditioning:
-        raise ModelError(f"{folder}: its UNet takes what a clip starts from, this setting's does not")
     return weights, int(profile.evaluation.get("training_samples", 0))

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 LATEST_REPAINT = 0.9
 """The model time up to which samples learn to repaint: later, nearly nothing is left of what is repainted."""
 
+NOTES_SHARE = 0.5
+"""How often a clip that does not start from another sound is shown how others play it."""
+
 BACK_SHARE = 1 / 3
 """How often the clip as composed takes the place of a drawn one that is played by others."""
 
@@ -77,9 +80,9 @@ class FlowSamples:
     states: torch.Tensor
     velocity: torch.Tensor
 
-    def inputs(self, *, conditioned: bool) -> torch.Tensor:
-        """The UNet's input latents; `conditioned` says whether it takes `init`."""
-        seen = unet_input(self.noisy, self.init, conditioned=conditioned)
+    def inputs(self) -> torch.Tensor:
+        """The UNet's input latents."""
+        seen = unet_input(self.noisy, self.init, conditioned=True)
         return seen.contiguous(memory_format=torch.channels_last)
 
 
@@ -139,7 +142,7 @@ def flow_samples(
     other = torch.where(paired[:, None, None, None], played_by_others, other_timbre(clean, donors))
     noise = noise + factor * (other - clean)
 
-    shown = paired & ~used & (torch.rand(count, **pick) < setting.notes_share)
+    shown = paired & ~used & (torch.rand(count, **pick) < NOTES_SHARE)
     amount = torch.where(shown, torch.ones_like(amount), amount)[:, None, None, None]
     init = (clean + amount * (other - clean)) * (used | shown)[:, None, None, None]
 
@@ -190,13 +193,12 @@ def validation_losses(
     at = times[:, None, None, None]
     noisy = (1 - at) * clean + at * noise
     losses = []
-    conditioned = unet.config.in_channels == 2 * clean.shape[1]
     for shift in (0, count // 2):
         states = clips.states[clips.captions[rows.roll(shift), 0]].float()
         total = 0.0
         for start in range(0, count, 16):
             part = slice(start, start + 16)
-            inputs = unet_input(noisy[part], None, conditioned=conditioned)
+            inputs = unet_input(noisy[part], None, conditioned=True)
             predicted = unet(inputs, times[part] * 1000, states[part]).sample.float()
             error = weighted_error(predicted, (noise - clean)[part], weights)
             total += float(error) * len(predicted)
@@ -286,8 +288,7 @@ def train_diffusion(
             rows = choose_rows(feed.train, setting.batch, generator)
             batch = flow_samples(feed.train, rows, setting, generator, columns=columns)
             with training.autocast():
-                inputs = batch.inputs(conditioned=setting.init_conditioning)
-                predicted = training.network(inputs, batch.times * 1000, batch.states).sample
+                predicted = training.network(batch.inputs(), batch.times * 1000, batch.states).sample
             loss = weighted_error(predicted.float(), batch.velocity, weights)
             training.learn(loss, used, len(rows))
             losses.append(loss.detach())

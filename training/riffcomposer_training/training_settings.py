@@ -33,8 +33,6 @@ class Setting:
         timbre_share: Share of samples that start from another sound (see `flow_samples`).
         pair_share: How often that sound is the same music played by others, where there is such a clip.
         empty_caption: Share of captions replaced by nothing, for guidance.
-        init_conditioning: Whether the UNet gets what a clip starts from, clean, as further input channels.
-        notes_share: How often a clip that does not start from another sound is shown how others play it.
         distillation_learning_rate: Highest learning rate of the distillation stage.
         guidance_range: Guidance scales that the student learns.
         clips_per_shard: Clips in one file.
@@ -68,8 +66,6 @@ class Setting:
     timbre_share: float = 0.75
     pair_share: float = 0.8
     empty_caption: float = 0.1
-    init_conditioning: bool = True
-    notes_share: float = 0.5
     distillation_learning_rate: float = 1e-4
     guidance_range: tuple[float, float] = (1.0, 7.0)
     clips_per_shard: int = 256

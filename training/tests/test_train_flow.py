@@ -182,7 +182,7 @@ def test_train_student_starts_as_its_teacher(clips: LatentSet) -> None:
     student = start_student(TOY, teacher.state_dict()).eval()
     noisy, times, states = clips.latents[:2].float(), torch.tensor([0.5, 0.9]), clips.states[1:3].float()
     init = clips.latents[2:4].float()
-    shown, copied = (seeing(network, init, conditioned=True) for network in (teacher, student))
+    shown, copied = (seeing(network, init) for network in (teacher, student))
     with torch.no_grad():
         plain = shown(noisy, times * 1000, states).sample
         own = copied(noisy, times * 1000, states, timestep_cond=torch.randn(2, 256)).sample
@@ -252,14 +252,13 @@ def test_train_shows_what_a_render_starts_from_and_never_the_clip_itself(clips: 
         assert float(batch.times[shown].max()) > 0.9  # notes decide near pure noise too
     alone = flow_samples(clips, rows, replace(TOY, timbre_share=0.0), torch.Generator().manual_seed(8))
     assert not alone.init.any()
-    assert alone.inputs(conditioned=False).shape[1] == TOY.latent_channels
-    assert alone.inputs(conditioned=True).shape[1] == 2 * TOY.latent_channels
+    assert alone.inputs().shape[1] == 2 * TOY.latent_channels
 
 
 def test_distilled_passes_see_the_same_start() -> None:
     seen: list[torch.Tensor] = []
     init = torch.randn(3, 4, 8, 12)
-    network = seeing(lambda latents, times: seen.append(latents), init, conditioned=True)
+    network = seeing(lambda latents, times: seen.append(latents), init)
     network(torch.zeros(6, 4, 8, 12), torch.zeros(6))
     assert torch.equal(seen[0][:, 4:], torch.cat([init, init]))
     assert not seen[0][:, :4].any()

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from riffcomposer.checkpoints.profile import read_profile, write_profile
 from riffcomposer.errors import ModelError, UsageError
 from riffcomposer_training import averaged
 from riffcomposer_training.run import run_stages, with_shares
 from riffcomposer_training.schedule import load_checkpoint, save_checkpoint
 from riffcomposer_training.stages import STAGES, Run
+from riffcomposer_training.start_from import start_unet
 from riffcomposer_training.text_states import load_encoder, pack_encoder
 from riffcomposer_training.training_settings import SETTINGS
 
@@ -174,6 +177,29 @@ def test_train_a_decoder_is_trained_on_and_its_encoder_kept(finished: Run, tmp_p
     assert trained["figures"][1] < plain["figures"][1]
     for name, weights in plain["network"].items():
         assert torch.equal(weights, trained["network"][name]) == name.startswith("encoder."), name
+
+
+def test_train_a_unet_that_is_shown_no_start_learns_to_see_it(finished: Run, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    teacher.mkdir()
+    for name in ("autoencoder.pt", "diffusion.pt"):
+        (teacher / name).write_bytes((finished.out / name).read_bytes())
+    run_stages(replace(finished, out=teacher), ["export"])
+    exported, samples = start_unet(TOY, teacher / "model")
+    path = teacher / "model" / "unet" / "diffusion_pytorch_model.safetensors"
+    plain = load_file(path)
+    plain["conv_in.weight"] = plain["conv_in.weight"][:, : TOY.latent_channels].contiguous()
+    save_file(plain, path)
+    profile = read_profile(teacher / "model")
+    write_profile(teacher / "model", replace(profile, init_conditioning=False))
+    widened, again = start_unet(TOY, teacher / "model")
+    assert again == samples
+    first = widened.pop("conv_in.weight")
+    whole = exported.pop("conv_in.weight")
+    assert torch.equal(first[:, : TOY.latent_channels], whole[:, : TOY.latent_channels])
+    assert first.shape == whole.shape
+    assert not first[:, TOY.latent_channels :].any()
+    assert all(torch.equal(weights, exported[name]) for name, weights in widened.items())
 
 
 def test_train_starts_from_nothing_that_does_not_fit(finished: Run, tmp_path: Path) -> None:
