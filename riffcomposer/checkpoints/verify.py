@@ -61,18 +61,6 @@ def component_class(folder: Path, component: str, index: dict[str, Any]) -> str:
     return entry[1]
 
 
-def check_hashes(located: LocatedModel) -> None:
-    """Reads every file that a checkpoint's profile lists in full, and compares its SHA-256.
-
-    Raises:
-        ModelError: A file is missing, cannot be read, or is another one.
-    """
-    try:
-        _check_hashes(located.folder, located.profile.files)
-    except OSError as error:
-        raise ModelError(f"{located.folder}: cannot be read ({error})") from error
-
-
 def _check_hashes(folder: Path, expected: dict[str, str]) -> None:
     missing = [name for name in expected if not (folder / name).is_file()]
     if missing:
@@ -229,7 +217,7 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
     """Checks everything about a checkpoint that can be checked without loading it.
 
     Args:
-        hashes: Whether to `check_hashes` as well.
+        hashes: Whether to read every listed file in full and compare its SHA-256.
 
     Raises:
         ModelError: The checkpoint is unusable; the message names the file or field, and what to do.
@@ -251,9 +239,9 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
             (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")
         ):
             raise ModelError(f"{folder / 'tokenizer'}: no vocabulary; the checkpoint is incomplete")
+        if hashes:
+            _check_hashes(folder, located.profile.files)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read ({error})") from error
     except (TypeError, IndexError) as error:
         raise ModelError(f"{folder}: a configuration holds a value of the wrong kind ({error})") from error
-    if hashes:
-        check_hashes(located)

@@ -203,9 +203,7 @@ def sample(
     text = text.to(dtype)
 
     # 6. A model that takes what clips start from is shown it, without noise.
-    shown = None
-    if not settings.from_noise:
-        shown = _stacked([clip.clean for clip in clips], torch.zeros_like(noise))
+    shown = None if settings.from_noise else clean
 
     for index in range(path.evaluations):
         # 7. Ask the UNet, both passes in one batch.
