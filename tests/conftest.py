@@ -6,6 +6,7 @@ import gc
 import importlib
 import multiprocessing
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,6 +44,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and there is none here"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def sketched_timelines() -> Iterator[None]:
+    """A render draws no timeline, but notes what it would draw: drawing is a third of a small render.
+
+    `drawn_timelines` is for tests that want the picture.
+    """
+    from timeline_sketch import write_sketch
+
+    from riffcomposer.mix import timeline_image
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timeline_image, "write_timeline", write_sketch)
+        yield
+
+
+@pytest.fixture
+def drawn_timelines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renders of the test draw their timelines."""
+    from timeline_sketch import TIMELINE, write_timeline
+
+    monkeypatch.setattr(TIMELINE, write_timeline)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the checkout."""
@@ -72,7 +96,8 @@ def forkserver() -> Any:
     """Forks children from a process that has imported everything and computed nothing.
 
     A child that renders the small song costs its render, and not the seconds of an import. It sees the
-    environment of the server's start; what a test sets must be among its arguments.
+    environment of the server's start; what a test sets must be among its arguments. A child that renders
+    sketches its timelines itself (`timeline_sketch.sketch_timelines`).
     """
     context = multiprocessing.get_context("forkserver")
     ours = [

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from small_song import FakeEngine, FakeEngines, Studio
 
 from riffcomposer.errors import Cancelled, RenderError, SongError, UsageError
@@ -20,7 +21,7 @@ def made(track: Any) -> tuple[int, int, bool]:
     return len(track.result.rendered), track.result.decoded[0], track.result.mastered
 
 
-def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
+def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio, drawn_timelines: None) -> None:
     # With the loudness and the decoder of songs that name none.
     studio.edit("master: {integrated_lufs: -30}\n", "")
     studio.edit(", decoder: fast", "")
@@ -38,6 +39,8 @@ def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
         "song.timeline.png",
     }
     assert abs(track.report["outputs"][0]["integrated_lufs"] + 14) < 0.5
+    with Image.open(studio.folder / "out" / "song.timeline.png") as picture:
+        assert picture.size == (1760, 792)
 
 
 def test_an_unchanged_song_is_not_touched(rendered: Studio) -> None:
