@@ -32,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("riffcomposer")
 
 
+def pytest_collection_finish() -> None:
+    """Collections of garbage need not look at what stays to the end: modules, and the tests themselves."""
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips tests marked `gpu` where there is no CUDA device, with the reason."""
     marked = [item for item in items if item.get_closest_marker("gpu")]
@@ -116,7 +121,11 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random checkpoint of Stable Diffusion's shape with 64 mel bands; a folder not to be changed."""
     from tiny_checkpoint import build_tiny_checkpoint
 
-    return build_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint")
+    checkpoint = build_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint")
+    # It has imported torch and diffusers, whose modules stay.
+    gc.collect()
+    gc.freeze()
+    return checkpoint
 
 
 @pytest.fixture(scope="session")
