@@ -6,6 +6,7 @@ import gc
 import importlib
 import multiprocessing
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("riffcomposer")
 
 
+def pytest_collection_finish() -> None:
+    """Collections of garbage need not look at what stays to the end: modules, and the tests themselves."""
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips tests marked `gpu` where there is no CUDA device, with the reason."""
     marked = [item for item in items if item.get_closest_marker("gpu")]
@@ -41,6 +47,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and there is none here"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sketched_timelines() -> Iterator[None]:
+    """A render draws no timeline, but notes what it would draw: drawing is a third of a small render.
+
+    `drawn_timelines` is for tests that want the picture.
+    """
+    from timeline_sketch import write_sketch
+
+    from riffcomposer.mix import timeline_image
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timeline_image, "write_timeline", write_sketch)
+        yield
+
+
+@pytest.fixture
+def drawn_timelines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renders of the test draw their timelines."""
+    from timeline_sketch import TIMELINE, write_timeline
+
+    monkeypatch.setattr(TIMELINE, write_timeline)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +101,8 @@ def forkserver() -> Any:
     """Forks children from a process that has imported everything and computed nothing.
 
     A child that renders the small song costs its render, and not the seconds of an import. It sees the
-    environment of the server's start; what a test sets must be among its arguments.
+    environment of the server's start; what a test sets must be among its arguments. A child that renders
+    sketches its timelines itself (`timeline_sketch.sketch_timelines`).
     """
     context = multiprocessing.get_context("forkserver")
     ours = [
@@ -91,7 +121,11 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random checkpoint of Stable Diffusion's shape with 64 mel bands; a folder not to be changed."""
     from tiny_checkpoint import build_tiny_checkpoint
 
-    return build_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint")
+    checkpoint = build_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint")
+    # It has imported torch and diffusers, whose modules stay.
+    gc.collect()
+    gc.freeze()
+    return checkpoint
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from typing import Any
 
 import worker_engines
 from small_song import FakeEngines, Studio
+from timeline_sketch import sketch_timelines
 
 from riffcomposer.api import render_song
 from riffcomposer.render.engines.interface import EngineSource
@@ -94,6 +95,7 @@ def killed_in_mid_render(
 def main(folder: Path, where: str, log: str = "") -> None:
     if log:
         os.environ[worker_engines.LOG] = log
+    sketch_timelines()
     studio = Studio(folder)
     engines: EngineSource
     if where == "inproc":

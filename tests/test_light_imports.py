@@ -128,7 +128,22 @@ def test_nothing_stays_behind(package: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["engine", "loading"])
-def test_torch_is_imported_without_collecting_garbage(module: str) -> None:
+def test_collecting_is_off_when_torch_is_asked_for(module: str) -> None:
+    program = (
+        "import gc, sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'torch':\n"
+        "            print(gc.isenabled())\n"
+        "            raise SystemExit\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        f"import riffcomposer.diffusion.{module}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_torch_is_imported_without_collecting_garbage() -> None:
     program = (
         "import gc, sys\n"
         "seen = []\n"
@@ -136,7 +151,7 @@ def test_torch_is_imported_without_collecting_garbage(module: str) -> None:
         "    finished = hasattr(sys.modules.get('riffcomposer.arrays'), 'torch')\n"
         "    seen.append('torch' in sys.modules and not finished)\n"
         "gc.callbacks.append(note)\n"
-        f"import riffcomposer.diffusion.{module}\n"
+        "import riffcomposer.diffusion.engine\n"
         "gc.collect()\n"
         "assert seen and not any(seen), sum(seen)\n"
     )

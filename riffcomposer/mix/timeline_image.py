@@ -29,6 +29,7 @@ BANDS = 128
 LOWEST_HZ, HIGHEST_HZ = 40.0, 11000.0
 WINDOW_SAMPLES = 4096
 WINDOWS_PER_COLUMN = 3
+COLUMNS_AT_ONCE = 50
 BACKGROUND = "#14161c"
 INK = "#d8dce6"
 FAINT = "#6b7280"
@@ -98,21 +99,26 @@ def overview(audio: AudioReader, sample_rate: int, columns: int = COLUMNS) -> Ov
     bands = np.full((BANDS, columns), -120.0)
     window = np.hanning(WINDOW_SAMPLES)
     bank = _bank(sample_rate)
-    for column, (start, stop) in enumerate(itertools.pairwise(edges)):
-        # A short column also reads the sound around it for the spectrum, a long one only a few windows.
-        reach = max(0, WINDOW_SAMPLES - (stop - start)) // 2 + 1
-        before, behind = max(0, start - reach), min(audio.samples, stop + reach)
-        sound = audio.read(before, behind)
-        own = sound[:, start - before : stop - before]
-        low[column], high[column] = own.min(), own.max()
-        rms[column] = np.sqrt(np.square(own, dtype=np.float64).mean())
-        mid = sound.mean(axis=0, dtype=np.float64)
-        if len(mid) < WINDOW_SAMPLES:
-            mid = np.pad(mid, (0, WINDOW_SAMPLES - len(mid)))
-        places = np.linspace(0, len(mid) - WINDOW_SAMPLES, WINDOWS_PER_COLUMN if stop - start > 2048 else 1)
-        frames = np.stack([mid[place : place + WINDOW_SAMPLES] for place in places.astype(int)])
-        power = np.square(np.abs(np.fft.rfft(frames * window, axis=1))).mean(axis=0) / window.sum() ** 2
-        bands[:, column] = 10 * np.log10(bank @ power + 1e-12)
+    windows = WINDOWS_PER_COLUMN if edges[1] > 2048 else 1
+    for first in range(0, columns, COLUMNS_AT_ONCE):
+        group = edges[first : first + COLUMNS_AT_ONCE + 1]
+        frames = np.zeros((len(group) - 1, windows, WINDOW_SAMPLES))
+        for row, (start, stop) in enumerate(itertools.pairwise(group)):
+            # A short column also reads the sound around it for the spectrum, a long one only a few windows.
+            reach = max(0, WINDOW_SAMPLES - (stop - start)) // 2 + 1
+            before, behind = max(0, start - reach), min(audio.samples, stop + reach)
+            sound = audio.read(before, behind)
+            own = sound[:, start - before : stop - before]
+            low[first + row], high[first + row] = own.min(), own.max()
+            rms[first + row] = np.sqrt(np.square(own, dtype=np.float64).mean())
+            mid = sound.mean(axis=0, dtype=np.float64)
+            places = np.linspace(0, max(0, len(mid) - WINDOW_SAMPLES), windows).astype(int)
+            for frame, place in zip(frames[row], places, strict=True):
+                part = mid[place : place + WINDOW_SAMPLES]
+                frame[: len(part)] = part
+        spectra = np.fft.rfft(frames * window, axis=2)
+        power = (spectra.real**2 + spectra.imag**2).mean(axis=1) / window.sum() ** 2
+        bands[:, first : first + len(power)] = 10 * np.log10(bank @ power.T + 1e-12)
     return Overview(low, high, rms, bands)
 
 

@@ -7,6 +7,7 @@ no file. `riffcompose inspect --song-out` writes it back as YAML.
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -21,13 +22,16 @@ _LIBRARIES = ("torch", "diffusers", "transformers", "pedalboard", "numpy", "soun
 
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that decide samples; read without importing them."""
-    versions = {}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+    return {name: _version(name) for name in _LIBRARIES}
+
+
+@cache
+def _version(library: str) -> str:
+    """A library stays what it is while the process runs; its metadata takes milliseconds to read."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def clips_digest(plan: Plan) -> str:

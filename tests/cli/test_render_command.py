@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from riffcomposer.cli.main import main
+
 SONG = """\
 title: Two Clips
 defaults: {init: lofi-keys, strength: 0.5}
@@ -49,6 +51,18 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "RIFFCOMPOSER_STORE": str(folder / "store"), "RIFFCOMPOSER_DEVICE": "cpu"}
+
+
+def run_here(
+    folder: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    """Runs the command in this process, for answers that need no render: exit code, stdout, stderr."""
+    monkeypatch.setenv("RIFFCOMPOSER_STORE", str(folder / "store"))
+    monkeypatch.setenv("RIFFCOMPOSER_DEVICE", "cpu")
+    with pytest.raises(SystemExit) as stop:
+        main(["render", *arguments, "--out", str(folder / "out")])
+    said = capsys.readouterr()
+    return int(stop.value.code or 0), said.out, said.err
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +110,15 @@ def test_a_faulty_song_is_answered_with_its_line(folder: Path) -> None:
 
 
 def test_one_faulty_song_does_not_stop_the_others(
-    folder: Path, first: subprocess.CompletedProcess[str]
+    folder: Path,
+    first: subprocess.CompletedProcess[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    both = run(folder, str(folder / "wrong.yaml"), str(folder / "two.yaml"))
-    assert both.returncode == 1
-    assert "up to date" in both.stdout
+    both = [str(folder / "wrong.yaml"), str(folder / "two.yaml")]
+    code, out, _ = run_here(folder, both, monkeypatch, capsys)
+    assert code == 1
+    assert "up to date" in out
 
 
 @pytest.mark.parametrize(
@@ -113,17 +131,27 @@ def test_one_faulty_song_does_not_stop_the_others(
         ([], 2, "SONG"),
     ],
 )
-def test_wrong_calls_say_what_is_wrong(folder: Path, arguments: list[str], code: int, message: str) -> None:
-    result = run(folder, *arguments)
-    assert result.returncode == code
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+def test_wrong_calls_say_what_is_wrong(
+    folder: Path,
+    arguments: list[str],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found, _, said = run_here(folder, arguments, monkeypatch, capsys)
+    assert found == code
+    assert message in said
+    assert "Traceback" not in said
 
 
-def test_a_budget_is_refused_with_its_flag(folder: Path) -> None:
-    result = run(folder, str(folder / "two.yaml"), "--jobs-limit", "1")
-    assert result.returncode == 1
-    assert "--jobs-limit" in result.stderr
+def test_a_budget_is_refused_with_its_flag(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = [str(folder / "two.yaml"), "--jobs-limit", "1"]
+    code, _, said = run_here(folder, limited, monkeypatch, capsys)
+    assert code == 1
+    assert "--jobs-limit" in said
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

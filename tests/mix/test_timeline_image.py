@@ -20,14 +20,17 @@ from riffcomposer.mix.timeline_image import (
 )
 
 
-def test_reduction_keeps_extremes_and_pitch() -> None:
+# Columns that read the sound around them, and columns that read three windows of their own.
+@pytest.mark.parametrize("count", [100, 10])
+def test_reduction_keeps_extremes_and_pitch(count: int) -> None:
     audio = np.concatenate([tones([(-20, 1)], SAMPLE_RATE, 440), tones([(-6, 1)], SAMPLE_RATE, 3000)], axis=1)
-    columns = overview(ArrayReader(audio), SAMPLE_RATE, 100)
-    assert columns.high[10] == pytest.approx(0.1, rel=0.01)
-    assert columns.low[90] == pytest.approx(-0.5, rel=0.01)
-    assert columns.rms[90] == pytest.approx(0.5 / np.sqrt(2), rel=0.01)
-    assert abs(columns.bands[:, 20].argmax() - _band_of(440)) <= 1
-    assert abs(columns.bands[:, 80].argmax() - _band_of(3000)) <= 1
+    columns = overview(ArrayReader(audio), SAMPLE_RATE, count)
+    tenth = count // 10
+    assert columns.high[tenth] == pytest.approx(0.1, rel=0.01)
+    assert columns.low[9 * tenth] == pytest.approx(-0.5, rel=0.01)
+    assert columns.rms[9 * tenth] == pytest.approx(0.5 / np.sqrt(2), rel=0.01)
+    for column, pitch in ((0, 440), (2 * tenth, 440), (8 * tenth, 3000), (count - 1, 3000)):
+        assert abs(columns.bands[:, column].argmax() - _band_of(pitch)) <= 1
 
 
 @pytest.mark.parametrize("samples", [1, 100, 5000])

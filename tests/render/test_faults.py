@@ -28,6 +28,7 @@ from typing import Any
 
 import pytest
 from small_song import FakeEngine, Studio, make_studio
+from timeline_sketch import sketch_timelines
 
 from riffcomposer.errors import RiffcomposerError
 from riffcomposer.files import process_place
@@ -101,6 +102,7 @@ def child_render(folder: Path, spared: frozenset[str] | None, fault: int | None,
 
     It notes the site in `note`, then kills itself, or lets the call fail with `fault`.
     """
+    sketch_timelines()
     write_note = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     struck = spared is None
 

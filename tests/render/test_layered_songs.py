@@ -110,8 +110,8 @@ def test_what_a_render_finds_missing_is_what_it_makes(rendered_layered: Studio) 
     assert made(rendered_layered.render()) == (4, 1, True)
 
 
-def test_stems_of_layers_add_up_to_the_track(layered: Studio) -> None:
-    result = layered.render(settings=RenderSettings(stems=True)).result
+def test_stems_of_layers_add_up_to_the_track(rendered_layered: Studio) -> None:
+    result = rendered_layered.render(settings=RenderSettings(stems=True)).result
     stems = sorted(path for path in result.others if ".stem-" in path.name)
     assert [path.name for path in stems] == [
         "song.stem-01-first.wav",
@@ -177,8 +177,8 @@ def test_plan_prints_a_line_for_each_layer(
     assert any(line.startswith("19 clips of 1 bar, 15 different") for line in lines)
 
 
-def test_one_layered_section_alone(layered: Studio) -> None:
-    track = layered.render(settings=RenderSettings(only="both"))
+def test_one_layered_section_alone(rendered_layered: Studio) -> None:
+    track = rendered_layered.render(settings=RenderSettings(only="both"))
     assert [layer["name"] for layer in track.report["sections"][0]["layers"]] == ["drums", "keys"]
 
 

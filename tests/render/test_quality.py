@@ -43,10 +43,10 @@ def test_silence_is_said_once() -> None:
     assert _misses(report(("x.flac", -14.0, -1.2))) == []
 
 
-def test_a_render_writes_what_it_missed(studio: Studio, tmp_path: Path) -> None:
-    studio.edit("formats: [flac]", "formats: [flac, ogg]")
-    studio.edit("integrated_lufs: -30", "integrated_lufs: -5")
-    track = studio.render()
+def test_a_render_writes_what_it_missed(rendered: Studio, tmp_path: Path) -> None:
+    rendered.edit("formats: [flac]", "formats: [flac, ogg]")
+    rendered.edit("integrated_lufs: -30", "integrated_lufs: -5")
+    track = rendered.render()
     written = json.loads((tmp_path / "out" / "song.report.json").read_text())
     assert [output["file"] for output in written["outputs"]] == ["song.flac", "song.ogg"]
     assert {miss["file"] for miss in written["misses"]} == {"song.flac", "song.ogg"}
@@ -70,6 +70,6 @@ def test_a_render_says_how_much_it_moves(
     assert not any("different clips" in line for line in _summary_lines(track))
 
 
-def test_a_short_render_says_that_it_is_too_short(studio: Studio) -> None:
-    lines = _summary_lines(studio.render())
+def test_a_short_render_says_that_it_is_too_short(rendered: Studio) -> None:
+    lines = _summary_lines(rendered.render())
     assert "movement: too short to tell, which takes 34 s" in lines

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from small_song import FakeEngine, FakeEngines, Studio
 
 from riffcomposer.errors import Cancelled, RenderError, SongError, UsageError
@@ -20,7 +21,7 @@ def made(track: Any) -> tuple[int, int, bool]:
     return len(track.result.rendered), track.result.decoded[0], track.result.mastered
 
 
-def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
+def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio, drawn_timelines: None) -> None:
     # With the loudness and the decoder of songs that name none.
     studio.edit("master: {integrated_lufs: -30}\n", "")
     studio.edit(", decoder: fast", "")
@@ -38,6 +39,8 @@ def test_a_song_becomes_a_track_of_the_planned_length(studio: Studio) -> None:
         "song.timeline.png",
     }
     assert abs(track.report["outputs"][0]["integrated_lufs"] + 14) < 0.5
+    with Image.open(studio.folder / "out" / "song.timeline.png") as picture:
+        assert picture.size == (1760, 792)
 
 
 def test_an_unchanged_song_is_not_touched(rendered: Studio) -> None:
@@ -149,19 +152,20 @@ def test_a_draft_takes_fewer_steps_and_its_own_names(studio: Studio) -> None:
     assert not set(full.rendered) & set(engine.rendered)
 
 
-def test_locked_accepts_the_same_song_and_refuses_another(studio: Studio) -> None:
+def test_locked_accepts_the_same_song_and_refuses_another(rendered: Studio) -> None:
+    lock = rendered.song.with_suffix(".lock").rename(rendered.folder / "another.lock")
     with pytest.raises(SongError, match="lock"):
-        studio.render(settings=RenderSettings(locked=True))
-    studio.render()
-    studio.render(settings=RenderSettings(locked=True))
-    studio.edit("seed: 9", "seed: 10")
+        rendered.render(settings=RenderSettings(locked=True))
+    lock.rename(rendered.song.with_suffix(".lock"))
+    rendered.render(settings=RenderSettings(locked=True))
+    rendered.edit("seed: 9", "seed: 10")
     with pytest.raises(SongError, match="lock"):
-        studio.render(settings=RenderSettings(locked=True))
+        rendered.render(settings=RenderSettings(locked=True))
 
 
-def test_stems_add_up_to_the_mix_and_sections_to_the_track(studio: Studio) -> None:
+def test_stems_add_up_to_the_mix_and_sections_to_the_track(rendered: Studio) -> None:
     # The song is so quiet that no ceiling is met: the track is the mix times one gain.
-    result = studio.render(settings=RenderSettings(stems=True, formats=("wav",))).result
+    result = rendered.render(settings=RenderSettings(stems=True, formats=("wav",))).result
 
     def sounds(kind: str) -> list[np.ndarray]:
         paths = sorted(path for path in result.others if f".{kind}-" in path.name)

@@ -248,25 +248,26 @@ def test_examples_are_fine(name: str) -> None:
         assert _faults(text) == []
 
 
-@pytest.mark.parametrize(("name", "word", "value"), WRONG, ids=[f"{name}-{word}" for name, word, _ in WRONG])
-def test_wrong_value(name: str, word: str, value: Any) -> None:
+@pytest.mark.parametrize("name", FIELDS)
+def test_wrong_values(name: str) -> None:
     field = FIELDS[name]
-    text, mapping = _value_with(field, value)
-    if word == "above" and field.schema.get("type") == "array":
-        faults = [fault for fault in _faults(text) if fault.code == "wrong-length"]
-    else:
-        faults = _faults(text)
-    mapping[field.key] = TOKEN
-    song = json.loads(field.song)
-    inner = song
-    for part in field.path:
-        inner = inner[part]
-    inner[field.key] = [TOKEN] if word == "wrong item" else TOKEN
-    line, column = _place(json.dumps(song, indent=1))
-    assert len(faults) == 1, [fault.sentence for fault in faults]
-    assert (faults[0].line, faults[0].column) == (line, column)
-    assert faults[0].severity == "error"
-    assert faults[0].end_column > faults[0].column
+    for word, value in _wrong(field):
+        text, mapping = _value_with(field, value)
+        if word == "above" and field.schema.get("type") == "array":
+            faults = [fault for fault in _faults(text) if fault.code == "wrong-length"]
+        else:
+            faults = _faults(text)
+        mapping[field.key] = TOKEN
+        song = json.loads(field.song)
+        inner = song
+        for part in field.path:
+            inner = inner[part]
+        inner[field.key] = [TOKEN] if word == "wrong item" else TOKEN
+        line, column = _place(json.dumps(song, indent=1))
+        assert len(faults) == 1, (word, [fault.sentence for fault in faults])
+        assert (faults[0].line, faults[0].column) == (line, column), word
+        assert faults[0].severity == "error", word
+        assert faults[0].end_column > faults[0].column, word
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -278,27 +279,24 @@ def test_no_value(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-@pytest.mark.parametrize(
-    "misspell", [lambda key: key + key[-1], lambda key: key[:-2] + key[:-3:-1]], ids=["doubled", "swapped"]
-)
-def test_misspelt(name: str, misspell: Any) -> None:
+def test_misspelt(name: str) -> None:
     """One diagnostic at the key, which offers the right one, and no echo of what is now missing."""
     field = FIELDS[name]
-    wrong = misspell(field.key)
-    if wrong in (field.key, "qq") and name != "q":
-        wrong = field.key + "q"
-    song = json.loads(field.song)
-    mapping = song
-    for part in field.path:
-        mapping = mapping[part]
-    mapping.pop(field.key, None)
-    mapping[wrong] = field.schema["examples"][0]
-    text = json.dumps(song, indent=1)
-    faults = _faults(text)
-    assert len(faults) == 1, [fault.sentence for fault in faults]
-    assert (faults[0].line, faults[0].column) == _place(text, wrong)
-    assert faults[0].code == "unknown-key"
-    assert f"'{field.key}'" in faults[0].hint
+    key = field.key
+    for typed in (key + key[-1], key[:-2] + key[:-3:-1]):
+        wrong = key + "q" if typed in (key, "qq") and name != "q" else typed
+        song = json.loads(field.song)
+        mapping = song
+        for part in field.path:
+            mapping = mapping[part]
+        mapping.pop(key, None)
+        mapping[wrong] = field.schema["examples"][0]
+        text = json.dumps(song, indent=1)
+        faults = _faults(text)
+        assert len(faults) == 1, (wrong, [fault.sentence for fault in faults])
+        assert (faults[0].line, faults[0].column) == _place(text, wrong)
+        assert faults[0].code == "unknown-key"
+        assert f"'{key}'" in faults[0].hint
 
 
 @pytest.mark.parametrize("name", [field.name for field in FIELDS.values() if field.required])

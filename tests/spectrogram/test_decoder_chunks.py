@@ -111,11 +111,9 @@ def test_a_loud_beginning_is_tried_several_ways(monkeypatch: pytest.MonkeyPatch)
 def test_the_seed_decides_and_threads_do_not(mel: torch.Tensor, preset: str, frames: int) -> None:
     part = mel[:, :, :frames]
     threads = torch.get_num_threads()
-    first, two, four, many = (
-        Decoder(PARAMS, preset, seed=1, threads=count).decode(part) for count in (1, 2, 4, 7)
-    )
+    first, two, many = (Decoder(PARAMS, preset, seed=1, threads=count).decode(part) for count in (1, 2, 7))
     assert torch.get_num_threads() == threads
-    for again in (two, four, many):
+    for again in (two, many):
         assert torch.equal(first, again)
     assert not torch.equal(first, Decoder(PARAMS, preset, seed=2).decode(part))
 

@@ -9,6 +9,8 @@ import pytest
 from served_studio import Served, serve
 from small_song import FakeEngine, make_studio
 
+from riffcomposer.render.passage_work import DecodeSettings
+
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
@@ -16,6 +18,16 @@ def served(tmp_path: Path) -> Iterator[Served]:
     folder.mkdir()
     make_studio(folder)
     yield from serve(folder, FakeEngine())
+
+
+@pytest.fixture
+def quick_jams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jams of many pieces, decoded with the preset that costs least."""
+
+    def fast(_: str, version: int, seed: int) -> DecodeSettings:
+        return DecodeSettings("fast", version, seed)
+
+    monkeypatch.setattr("riffcomposer.studio.jam.DecodeSettings", fast)
 
 
 @pytest.fixture(scope="module")

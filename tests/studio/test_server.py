@@ -166,7 +166,7 @@ def piece_of(served: Served, jam: str, number: int) -> np.ndarray:
         time.sleep(0.05)
 
 
-def test_a_jam_is_heard_steered_and_kept(served: Served) -> None:
+def test_a_jam_is_heard_steered_and_kept(served: Served, quick_jams: None) -> None:
     wanted = {"prompt": "rhodes", "seed": 7, "clips": 2}
     state = served.ask("POST", "/api/v1/jam", wanted).json
     jam = state["id"]

@@ -49,7 +49,7 @@ def test_two_renders_are_compared_at_one_loudness_without_a_gap(page: Any) -> No
     page.click("#compare-play")
 
 
-def test_a_jam_plays_without_gaps_is_steered_and_kept(page: Any, served: Served) -> None:
+def test_a_jam_plays_without_gaps_is_steered_and_kept(page: Any, served: Served, quick_jams: None) -> None:
     page.click("#tab-jam")
     page.fill("#jam-prompt", "soft rhodes")
     page.fill("#jam-clips", "1")
@@ -163,7 +163,7 @@ def test_nothing_is_wider_than_the_window_and_names_and_contrast_are_right(
     context.close()
 
 
-def test_the_report_page_plays_without_a_server(browser: Any, served: Served) -> None:
+def test_the_report_page_plays_without_a_server(browser: Any, served: Served, drawn_timelines: None) -> None:
     job = served.ask("POST", "/api/v1/renders", {"path": "song.yaml"}).json["id"]
     result = served.over(job)["result"]
     report = next(served.folder / name for name in result["files"] if name.endswith(".report.html"))
