@@ -127,6 +127,14 @@ def test_stems_of_layers_add_up_to_the_track(rendered_layered: Studio) -> None:
     np.testing.assert_allclose(gain * mix, track, atol=2e-5)
     power = np.square(sounds[1]).mean(axis=0)
     assert power[0] > 5 * power[1], "the drums are at the left"
+    for sound in (sounds[2], sounds[4]):
+        power = np.square(sound).mean(axis=0)
+        assert power[0] == pytest.approx(power[1], rel=0.1), "the keys are in the middle"
+    # A stem has sound where its section is, of three in order: three clips, four and four.
+    middles = [len(track) * clip // 11 for clip in (1, 5, 5, 9, 9)]
+    beat = len(track) // 44
+    loud = [[np.abs(sound[middle : middle + beat]).max() > 1e-4 for middle in middles] for sound in sounds]
+    assert loud == [[same == own for same in "abbcc"] for own in "abbcc"]
 
 
 def test_the_lock_records_each_layer(rendered_layered: Studio) -> None:

@@ -174,9 +174,14 @@ def test_stems_add_up_to_the_mix_and_sections_to_the_track(rendered: Studio) -> 
 
     track, _ = soundfile.read(result.outputs[0], always_2d=True)
     np.testing.assert_allclose(np.concatenate(sounds("section")), track, atol=1e-6)
-    mix = np.sum(sounds("stem"), axis=0)
+    stems = sounds("stem")
+    mix = np.sum(stems, axis=0)
     gain = np.vdot(mix, track) / np.vdot(mix, mix)
     np.testing.assert_allclose(gain * mix, track, atol=1e-5)
+    # A stem has the name of the section whose sound it is.
+    edges = np.cumsum([len(part) for part in sounds("section")])[:-1]
+    powers = [[np.square(part).sum() for part in np.split(stem, edges)] for stem in stems]
+    assert [int(np.argmax(power)) for power in powers] == [0, 1, 2]
 
 
 def test_another_device_than_guessed_is_planned_anew(studio: Studio) -> None:
