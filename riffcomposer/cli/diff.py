@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from riffcomposer.cli.console import print_json, print_line
-from riffcomposer.cli.song_comparison import compare, comparison_json
+from riffcomposer.cli.song_comparison import compare, compare_staged, comparison_json
 from riffcomposer.cli.store_option import StoreFolder, chosen_store
 from riffcomposer.errors import UsageError
 
@@ -51,6 +51,12 @@ def register(app: typer.Typer) -> None:
                 "and the song file.",
             ),
         ],
+        staged: Annotated[
+            bool,
+            typer.Option(
+                "--staged", "--cached", help="Compare the revision, HEAD if left out, with what is staged."
+            ),
+        ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
         html: Annotated[
             Path | None,
@@ -63,11 +69,12 @@ def register(app: typer.Typer) -> None:
         """Show what changed between two revisions of a song: sections, fields, clips to render again."""
         from riffcomposer.text import printable
 
-        if len(arguments) not in (2, 3):
+        if not staged and len(arguments) not in (2, 3):
             raise UsageError("diff takes one or two revisions and a song: riffcompose diff HEAD~1 song.yaml")
         *given, song_text = arguments
         if (
-            given[0].endswith((".yaml", ".yml"))
+            given
+            and given[0].endswith((".yaml", ".yml"))
             and os.path.exists(given[0])
             and not os.path.exists(song_text)
         ):
@@ -75,7 +82,7 @@ def register(app: typer.Typer) -> None:
                 f"the song comes last: riffcompose diff {' '.join([*given[1:], song_text, given[0]])}"
             )
         opened = chosen_store(store)
-        found = compare(song_text, given, opened)
+        found = (compare_staged if staged else compare)(song_text, given, opened)
         if as_json:
             print_json(comparison_json(found))
             return

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from riffcomposer.cli.git_index import STAGED
 from riffcomposer.cli.git_repository import GIT_CRYPT, NotThere, Repository, lfs_digest
 from riffcomposer.cli.git_revisions import commit_of
 from riffcomposer.errors import UsageError
@@ -141,6 +142,8 @@ class SongHistory:
             return f"{shown} is a folder; name a song in it"
         if reason != "is not there":
             return f"{shown} {reason} in revision {revision!r}"
+        if revision == STAGED:
+            return f"{shown} is not staged; `git add` stages it"
         if self.path.is_symlink() and not self.path.exists():
             return f"{shown} is a link that leads nowhere"
         if removal := self._last_touched(commit):

@@ -76,7 +76,7 @@ def _why(repository: Repository, revision: str, found: str) -> str:
     base = start["commit"] if start else revision
     if kind := _OBJECTS.get(repository.answer("cat-file", "-t", f"{found}^{{}}") if found.isalnum() else ""):
         named, colon, _ = revision.partition(":")
-        staged = "; what is staged is not compared by itself" if colon and not named else ""
+        staged = "; --staged compares what is staged" if colon and not named else ""
         commit = named if colon and named else "HEAD"
         return (
             f"{revision!r} {kind}, not a revision; name a commit: riffcompose diff {commit} song.yaml{staged}"

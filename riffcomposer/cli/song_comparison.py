@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from riffcomposer.cli.git_history import SongHistory
+from riffcomposer.cli.git_index import STAGED, staged_tree
 from riffcomposer.cli.git_repository import NotThere, lfs_digest
 from riffcomposer.cli.git_revisions import commit_of, merge_base, read_revisions
 from riffcomposer.errors import ModelError, SongError, UsageError
@@ -169,8 +170,6 @@ def compare(song_text: str, given: Sequence[str], store: Store | None = None) ->
         UsageError: The song has no such revision.
         SongError: One of the versions has faults.
     """
-    from riffcomposer.plan.song_diff import diff_songs
-
     old_revision, new_revision, parted = read_revisions(given)
     history = SongHistory.of(Path(song_text))
     repository = history.repository
@@ -182,6 +181,31 @@ def compare(song_text: str, given: Sequence[str], store: Store | None = None) ->
         new = _version_here(history, old_revision)
     else:
         new = _version_at(history, new_revision, new_commit, old_commit)
+    return _compared(song_text, old, new, store)
+
+
+def compare_staged(song_text: str, given: Sequence[str], store: Store | None = None) -> Comparison:
+    """Compares a revision of a song with what is staged.
+
+    Arguments and errors are those of `compare`, but one revision is given at most; HEAD if none is.
+    """
+    if len(given) > 1:
+        raise UsageError("--staged takes one revision at most: riffcompose diff --staged HEAD song.yaml")
+    old_revision, new_revision, _ = read_revisions(given or ["HEAD"])
+    if new_revision is not None:
+        raise UsageError(f"{given[0]} is two revisions; what is staged is compared with one")
+    history = SongHistory.of(Path(song_text))
+    old_commit = commit_of(history.repository, old_revision)
+    with staged_tree(history.repository) as (repository, tree):
+        history = replace(history, repository=repository)
+        new = _version_at(history, STAGED, tree, old_commit)
+        old = _version_at(history, old_revision, old_commit, tree)
+        return _compared(song_text, old, new, store)
+
+
+def _compared(song_text: str, old: _Version, new: _Version, store: Store | None) -> Comparison:
+    from riffcomposer.plan.song_diff import diff_songs
+
     changes = diff_songs(old.song.resolved, new.song.resolved)
     try:
         old_plan, new_plan = (_plan(each.song, each.files, store) for each in (old, new))

@@ -10,6 +10,8 @@ the *floor* what they give when each is compared with another piece.
 
     *_spectrum_error_db    mean difference of third octaves, 60 Hz to 9 kHz, without its sign
     *_bands_within_2_db    share of clips times third octaves that differ by at most 2 dB
+    *_styles_within_2_db   share of styles whose mean difference is at most 2 dB in every third octave
+    *_style_bands_within_2_db   share of styles times third octaves whose mean difference is at most 2 dB
     *_treble_db            4 to 10 kHz against 60 to 1,000 Hz, minus the piece's
     *_haze_db              how loud it is between the notes from 1 to 9.5 kHz, minus the piece's
     *_clarity_db           partials of the known notes over what is between them, minus the piece's
@@ -86,9 +88,14 @@ def compared(name: str, made: Levels, pieces: Sequence[EvaluationPiece]) -> tupl
         found["chords_kept"] += [
             ours for ours, theirs in zip(ours_right, piece.chords_right, strict=True) if theirs
         ]
+    styles = np.array([piece.style for piece in pieces])
+    by_style = np.stack([spectrum[styles == style].mean(0) for style in np.unique(styles)])
+    near = np.abs(by_style) <= _NEAR_DB
     figures = {
         "spectrum_error_db": float(np.abs(spectrum).mean()),
         "bands_within_2_db": float((np.abs(spectrum) <= _NEAR_DB).mean()),
+        "styles_within_2_db": float(near.all(1).mean()),
+        "style_bands_within_2_db": float(near.mean()),
         **{key: float(np.mean(values)) for key, values in found.items() if values},
     }
     return {f"{name}_{key}": value for key, value in figures.items()}, spectrum
@@ -172,7 +179,7 @@ class Evaluation:
         for piece in chosen:
             four = self._chain.render([piece.caption] * 4, range(100, 104), width_frames=width)
             spread.append(hearing.variety(four))
-        of_sound = ("spectrum", "bands", "treble", "haze")  # it has other notes than the piece
+        of_sound = ("spectrum", "within", "treble", "haze")  # it has other notes than the piece
         return {
             **{key: value for key, value in figures.items() if any(word in key for word in of_sound)},
             "text_variety": float(np.mean(spread)),

@@ -168,6 +168,20 @@ def test_evaluate_a_repaint_that_is_the_piece_differs_in_nothing() -> None:
     assert worse["same_bands_within_2_db"] < 0.5
 
 
+def test_evaluate_the_average_spectrum_of_a_style_is_over_its_clips() -> None:
+    level = partials(noise=0.1).astype(np.float32)
+    louder, quieter = level.copy(), level.copy()
+    louder[300:] *= 1.12  # 3.9 dB
+    quieter[300:] /= 1.12
+    pieces = [EvaluationPiece(style, style, level, MUSIC) for style in ("jazz", "rock", "jazz")]
+    figures, _ = compared("same", np.stack([louder, level, quieter]), pieces)
+    assert figures["same_bands_within_2_db"] < 1
+    assert figures["same_styles_within_2_db"] == figures["same_style_bands_within_2_db"] == 1
+    figures, _ = compared("same", np.stack([louder, level, louder]), pieces)
+    assert figures["same_styles_within_2_db"] == 0.5
+    assert 0.5 < figures["same_style_bands_within_2_db"] < 1
+
+
 def test_evaluate_every_piece_gets_another_style() -> None:
     pieces = [
         EvaluationPiece(style, style, np.zeros((512, 16), np.float32), MUSIC)
