@@ -10,7 +10,14 @@ from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.reader import parse_song
 from riffcomposer.studio.jobs import Job
 from riffcomposer.studio.request_bodies import PickRequest, TakesRequest
-from riffcomposer.studio.section_takes import candidates, picked, takes_file, write_takes
+from riffcomposer.studio.section_takes import (
+    candidates,
+    listed_takes,
+    picked,
+    rendered_file,
+    takes_file,
+    write_takes,
+)
 from riffcomposer.studio.service import Studio
 from riffcomposer.studio.take_renderer import TakeRenderer
 from riffcomposer.studio.workspace import Conflict, digest_of
@@ -20,6 +27,17 @@ def take_routes(studio: Studio) -> APIRouter:
     """The routes, for one studio."""
     routes = APIRouter(tags=["takes"])
     workspace = studio.workspace
+
+    @routes.get("/takes")
+    def made_before(path: str, section: str) -> dict[str, Any]:
+        """The takes of a section that were made before and whose tracks are there."""
+        file = takes_file(workspace.song(path), section)
+        listed = []
+        for take in listed_takes(file).values():
+            track = rendered_file(take, file)
+            if track is not None and track.is_relative_to(workspace.root):
+                listed.append({**take, "track": workspace.name_of(track)})
+        return {"section": section, "takes": listed}
 
     @routes.post("/takes", status_code=202)
     def takes(wanted: TakesRequest) -> dict[str, Any]:

@@ -146,6 +146,32 @@ def write_takes(file: Path, section: str, takes: list[Take]) -> None:
     write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def listed_takes(file: Path) -> dict[int, dict[str, Any]]:
+    """Reads what `write_takes` wrote: takes as `Take.as_dict` has them, by number; none without such a file.
+
+    Raises:
+        UsageError: The file is not a list of takes.
+    """
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))
+        return {int(take["number"]): take for take in listed["takes"]}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{file}: not a list of takes ({error}); make the takes again") from None
+
+
+def rendered_file(take: dict[str, Any], file: Path) -> Path | None:
+    """The track of a take of the list in `file`, links followed; None if it is not there any more."""
+    folder, name = take.get("folder"), take.get("file")
+    if not isinstance(folder, str) or not isinstance(name, str):
+        return None
+    if any(Path(part).name != part for part in (folder, name)):
+        return None
+    track = file.parent / folder / name
+    return track.resolve() if track.is_file() else None
+
+
 def picked(content: bytes, path: Path, section: str, number: int, file: Path) -> bytes:
     """Returns a song's text with the edits of one take.
 
@@ -156,13 +182,9 @@ def picked(content: bytes, path: Path, section: str, number: int, file: Path) ->
         UsageError: There is no such list or take, or the text cannot be edited there.
         SongError: The song has faults.
     """
-    try:
-        listed = json.loads(file.read_text(encoding="utf-8"))
-        takes = {int(take["number"]): take for take in listed["takes"]}
-    except FileNotFoundError:
-        raise UsageError(f"no takes of {section} yet: riffcompose takes {path} {section}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{file}: not a list of takes ({error})") from None
+    takes = listed_takes(file)
+    if not takes:
+        raise UsageError(f"no takes of {section} yet: riffcompose takes {path} {section}")
     if number not in takes:
         raise UsageError(f"no take {number} of {section}; there are {', '.join(map(str, takes))}")
     # The section may have moved since; its name says where it is now.

@@ -8,12 +8,15 @@ import json
 import subprocess
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 import soundfile
 from PIL import Image
 from served_studio import TOKEN, Served
+
+from riffcomposer.studio.section_takes import takes_file
 
 SONG = "song.yaml"
 
@@ -148,11 +151,35 @@ def test_takes_are_made_and_one_is_written_into_the_song(served: Served) -> None
     assert [take["label"] for take in takes] == ["seed 9, as it is", "seed 1009", "seed 2009"]
     sounds = [served.ask("GET", f"/api/v1/tracks/{take['track']}").body for take in takes]
     assert len(set(sounds)) == 3
+    listed = {"path": SONG, "section": "second"}
+    assert served.ask("GET", f"/api/v1/takes?{urlencode(listed)}").json["takes"] == takes
+    (served.folder / takes[1]["track"]).unlink()
+    assert served.ask("GET", f"/api/v1/takes?{urlencode(listed)}").json["takes"] == [takes[0], takes[2]]
     digest = served.ask("GET", f"/api/v1/songs/{SONG}").json["digest"]
     pick = {"path": SONG, "section": "second", "number": 3, "digest": digest}
     assert served.ask("POST", "/api/v1/picks", pick).status == 200
     assert text_of(served) == before.replace("seed: 9\n", "seed: 2009\n")
     assert served.ask("POST", "/api/v1/picks", pick).status == 409
+
+
+def test_takes_that_were_never_made_and_lists_that_are_none(served: Served) -> None:
+    query = urlencode({"path": SONG, "section": "second"})
+    assert served.ask("GET", f"/api/v1/takes?{query}").json["takes"] == []
+    file = takes_file(served.folder / SONG, "second")
+    file.parent.mkdir(parents=True)
+    file.write_text('{"takes": [{"number": 1}, {"number": 2, "folder": "../..", "file": "song.yaml"}]}')
+    assert served.ask("GET", f"/api/v1/takes?{query}").json["takes"] == []
+    # A track that is a link out of the folder.
+    (served.folder.parent / "secret.flac").write_bytes(b"fLaC")
+    (file.parent / "take-3").mkdir()
+    (file.parent / "take-3" / "x.flac").symlink_to(served.folder.parent / "secret.flac")
+    file.write_text('{"takes": [{"number": 3, "folder": "take-3", "file": "x.flac"}]}')
+    assert served.ask("GET", f"/api/v1/takes?{query}").json["takes"] == []
+    file.write_text("[" * 100_000)
+    answer = served.ask("GET", f"/api/v1/takes?{query}")
+    assert answer.status == 400
+    assert "not a list of takes" in answer.json["message"]
+    assert served.ask("GET", "/api/v1/takes?path=../x.yaml&section=a").status == 404
 
 
 def piece_of(served: Served, jam: str, number: int) -> np.ndarray:

@@ -14,6 +14,7 @@ export class Takes {
     this.job = null;
     find("takes-cancel").addEventListener("click", () => this.job && ask("DELETE", `jobs/${this.job}`));
     find("takes-form").addEventListener("submit", (event) => { event.preventDefault(); this.make(); });
+    find("takes-section").addEventListener("change", () => this.list());
   }
 
   show(view) {
@@ -21,6 +22,19 @@ export class Takes {
     const names = [...new Set(view.sections.map((section) => section.name))].filter((name) => !/ \(\d+\)$/.test(name));
     find("takes-section").replaceChildren(...names.map((name) => make("option", {}, name)));
     if (names.includes(chosen)) find("takes-section").value = chosen;
+    this.list();
+  }
+
+  // The takes of the chosen section that were made before.
+  async list() {
+    const section = find("takes-section").value, path = this.page.path, wanted = `${path}\n${section}`;
+    if (this.job || !section || this.listed === wanted) return;
+    this.listed = wanted;
+    find("takes-list").replaceChildren();
+    try {
+      const { takes } = await ask("GET", `takes?${new URLSearchParams({ path, section })}`);
+      if (this.listed === wanted && !this.job) find("takes-list").replaceChildren(...takes.map((take) => this.#row(take, section)));
+    } catch (error) { find("takes-status").value = error.message; }
   }
 
   async make() {
@@ -34,6 +48,7 @@ export class Takes {
     } catch (error) { status.value = error.message; return; }
     status.value = "queued";
     this.job = job.id;
+    this.listed = `${this.page.path}\n${section}`;
     find("takes-cancel").disabled = false;
     await follow(job.id, {
       progress: (event) => { status.value = `${event.stage} ${Math.round((100 * event.done) / (event.total || 1))} %`; },

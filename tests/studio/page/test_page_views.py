@@ -29,6 +29,12 @@ def test_takes_are_heard_and_one_is_picked(page: Any, served: Served) -> None:
     until(page, "document.querySelector('#takes-status').value.includes('is in the song')")
     assert "seed: 1009" in (served.folder / "song.yaml").read_text()
     assert "seed: 1009" in page.evaluate("studio.editor.text")
+    page.reload()
+    page.click("#tab-takes")
+    page.select_option("#takes-section", "first")
+    page.select_option("#takes-section", "second")
+    page.wait_for_selector("#takes-list tr:nth-child(2)")
+    assert page.locator("#takes-list tr").count() == 2
 
 
 def test_two_renders_are_compared_at_one_loudness_without_a_gap(page: Any) -> None:
