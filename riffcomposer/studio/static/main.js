@@ -143,12 +143,20 @@ class Page {
     this.errors = errors;
   }
 
-  async save() {
-    if (!this.path) return false;
-    if (this.editor.text === this.saved) return true;
-    const text = this.editor.text;
+  // One after another: a save that overtook the one before it would name a version that is not there any more.
+  save() {
+    this.saving = (this.saving || Promise.resolve()).then(() => this.#write());
+    return this.saving;
+  }
+
+  async #write() {
+    const { path } = this, { text } = this.editor;
+    if (!path) return false;
+    if (text === this.saved) return true;
     try {
-      this.digest = (await ask("PUT", `songs/${songPath(this.path)}`, { text, digest: this.digest })).digest;
+      const { digest } = await ask("PUT", `songs/${songPath(path)}`, { text, digest: this.digest });
+      if (path !== this.path) return false;
+      this.digest = digest;
     } catch (error) {
       if (error instanceof Refused && error.status === 409) find("conflict-dialog").showModal();
       else this.status(error.message);

@@ -62,6 +62,24 @@ def test_keys_are_completed_from_the_schema_and_explained(page: Any) -> None:
     assert "minute" in page.inner_text(".cm-tooltip-hover").lower()
 
 
+def test_a_render_that_is_asked_for_while_the_song_is_being_saved(page: Any, served: Served) -> None:
+    page.evaluate(
+        """() => {
+          const plain = window.fetch;
+          window.fetch = async (address, options) => {
+            if (options?.method === "PUT") await new Promise((go) => setTimeout(go, 300));
+            return plain(address, options);
+          };
+        }"""
+    )
+    replace(page, "title: Small Song", "title: Saved Twice")
+    page.keyboard.press("Control+s")
+    page.click("#draft")
+    until(page, "studio.facts.finished || document.querySelector('#conflict-dialog').open")
+    assert not page.evaluate("document.querySelector('#conflict-dialog').open")
+    assert "Saved Twice" in (served.folder / "song.yaml").read_text()
+
+
 def test_a_file_that_changed_on_disk_is_not_overwritten(page: Any, served: Served) -> None:
     song = served.folder / "song.yaml"
     song.write_text(song.read_text() + "# theirs\n")
