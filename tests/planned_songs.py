@@ -34,6 +34,16 @@ def memory_files(name: str, purpose: str, where: object) -> InputFile:
     return InputFile(FOLDER / name, (name.encode().hex() + "0" * 64)[:64])
 
 
+PLANNED_WITH: dict[str, Any] = {
+    "song_path": Path("song.yaml"),
+    "model": MODEL,
+    "catalogue": CATALOGUE,
+    "backend": "cpu-float32",
+    "files": memory_files,
+}
+"""What `plan_song` takes besides the song."""
+
+
 def read(song: dict[str, Any] | str) -> LoadedSong:
     """A song from a mapping (JSON is YAML) or from text."""
     text = song if isinstance(song, str) else json.dumps(song, ensure_ascii=False)
@@ -43,14 +53,7 @@ def read(song: dict[str, Any] | str) -> LoadedSong:
 def planned(song: dict[str, Any] | str, profile: ModelProfile | None = None, **options: Any) -> Plan:
     """The plan of a song."""
     model = MODEL if profile is None else replace(MODEL, profile=profile)
-    defaults: dict[str, Any] = {
-        "song_path": Path("song.yaml"),
-        "model": model,
-        "catalogue": CATALOGUE,
-        "backend": "cpu-float32",
-        "files": memory_files,
-    }
-    return plan_song(read(song).resolved, **(defaults | options))
+    return plan_song(read(song).resolved, **(PLANNED_WITH | {"model": model} | options))
 
 
 def section(name: str, **fields: Any) -> dict[str, Any]:

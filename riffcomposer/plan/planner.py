@@ -111,7 +111,7 @@ class _Planner:
         self.song_path = song_path
         self.model = model
         self.backend = backend
-        self.grid = make_grid(song, model.profile)
+        self.grid = make_grid(song.whole or song, model.profile)
         self.time = timebase(song, model.profile)
         self.placements = arrange(song, self.grid, limits)
         check_bridges(song, self.placements)

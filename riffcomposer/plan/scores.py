@@ -16,14 +16,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from riffcomposer.composer.part_names import parse_wish
 from riffcomposer.composer.prompt_words import Reading, from_prompt
 from riffcomposer.composer.section_score import USUAL_ENERGY, Score, digest_fields
 from riffcomposer.curves import Curve
+from riffcomposer.plan.budget import Limits
 from riffcomposer.plan.keys import digest
-from riffcomposer.plan.placements import Placement
+from riffcomposer.plan.placements import Placement, arrange
 from riffcomposer.plan.score_types import ComposedStretch, ScoreWords, SectionScore
 from riffcomposer.plan.types import Grid
 from riffcomposer.song.default_init import composed_meter
@@ -33,6 +35,7 @@ MAX_STRETCH_BARS = 64
 MAX_STRETCH_SECONDS = 240
 _PHRASE_BARS = 8
 """Stretches begin at multiples of so many bars."""
+_NO_LIMIT = 1 << 40
 
 
 def read_words(song: ResolvedSong) -> list[ScoreWords | None]:
@@ -78,6 +81,8 @@ def score_sections(
     Args:
         sound: Version of the synth and digest of its sound font.
     """
+    if song.whole is not None:
+        return _in_the_whole(song, song.whole, placements, grid, sound)
     words = read_words(song)
     times: dict[str, int] = {}
     found: list[SectionScore | None] = []
@@ -112,6 +117,22 @@ def score_sections(
             )
         )
     return found
+
+
+def _in_the_whole(
+    song: ResolvedSong, whole: ResolvedSong, placements: Sequence[Placement], grid: Grid, sound: str
+) -> list[SectionScore | None]:
+    """The music of a song's one section where it is first heard in the whole song.
+
+    A section that the whole song's `length` cuts or leaves out is composed by itself.
+    """
+    name = song.sections[0].name
+    everywhere = arrange(whole, grid, Limits(jobs=_NO_LIMIT, minutes=_NO_LIMIT))
+    scores = score_sections(whole, everywhere, grid, sound)
+    for there, score in zip(everywhere, scores, strict=True):
+        if whole.sections[there.source].name == name and there.body_bars == placements[0].body_bars:
+            return [score]
+    return score_sections(replace(song, whole=None), placements, grid, sound)
 
 
 def _stretch(score: Score) -> ComposedStretch:

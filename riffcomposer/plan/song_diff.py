@@ -153,7 +153,7 @@ def _song_values(song: ResolvedSong) -> dict[str, str]:
     values = {
         field.name: _text(getattr(song, field.name))
         for field in fields(song)
-        if field.name not in ("sections", "master", "output")
+        if field.name not in ("sections", "master", "output", "whole")
     }
     for part in ("master", "output"):
         whole = getattr(song, part)

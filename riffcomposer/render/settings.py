@@ -36,7 +36,7 @@ class RenderSettings:
 
 
 def section_alone(song: LoadedSong, name: str) -> LoadedSong:
-    """Returns the song with one section only: the same clips, on a grid that starts with it.
+    """Returns the song with one section only: the same clips, on a track that starts with it.
 
     Raises:
         UsageError: The song has no section of that name.
@@ -44,6 +44,8 @@ def section_alone(song: LoadedSong, name: str) -> LoadedSong:
     sections = {section.name: section for section in song.resolved.sections}
     if name not in sections:
         known = ", ".join(sections)
-        raise UsageError(f"--only {name}: no such section{did_you_mean(name, sections)}; there are {known}")
+        hint = did_you_mean(name, sections) or f"there are {known}"
+        raise UsageError(f"--only {name}: no such section; {hint}")
     alone = replace(sections[name], transition=TransitionSpec("cut"))
-    return replace(song, resolved=replace(song.resolved, sections=(alone,), loop=False, length=None))
+    resolved = replace(song.resolved, sections=(alone,), loop=False, length=None, whole=song.resolved)
+    return replace(song, resolved=resolved)

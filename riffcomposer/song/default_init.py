@@ -41,4 +41,5 @@ def with_default_init(song: ResolvedSong, default: DefaultInit) -> ResolvedSong:
             return replace(section, init=InitSpec("score", "score"))
         return section
 
-    return replace(song, sections=tuple(filled(section) for section in song.sections))
+    whole = None if song.whole is None else with_default_init(song.whole, default)
+    return replace(song, sections=tuple(filled(section) for section in song.sections), whole=whole)

@@ -235,6 +235,8 @@ class ResolvedSong:
         model: `default`, `org/name@<40 hex>` or `./folder`.
         loop: Whether the end of the track joins its start.
         length: Time to fill by repeating the list of sections with further seeds; None to play it once.
+        whole: The song that this song's one section is taken from: its clips and its music stay what they are
+            there. None for a song that is whole.
     """
 
     title: str
@@ -247,3 +249,4 @@ class ResolvedSong:
     sections: tuple[ResolvedSection, ...]
     master: ResolvedMaster
     output: ResolvedOutput
+    whole: ResolvedSong | None = None

@@ -78,8 +78,8 @@ def section_of(song: LoadedSong, name: str) -> ResolvedSection:
         if section.name == name:
             return section
     known = [section.name for section in song.resolved.sections]
-    hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
-    raise UsageError(f"{song.path}: no section {name!r}{hint}")
+    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+    raise UsageError(f"{song.path}: no section {name!r}; {hint}")
 
 
 def candidates(song: LoadedSong, name: str, count: int, vary: Variation = "seed") -> list[Candidate]:

@@ -8,12 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from planned_songs import MODEL, PROFILE, planned, read, section, song
+from planned_songs import MODEL, PLANNED_WITH, PROFILE, planned, read, section, song
 
 from riffcomposer.plan.inits import InitClip
+from riffcomposer.plan.planner import plan_song
 from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import Plan
 from riffcomposer.render.prepare import with_model
+from riffcomposer.render.settings import section_alone
 
 
 def scored(name: str, **fields: Any) -> dict[str, Any]:
@@ -189,3 +191,29 @@ def test_a_model_may_start_from_a_score_by_itself() -> None:
     assert [each.init is not None for each in resolved.sections] == [True, False]
     odd = with_model(read({**content, "meter": "11/8"}), model).resolved
     assert [each.init for each in odd.sections] == [None, None]
+
+
+@pytest.mark.parametrize("more", [{}, {"loop": True}, {"length": "6min"}], ids=["once", "loop", "length"])
+def test_a_section_alone_has_the_clips_and_the_music_of_the_song(more: dict[str, Any]) -> None:
+    text = song(
+        scored("a", prompt="a quiet evening", bars=8),
+        scored("b", prompt="jazz with upright bass", bars=8, overlap="1500 ms"),
+        scored("c", prompt="a louder evening", bars=8, score={"theme": "A"}),
+        scored("d", prompt="rain", bars=100),
+        **more,
+    )
+    whole = planned(text)
+    wanted = keys(whole)
+    for name in "abcd":
+        alone = section_alone(read(text), name)
+        plan = plan_song(alone.resolved, **PLANNED_WITH)
+        assert keys(plan)[name] == wanted[name], name
+        assert [each for each in plan.scores if each] == [whole.scores["abcd".index(name)]]
+
+
+def test_a_section_alone_that_the_song_cuts_is_composed_by_itself() -> None:
+    text = song(scored("a", bars=8), scored("b", bars=16), length="30s")
+    plan = plan_song(section_alone(read(text), "b").resolved, **PLANNED_WITH)
+    (score,) = plan.scores
+    assert score is not None
+    assert sum(stretch.score.bars for stretch in score.stretches) == 16
