@@ -15,7 +15,14 @@ from pathlib import Path
 
 from riffcomposer.checkpoints.builtin import BUILT_IN, derive_profile
 from riffcomposer.checkpoints.checkpoint_kinds import refuse_other_kinds
-from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel, ModelProfile, digest_of, read_profile
+from riffcomposer.checkpoints.profile import (
+    FILE_NAME,
+    SPECTRUM_FILE,
+    LocatedModel,
+    ModelProfile,
+    digest_of,
+    read_profile,
+)
 from riffcomposer.errors import ModelError
 
 DEFAULT_FOLDER = Path(__file__).parent / "default"
@@ -136,14 +143,14 @@ def _sampled_digest(path: Path) -> str:
 
 def _file_digests(folder: Path) -> dict[str, str]:
     """Returns digests of the configurations (in full) and weights (sampled) that decide samples."""
-    names = [folder / "model_index.json"]
+    names = [folder / "model_index.json", folder / SPECTRUM_FILE]
     for part in COMPONENTS:
         names += weight_files(folder, part) or []
         names += (
             path for path in (folder / part).glob("*") if path.suffix in (".json", ".txt") and path.is_file()
         )
     digests = {}
-    for path in sorted(names):
+    for path in sorted(filter(Path.exists, names)):
         key = path.relative_to(folder).as_posix()
         if path.suffix == ".safetensors":
             digests[key] = _sampled_digest(path)

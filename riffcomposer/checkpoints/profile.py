@@ -22,6 +22,9 @@ from riffcomposer.errors import ModelError
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 
 FILE_NAME = "riffcomposer.json"
+SPECTRUM_FILE = "caption_spectrum.safetensors"
+SPECTRUM_BANDS = 22
+"""Third octaves of a caption's spectrum (`ModelProfile.caption_spectrum`)."""
 FORMAT = 1
 """Version of the profile file; a reader refuses a newer one."""
 
@@ -53,6 +56,8 @@ class ModelProfile:
         init_conditioning: Whether the UNet takes the latents of what a clip starts from as further input
             channels, after the noisy ones, and zeros where it starts from nothing (the conditioning of
             InstructPix2Pix, Brooks et al. 2023).
+        caption_spectrum: Whether the folder has `caption_spectrum.safetensors`, by which the average spectrum
+            of clips is held near what their prompts are like (`riffcomposer.diffusion.caption_spectrum`).
         detail_guidance: How much of the guidance what changes over time gets, 0 to 1, where a clip starts
             from a loop; the average spectrum gets all of it. 1 is plain guidance.
         text_length: Tokens of one chunk of prompt, start and end tokens included (77 or 32).
@@ -81,6 +86,7 @@ class ModelProfile:
     prediction: Literal["epsilon", "v_prediction", "flow"] = "epsilon"
     guidance_embedding: bool = False
     init_conditioning: bool = False
+    caption_spectrum: bool = False
     detail_guidance: float = 1.0
     text_length: int = 77
     schedulers: tuple[str, ...] = ("ddim", "dpmpp_2m", "euler", "euler_a", "pndm", "lms", "unipc")
@@ -239,7 +245,7 @@ _DECIDES_SAMPLES = (
     "text_length",
     "strength_map",
 )
-_DECIDE_IF_STATED = ("detail_guidance", "init_conditioning")
+_DECIDE_IF_STATED = ("detail_guidance", "init_conditioning", "caption_spectrum")
 """Fields that came later: they count where they are not the default, so that older digests stay."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import WEIGHTS, pickled_files, shard_index, weight_files
-from riffcomposer.checkpoints.profile import LocatedModel
+from riffcomposer.checkpoints.profile import SPECTRUM_BANDS, SPECTRUM_FILE, LocatedModel
 from riffcomposer.checkpoints.safetensors_file import read_header, shapes
 from riffcomposer.checkpoints.tensor_shapes import tensor_fault
 from riffcomposer.checkpoints.weight_kinds import kind_of_weights
@@ -213,6 +213,24 @@ def _check_shapes(located: LocatedModel) -> None:
         )
 
 
+def _check_spectrum(located: LocatedModel) -> None:
+    """Checks the map from prompts to spectra, if the profile says that there is one."""
+    if not located.profile.caption_spectrum:
+        return
+    path = located.folder / SPECTRUM_FILE
+    if not path.is_file():
+        raise ModelError(f"{path}: missing, though the profile says caption_spectrum; fetch the model again")
+    width = read_config(located.folder / "text_encoder" / "config.json").get("hidden_size", 512)
+    found = shapes(read_header(path))
+    wanted = {"weight": (SPECTRUM_BANDS, width), "bias": (SPECTRUM_BANDS,)}
+    for name, shape in wanted.items():
+        if found.get(name) != shape:
+            raise ModelError(
+                f"{path}: {name} must be {' x '.join(map(str, shape))} numbers, and is "
+                f"{' x '.join(map(str, found[name])) if name in found else 'missing'}"
+            )
+
+
 def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
     """Checks everything about a checkpoint that can be checked without loading it.
 
@@ -230,6 +248,7 @@ def verify_model(located: LocatedModel, *, hashes: bool = True) -> None:
         _check_shapes(located)
         headers = {component: _check_weights(folder, component) for component in WEIGHTS}
         _check_first_layer(folder, headers["unet"])
+        _check_spectrum(located)
         for component, header in headers.items():
             config = read_config(folder / component / "config.json")
             named = component_class(folder, component, index)

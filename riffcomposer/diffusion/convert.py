@@ -16,7 +16,13 @@ from pathlib import Path
 
 from riffcomposer.checkpoints.builtin import read_config
 from riffcomposer.checkpoints.locate import COMPONENTS, WEIGHTS, describe_folder, weight_files
-from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel, ModelProfile, write_profile
+from riffcomposer.checkpoints.profile import (
+    FILE_NAME,
+    SPECTRUM_FILE,
+    LocatedModel,
+    ModelProfile,
+    write_profile,
+)
 from riffcomposer.checkpoints.safetensors_file import impostor, is_safetensors, read_header, shapes
 from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.checkpoints.weight_kinds import SINGLE_FILE, kind_of_weights
@@ -113,6 +119,8 @@ def convert_folder(
         unpickle(pickles)
         if profile is None and (source / FILE_NAME).is_file():
             shutil.copyfile(source / FILE_NAME, partial / FILE_NAME)
+        if (source / SPECTRUM_FILE).is_file():
+            shutil.copyfile(source / SPECTRUM_FILE, partial / SPECTRUM_FILE)
         located = describe_folder(partial, str(source), profile)
         hashes = {
             path.relative_to(partial).as_posix(): file_sha256(path)

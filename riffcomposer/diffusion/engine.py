@@ -18,6 +18,7 @@ import numpy as np
 from riffcomposer.arrays import torch
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.device import BACKENDS
+from riffcomposer.diffusion.caption_spectrum import average_spectrum, held
 from riffcomposer.diffusion.init_clips import fit_mask
 from riffcomposer.diffusion.init_levels import InitLevels
 from riffcomposer.diffusion.latents import decode, encode
@@ -85,6 +86,14 @@ class _Group:
     loras: tuple[LoraFile, ...]
 
 
+@dataclass(frozen=True)
+class _Init:
+    """What a clip starts from: its latents, and its average spectrum in dB."""
+
+    latents: torch.Tensor
+    spectrum: np.ndarray
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
@@ -132,7 +141,7 @@ class Engine:
             self.checkpoint.tokenizer, self.checkpoint.text_encoder, profile.text_length
         )
         self._loras = LoraStack(self.checkpoint)
-        self._inits: OrderedDict[Any, torch.Tensor] = OrderedDict()
+        self._inits: OrderedDict[Any, _Init] = OrderedDict()
         self._levels = InitLevels(located.profile.spectrogram)
         self._batch_limit: dict[int, int] = {}
         self._compiled: Any = None
@@ -323,7 +332,18 @@ class Engine:
             )
         if not all(np.isfinite(level).all() for level in levels):
             raise RenderError("the model gave values that are not finite; lower the guidance scale")
-        return levels
+        return [self._held(level, job) for level, job in zip(levels, jobs.values(), strict=True)]
+
+    def _held(self, level: np.ndarray, job: ClipJob) -> np.ndarray:
+        """The level held to its prompts; one with a mask stays, since it ends exactly as its loop there."""
+        if job.mask is not None:
+            return level
+        strength = strength_of(job.strength, has_init=job.init is not None)
+        init = None if strength >= FULL else self._inits[_init_key(job)].spectrum
+        place, embedding = job.place, self._prompts.embedding
+        shares = ((1 - place.alpha, place.a.prompt), (place.alpha, place.b.prompt))
+        wishes = [(share, embedding(prompt, job.loras)) for share, prompt in shares]
+        return held(level, self.checkpoint, wishes, init, strength)
 
     def _halving(self, run: Callable[[Sequence[Row]], Any], rows: Sequence[Row]) -> list[Any]:
         """Runs `run` on all rows at once, or on halves of them if memory runs out."""
@@ -355,7 +375,7 @@ class Engine:
                 guidance_scale=job.guidance_scale,
                 model_strength=profile.model_strength(job.strength),
                 noise=ClipNoise(job.place.a.seed, job.place.b.seed, job.place.alpha, shape),
-                clean=self._inits[_init_key(job)] if job.init is not None else None,
+                clean=self._inits[_init_key(job)].latents if job.init is not None else None,
                 mask=self._latent_mask(job, shape),
             )
             for job in jobs
@@ -370,7 +390,8 @@ class Engine:
         if missing:
             levels = [self._levels.level(job) for job in missing.values()]
             latents = self._halving(lambda part: encode(self.checkpoint, np.stack(list(part))), levels)
-            self._inits.update(zip(missing, latents, strict=True))
+            spectra = [average_spectrum(level, self.located.profile.spectrogram) for level in levels]
+            self._inits.update(zip(missing, map(_Init, latents, spectra), strict=True))
         while len(self._inits) > max(_REMEMBERED_INITS, len(wanted)):
             self._inits.popitem(last=False)
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from riffcomposer.checkpoints.builtin import BUILT_IN
 from riffcomposer.checkpoints.locate import COMPONENTS, converted_folder, locate_model
-from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel
+from riffcomposer.checkpoints.profile import FILE_NAME, SPECTRUM_FILE, LocatedModel
 from riffcomposer.checkpoints.verify import verify_model
 from riffcomposer.diffusion.convert import convert_folder
 from riffcomposer.errors import ModelError
@@ -43,7 +43,7 @@ def files_to_fetch(names: Iterable[str]) -> list[str]:
     found = sorted(names)
     if "model_index.json" not in found:
         raise ModelError("the repository has no model_index.json, so it is not a diffusers checkpoint")
-    wanted = [name for name in found if name in ("model_index.json", FILE_NAME)]
+    wanted = [name for name in found if name in ("model_index.json", FILE_NAME, SPECTRUM_FILE)]
     for component in COMPONENTS:
         inside = [name for name in found if PurePosixPath(name).parts[:-1] == (component,)]
         wanted += [name for name in inside if PurePosixPath(name).suffix in (".json", ".txt")]

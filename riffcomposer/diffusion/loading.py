@@ -17,6 +17,7 @@ from riffcomposer.checkpoints.locate import weight_variant
 from riffcomposer.checkpoints.profile import LocatedModel, ModelProfile
 from riffcomposer.checkpoints.verify import CLASSES, component_class, verify_model
 from riffcomposer.device import BACKENDS, named_device
+from riffcomposer.diffusion.caption_spectrum import CaptionSpectrum
 from riffcomposer.diffusion.quiet import quiet
 from riffcomposer.errors import ModelError, UsageError
 from riffcomposer.light_imports import light_imports
@@ -34,6 +35,7 @@ class Checkpoint:
         unet, vae, text_encoder: The networks, in evaluation mode on `device` in `dtype`.
         tokenizer: CLIP's or BERT's.
         scheduler_config: The checkpoint's scheduler configuration: its noise schedule.
+        caption_spectrum: See `ModelProfile.caption_spectrum`; None if it has none.
         device, dtype: Where and in which number format the networks run.
     """
 
@@ -46,6 +48,7 @@ class Checkpoint:
     scheduler_config: dict[str, Any]
     device: torch.device
     dtype: torch.dtype
+    caption_spectrum: CaptionSpectrum | None = None
 
     @property
     def latent_channels(self) -> int:
@@ -193,4 +196,5 @@ def _load_parts(located: LocatedModel, classes: Mapping[str, Any], target: torch
         scheduler_config=read_config(folder / "scheduler" / "scheduler_config.json"),
         device=target,
         dtype=dtype,
+        caption_spectrum=CaptionSpectrum.load(folder) if located.profile.caption_spectrum else None,
     )

@@ -90,6 +90,22 @@ class PromptEncoder:
         ]
         return torch.cat([self._chunk(part, weights) for part in parts])
 
+    def embedding(self, prompt: str, weights: Hashable = ()) -> torch.Tensor | None:
+        """One vector for a prompt: the mean of its tokens' states, of unit length (Sentence-BERT, 2019).
+
+        Returns:
+            float32 [width]; None for an empty prompt.
+        """
+        tokens = self.tokenize(prompt)
+        if not tokens.ids:
+            return None
+        room = self._length - 2
+        states = []
+        for at in range(0, len(tokens.ids), room):
+            part = WeightedTokens(tokens.ids[at : at + room], tokens.weights[at : at + room])
+            states.append(self._chunk(part, weights)[: len(part.ids) + 2])
+        return torch.nn.functional.normalize(torch.cat(states).mean(dim=0), dim=0)
+
     def _chunk(self, part: WeightedTokens, weights: Hashable) -> torch.Tensor:
         key = (weights, part)
         if key in self._cache:

@@ -94,6 +94,11 @@ def guidance_embedding(guidance_scale: torch.Tensor, size: int) -> torch.Tensor:
     return torch.nn.functional.pad(embedded, (0, size - embedded.shape[1]))
 
 
+def noise_share(start: float) -> float:
+    """How far a clip is from its loop: 0 for a start on the model's scale up to `KEPT_UNTIL`, 1 at 1."""
+    return min(max((start - KEPT_UNTIL) / (1 - KEPT_UNTIL), 0.0), 1.0)
+
+
 def detail_shares(detail_guidance: float, starts: torch.Tensor) -> torch.Tensor:
     """How much of the guidance what changes over time gets, by where a clip starts.
 

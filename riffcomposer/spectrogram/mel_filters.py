@@ -39,6 +39,14 @@ def mel_to_hz(mels: torch.Tensor, scale: str) -> torch.Tensor:
     )
 
 
+def band_centres_hz(
+    n_mels: int, *, min_frequency_hz: float, max_frequency_hz: float, scale: str = "htk"
+) -> torch.Tensor:
+    """Frequency of each filter's peak (see `mel_filters`), float64 [n_mels]."""
+    low, high = hz_to_mel(min_frequency_hz, scale), hz_to_mel(max_frequency_hz, scale)
+    return mel_to_hz(torch.linspace(low, high, n_mels + 2, dtype=torch.float64)[1:-1], scale)
+
+
 def mel_filters(
     bins: int,
     n_mels: int,

@@ -65,6 +65,7 @@ class Chain:
         Returns:
             Levels float32 [clips, 512, frames].
         """
+        from riffcomposer.diffusion.caption_spectrum import average_spectrum, held
         from riffcomposer.diffusion.latents import decode, encode
         from riffcomposer.diffusion.noise import ClipNoise
         from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
@@ -97,8 +98,14 @@ class Chain:
                 )
                 for prompt, seed, clean in zip(prompts[part], seeds[part], cleans, strict=True)
             ]
-            rendered.append(decode(self.checkpoint, sample(self.checkpoint, clips, settings))[:, 0])
-        return np.concatenate(rendered)
+            levels = decode(self.checkpoint, sample(self.checkpoint, clips, settings))
+            for row, (level, prompt) in enumerate(zip(levels, prompts[part], strict=True)):
+                start_spectrum = None
+                if init is not None and strength < 1:
+                    start_spectrum = average_spectrum(init[start + row][None], profile.spectrogram)
+                wishes = [(1.0, self.prompts.embedding(prompt))]
+                rendered.append(held(level, self.checkpoint, wishes, start_spectrum, strength)[0])
+        return np.stack(rendered)
 
     def coded(self, levels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Levels [clips, 512, frames] after the autoencoder, there and back."""

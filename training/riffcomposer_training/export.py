@@ -16,12 +16,13 @@ from typing import Any
 
 from riffcomposer import files
 from riffcomposer.checkpoints.locate import DEFAULT_FOLDER
-from riffcomposer.checkpoints.profile import ModelProfile, write_profile
+from riffcomposer.checkpoints.profile import SPECTRUM_FILE, ModelProfile, write_profile
 from riffcomposer.errors import ModelError
+from riffcomposer_training.caption_spectra import caption_spectrum, write_caption_spectrum
 from riffcomposer_training.distillation import DISTILLED_STEPS
 from riffcomposer_training.networks import TEXT_LENGTH, build_unet
 from riffcomposer_training.schedule import load_checkpoint
-from riffcomposer_training.text_states import save_encoder
+from riffcomposer_training.text_states import load_encoder, save_encoder
 from riffcomposer_training.training_settings import Setting
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def default_profile(setting: Setting, *, distilled: bool, figures: dict[str, flo
         prediction="flow",
         guidance_embedding=distilled,
         init_conditioning=True,
+        caption_spectrum=True,
         detail_guidance=1.0 if distilled else DETAIL_GUIDANCE,
         text_length=TEXT_LENGTH,
         schedulers=("euler", "dpmpp_2m", "lcm"),
@@ -99,8 +101,8 @@ def folder_hashes(folder: Path) -> dict[str, str]:
         for path in sorted((folder / part).iterdir()):
             with open(path, "rb") as handle:
                 found[f"{part}/{path.name}"] = hashlib.file_digest(handle, "sha256").hexdigest()
-    index = folder / "model_index.json"
-    found[index.name] = hashlib.sha256(index.read_bytes()).hexdigest()
+    for name in ("model_index.json", SPECTRUM_FILE):
+        found[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
     return found
 
 
@@ -109,6 +111,7 @@ def export_model(
     out: Path,
     folder: Path,
     text_encoder: Callable[[], tuple[Any, Any]],
+    clips: Path,
     *,
     figures: dict[str, float] | None = None,
 ) -> ModelProfile:
@@ -122,6 +125,7 @@ def export_model(
         out: Folder of the run.
         folder: Where to write.
         text_encoder: Returns encoder and tokenizer; called if neither folder has them.
+        clips: The rendered clips, from which the spectra of captions are learnt.
         figures: Figures to store in the profile, beside those of the training.
 
     Raises:
@@ -146,6 +150,7 @@ def export_model(
                 shutil.copytree(DEFAULT_FOLDER / part, folder / part, dirs_exist_ok=True)
         else:
             save_encoder(*text_encoder(), folder)
+    write_caption_spectrum(caption_spectrum(clips, *load_encoder(folder / "text_encoder")), folder)
     (folder / "scheduler").mkdir()
     scheduler = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 1.0}
     files.write_text(folder / "scheduler" / "scheduler_config.json", json.dumps(scheduler, indent=2) + "\n")

@@ -217,7 +217,7 @@ def _export(run: Run) -> None:
     from riffcomposer_training.parts import split
 
     folder = run.model
-    export_model(run.setting, run.out, folder, lambda: _text_encoder(run))
+    export_model(run.setting, run.out, folder, lambda: _text_encoder(run), run.clips)
     parts = run.out / "parts"
     parts.mkdir(exist_ok=True)
     for stage in ("autoencoder", "distillation", "diffusion"):

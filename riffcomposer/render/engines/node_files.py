@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from riffcomposer.checkpoints.locate import COMPONENTS, locate_model
-from riffcomposer.checkpoints.profile import FILE_NAME, LocatedModel, write_profile
+from riffcomposer.checkpoints.profile import FILE_NAME, SPECTRUM_FILE, LocatedModel, write_profile
 from riffcomposer.errors import ModelError, RenderError
 from riffcomposer.files import file_sha256, replacing
 from riffcomposer.plan.inits import InitClip, MidiInit
@@ -83,7 +83,7 @@ def model_files(model: LocatedModel) -> tuple[ModelFiles, dict[str, Path]]:
 def _names(folder: Path) -> Iterator[str]:
     """The files of a checkpoint whose profile lists none."""
     parts = (each for part in COMPONENTS for each in sorted((folder / part).glob("*")))
-    for path in (*sorted(folder.glob("*.json")), *parts):
+    for path in (*sorted(folder.glob("*.json")), folder / SPECTRUM_FILE, *parts):
         if path.is_file() and path.suffix in (".json", ".txt", ".safetensors"):
             yield path.relative_to(folder).as_posix()
 

@@ -1,0 +1,157 @@
+"""Holds a clip's average spectrum between that of what it starts from and what its prompt is known for.
+
+A model makes some bands of a clip louder or softer than any music with that caption has them, and guidance
+exaggerates it. A checkpoint may bring a linear map from a prompt's embedding to the average spectrum of clips
+with such a caption, learnt beside it (`ModelProfile.caption_spectrum`). A repaint should sound like what it
+starts from, or like its caption, or between the two; a band that is outside of both is moved to the nearer
+one by a gain that does not change over time. What is soft in a row of the spectrogram is not raised with the
+rest, so that it is no louder between the notes.
+
+Spectra are levels of third octaves (IEC 61260) in dB, relative to the whole from 60 to 1,000 Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from riffcomposer.checkpoints.profile import SPECTRUM_BANDS, SPECTRUM_FILE
+from riffcomposer.spectrogram.mel_filters import band_centres_hz
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
+
+if TYPE_CHECKING:
+    import torch
+
+    from riffcomposer.diffusion.loading import Checkpoint
+
+THIRD_OCTAVES_HZ = tuple(1000 * 2 ** (step / 3) for step in range(-12, SPECTRUM_BANDS - 12))
+"""Centres of the bands, 62.5 Hz to 8 kHz."""
+
+SOFTEST_DB = -60.0
+"""A band as soft as this, or softer, is silent."""
+
+LARGEST_GAIN_DB = 12.0
+FREE_DB = 4.0
+"""How far a clip that starts from noise alone may be from its caption's spectrum."""
+
+_SOFT, _LOUD = 0.2, 0.6
+"""Shares of a row's frames: what is softer is not raised at all, what is louder is raised whole."""
+
+_BODY_HZ = (60.0, 1000.0)
+_FLOOR = 1e-12
+
+Array = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class CaptionSpectrum:
+    """The map from a prompt's embedding, [width] of unit length, to the spectrum of clips with that caption.
+
+    Attributes:
+        weight: float32 [bands, width].
+        bias: float32 [bands].
+    """
+
+    weight: Array
+    bias: Array
+
+    @staticmethod
+    def load(folder: Path) -> CaptionSpectrum:
+        """Reads the map from a verified checkpoint's folder."""
+        from safetensors.numpy import load_file
+
+        tensors = load_file(folder / SPECTRUM_FILE)
+        return CaptionSpectrum(tensors["weight"].astype(np.float32), tensors["bias"].astype(np.float32))
+
+    def expected(self, embedding: Array) -> Array:
+        """The spectrum that clips with such a caption have on average, float64 [bands]."""
+        return self.weight.astype(np.float64) @ embedding.astype(np.float64) + self.bias
+
+
+@cache
+def _rows(params: SpectrogramParameters) -> tuple[Array, tuple[npt.NDArray[np.bool_], ...]]:
+    """Centre of each row in Hz, and the rows of each band; the last entry is the body."""
+    centres = band_centres_hz(
+        params.num_frequencies,
+        min_frequency_hz=params.min_frequency,
+        max_frequency_hz=params.max_frequency,
+        scale=params.mel_scale_type,
+    ).numpy()
+    edges = [(hz * 2 ** (-1 / 6), hz * 2 ** (1 / 6)) for hz in THIRD_OCTAVES_HZ]
+    return centres, tuple((centres >= low) & (centres < high) for low, high in (*edges, _BODY_HZ))
+
+
+def average_spectrum(level: Array, params: SpectrogramParameters) -> Array:
+    """The spectrum of a level [channels, n_mels, frames] in 0..1, float64 [bands], at least `SOFTEST_DB`."""
+    power = np.power(level, 2 / params.power_for_image, dtype=np.float64).mean(axis=(0, 2))
+    *bands, body = (power[rows].sum() for rows in _rows(params)[1])
+    return np.maximum(10 * np.log10((np.array(bands) + _FLOOR) / (body + _FLOOR)), SOFTEST_DB)
+
+
+def limits(expected: Array, init: Array | None, freedom: float) -> tuple[Array, Array]:
+    """The softest and the loudest that each band may be.
+
+    Args:
+        expected: The spectrum of the caption.
+        init: That of what the clip starts from; None if it starts from noise alone.
+        freedom: 0 where a clip is held to what it starts from, 1 where it starts from noise alone.
+    """
+    other = expected if init is None else init
+    free = FREE_DB * freedom
+    return np.minimum(expected, other) - free, np.maximum(expected, other) + free
+
+
+def hold(level: Array, softest: Array, loudest: Array, params: SpectrogramParameters) -> Array:
+    """Moves each band of a level into its limits, by at most `LARGEST_GAIN_DB`.
+
+    Gains are linear in dB over the logarithm of frequency between the centres of the bands. Bands that no row
+    of the spectrogram belongs to, and silent ones, keep their level.
+
+    Returns:
+        float32, of the level's shape, in 0..1.
+    """
+    centres, bands = _rows(params)
+    now = average_spectrum(level, params)
+    gains = np.clip(np.clip(now, softest, loudest) - now, -LARGEST_GAIN_DB, LARGEST_GAIN_DB)
+    used = np.array([rows.any() for rows in bands[:-1]])
+    gains[now <= SOFTEST_DB] = 0
+    places = np.log(np.array(THIRD_OCTAVES_HZ))
+    curve = np.interp(np.log(np.maximum(centres, 1.0)), places[used], gains[used])
+    factors = np.power(10.0, curve / 20 * params.power_for_image)[:, None]
+    soft, loud = np.quantile(level, (_SOFT, _LOUD), axis=(0, 2))[:, :, None]
+    loudness = np.clip((level - soft) / np.maximum(loud - soft, 1e-3), 0, 1)
+    held: Array = np.clip(level * np.where(factors > 1, 1 + (factors - 1) * loudness, factors), 0, 1)
+    return held.astype(np.float32)
+
+
+def held(
+    level: Array,
+    checkpoint: Checkpoint,
+    wishes: Sequence[tuple[float, torch.Tensor | None]],
+    init: Array | None,
+    strength: float,
+) -> Array:
+    """Holds a rendered level near its prompts and what it starts from, if the checkpoint knows their sound.
+
+    Args:
+        level: [channels, n_mels, frames] in 0..1.
+        wishes: The share of each prompt of the clip, and its embedding (None for an empty prompt).
+        init: Average spectrum of what it starts from; None if it starts from noise alone.
+        strength: The song's strength, 0..1.
+    """
+    from riffcomposer.diffusion.sampler import noise_share
+
+    profile, spectra = checkpoint.profile, checkpoint.caption_spectrum
+    known = [(share, wish.cpu().numpy()) for share, wish in wishes if share and wish is not None]
+    if spectra is None or not known:
+        return level
+    shares = [share for share, _ in known]
+    expected = np.average([spectra.expected(wish) for _, wish in known], axis=0, weights=shares)
+    softest, loudest = limits(expected, init, noise_share(profile.model_strength(strength)))
+    return hold(level, softest, loudest, profile.spectrogram)

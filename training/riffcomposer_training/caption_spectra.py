@@ -1,0 +1,96 @@
+"""Learns the average spectrum of clips by caption: `python -m riffcomposer_training.caption_spectra`.
+
+A ridge regression from the captions' sentence embeddings to the spectra of their clips, in closed form. The
+export writes it beside the networks; this command adds it to a folder that was exported before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from riffcomposer.checkpoints.profile import SPECTRUM_FILE, read_profile, write_profile
+from riffcomposer.diffusion.caption_spectrum import CaptionSpectrum, average_spectrum
+from riffcomposer.errors import RiffcomposerError
+from riffcomposer.files import file_sha256
+from riffcomposer.spectrogram_parameters import SpectrogramParameters
+from riffcomposer_training.clip_shards import first_shards, held_out, read_shard
+from riffcomposer_training.latent_set import captions_of
+from riffcomposer_training.scorer import sentence_embeddings
+
+log = logging.getLogger("riffcomposer_training")
+RIDGE = 10.0
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+def fitted(embeddings: Array, spectra: Array) -> CaptionSpectrum:
+    """The ridge regression from embeddings [captions, width] to spectra [captions, bands]."""
+    middle, mean = embeddings.mean(0), spectra.mean(0)
+    centred = embeddings - middle
+    covariance = centred.T @ centred + RIDGE * np.eye(centred.shape[1])
+    weight = np.linalg.solve(covariance, centred.T @ (spectra - mean)).T
+    return CaptionSpectrum(weight.astype(np.float32), (mean - weight @ middle).astype(np.float32))
+
+
+def caption_spectrum(clips: Path, encoder: Any, tokenizer: Any) -> CaptionSpectrum:
+    """The map for the clips of a collection, those that are held out from training left out.
+
+    Raises:
+        ModelError: There are no clips.
+    """
+    params = SpectrogramParameters()
+    captions: list[str] = []
+    spectra: list[Array] = []
+    for path in first_shards(clips):
+        shard = read_shard(path)
+        for clip, level in zip(shard.clips, shard.levels(), strict=True):
+            if not held_out(clip):
+                texts = captions_of(clip)
+                captions += texts
+                spectra += [average_spectrum(level[None] / np.float32(255), params)] * len(texts)
+    log.info("spectra of %d captions", len(captions))
+    embedded = sentence_embeddings(encoder, tokenizer, captions).double().numpy()
+    return fitted(embedded, np.stack(spectra))
+
+
+def write_caption_spectrum(spectrum: CaptionSpectrum, folder: Path) -> None:
+    """Writes the map into a checkpoint's folder."""
+    from safetensors.numpy import save_file
+
+    save_file({"weight": spectrum.weight, "bias": spectrum.bias}, folder / SPECTRUM_FILE)
+    (folder / SPECTRUM_FILE).chmod(0o644)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m riffcomposer_training.caption_spectra", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--clips", type=Path, required=True, help="the collection it was trained on")
+    parser.add_argument("--model", type=Path, required=True, help="the exported folder, which is changed")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    from riffcomposer_training.text_states import load_encoder
+
+    folder: Path = chosen.model
+    try:
+        profile = read_profile(folder)
+        write_caption_spectrum(caption_spectrum(chosen.clips, *load_encoder(folder / "text_encoder")), folder)
+        hashes = {**profile.files, SPECTRUM_FILE: file_sha256(folder / SPECTRUM_FILE)}
+        write_profile(folder, replace(profile, caption_spectrum=True, files=hashes))
+    except RiffcomposerError as error:
+        log.error("error: %s", error)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
