@@ -14,7 +14,7 @@ from clip_jobs import clip_job
 from fingerprints import Fingerprint, fingerprint, uniform
 from tiny_checkpoint import TINY_FLOW_PROFILE, TINY_PROFILE, build_tiny_checkpoint
 
-from riffcomposer.checkpoints.profile import ModelProfile
+from riffcomposer.checkpoints.profile import SPECTRUM_BANDS, SPECTRUM_FILE, ModelProfile
 from riffcomposer.plan.inits import InitClip
 from riffcomposer.plan.types import ClipJob, MaskImage
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
@@ -39,6 +39,9 @@ def _checkpoint(folder: Path, profile: ModelProfile) -> Path:
     from safetensors.torch import load_file, save_file
 
     build_tiny_checkpoint(folder, profile)
+    if profile.caption_spectrum:
+        weight, bias = (uniform(seed, *shape) for seed, shape in ((4, (SPECTRUM_BANDS, 32)), (5, (22,))))
+        write_spectrum(folder, 20 * weight.astype(np.float32), -30 * bias.astype(np.float32))
     for path in sorted(folder.glob("*/*.safetensors")):
         found = load_file(path)
         made = {
@@ -49,6 +52,13 @@ def _checkpoint(folder: Path, profile: ModelProfile) -> Path:
         }
         save_file(made, path, metadata={"format": "pt"})
     return folder
+
+
+def write_spectrum(folder: Path, weight: np.ndarray, bias: np.ndarray) -> None:
+    """Writes a checkpoint's map from prompts to spectra."""
+    from safetensors.numpy import save_file
+
+    save_file({"weight": weight, "bias": bias}, folder / SPECTRUM_FILE)
 
 
 def inputs(folder: Path) -> tuple[InitClip, InitClip, MaskImage]:
@@ -125,6 +135,13 @@ def compute(folder: Path) -> dict[str, Fingerprint]:
     found |= clips(folder, gentle, {"flow with gentle guidance": _flow_jobs(jobs)["flow img2img"]})
     shown = replace(TINY_FLOW_PROFILE, name="tiny flow conditioned", init_conditioning=True)
     found |= clips(folder, shown, {"flow that is shown the loop": _flow_jobs(jobs)["flow img2img"]})
+    knowing = replace(TINY_FLOW_PROFILE, name="tiny flow knowing", caption_spectrum=True)
+    held = {
+        name: each
+        for name, each in _flow_jobs(jobs).items()
+        if name in ("flow img2img", "flow euler from noise")
+    }
+    found |= {f"{name}, held": level for name, level in clips(folder, knowing, held).items()}
     for per_quarter in (Fraction(97, 3), Fraction(20), Fraction(50)):
         for init in (image, sound):
             found[f"{init.name} at {per_quarter} frames per quarter"] = fit_init(

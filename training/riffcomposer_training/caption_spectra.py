@@ -27,16 +27,20 @@ from riffcomposer_training.scorer import sentence_embeddings
 
 log = logging.getLogger("riffcomposer_training")
 RIDGE = 10.0
+BANDS_OF_PLAYERS = ("score", "band")
+LONE_WEIGHT = 0.3
+"""Weight of clips of one instrument or sound, in whose captions a style means less than in a band's."""
 
 Array = npt.NDArray[np.floating[Any]]
 
 
-def fitted(embeddings: Array, spectra: Array) -> CaptionSpectrum:
-    """The ridge regression from embeddings [captions, width] to spectra [captions, bands]."""
-    middle, mean = embeddings.mean(0), spectra.mean(0)
+def fitted(embeddings: Array, spectra: Array, weights: Array) -> CaptionSpectrum:
+    """The ridge regression from embeddings [captions, width] to spectra [captions, bands], both weighted."""
+    middle, mean = (np.average(each, axis=0, weights=weights) for each in (embeddings, spectra))
     centred = embeddings - middle
-    covariance = centred.T @ centred + RIDGE * np.eye(centred.shape[1])
-    weight = np.linalg.solve(covariance, centred.T @ (spectra - mean)).T
+    weighted = centred * weights[:, None]
+    covariance = weighted.T @ centred + RIDGE * np.eye(centred.shape[1])
+    weight = np.linalg.solve(covariance, weighted.T @ (spectra - mean)).T
     return CaptionSpectrum(weight.astype(np.float32), (mean - weight @ middle).astype(np.float32))
 
 
@@ -49,6 +53,7 @@ def caption_spectrum(clips: Path, encoder: Any, tokenizer: Any) -> CaptionSpectr
     params = SpectrogramParameters()
     captions: list[str] = []
     spectra: list[Array] = []
+    weights: list[float] = []
     for path in first_shards(clips):
         shard = read_shard(path)
         for clip, level in zip(shard.clips, shard.levels(), strict=True):
@@ -56,9 +61,10 @@ def caption_spectrum(clips: Path, encoder: Any, tokenizer: Any) -> CaptionSpectr
                 texts = captions_of(clip)
                 captions += texts
                 spectra += [average_spectrum(level[None] / np.float32(255), params)] * len(texts)
+                weights += [1.0 if clip.get("kind") in BANDS_OF_PLAYERS else LONE_WEIGHT] * len(texts)
     log.info("spectra of %d captions", len(captions))
     embedded = sentence_embeddings(encoder, tokenizer, captions).double().numpy()
-    return fitted(embedded, np.stack(spectra))
+    return fitted(embedded, np.stack(spectra), np.array(weights))
 
 
 def write_caption_spectrum(spectrum: CaptionSpectrum, folder: Path) -> None:
