@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from golden_sampler import write_spectrum
 from tiny_checkpoint import TINY_FLOW_PROFILE, build_tiny_checkpoint
 
@@ -19,7 +20,9 @@ from riffcomposer.diffusion.caption_spectrum import (
     LARGEST_GAIN_DB,
     SOFTEST_DB,
     THIRD_OCTAVES_HZ,
+    CaptionSpectrum,
     average_spectrum,
+    held,
     hold,
     limits,
 )
@@ -182,3 +185,23 @@ def test_the_file_is_part_of_the_checkpoint(folder: Path, tmp_path: Path) -> Non
         digests.add(locate_model(str(copy)).digest)
     write_profile(copy, replace(KNOWING, caption_spectrum=False))
     assert len(digests | {locate_model(str(copy)).digest}) == 3
+
+
+def test_prompts_count_by_their_shares_and_the_strength_sets_clips_free(knowing: Engine) -> None:
+    weight = np.zeros((SPECTRUM_BANDS, 32), np.float32)
+    weight[-4:, 0], weight[-4:, 1] = -40, 20
+    bias = average_spectrum(noise(), PARAMS).astype(np.float32)
+    profile = replace(KNOWING, spectrogram=PARAMS, strength_map=())
+    checkpoint = replace(knowing.checkpoint, profile=profile, caption_spectrum=CaptionSpectrum(weight, bias))
+    one, other = torch.eye(32)[:2]
+    level = noise(2)
+    for strength, init, freedom in ((1.0, None, 1.0), (0.5, bias, 0.0), (0.9, bias, 0.5)):
+        for share in (0.0, 0.25, 1.0):
+            found = held(level, checkpoint, [(1 - share, one), (share, other)], init, strength)
+            wanted = bias.astype(np.float64)
+            wanted[-4:] += (1 - share) * -40 + share * 20
+            softest, loudest = limits(wanted, init, freedom)
+            np.testing.assert_allclose(found, hold(level, softest, loudest, PARAMS), atol=1e-6)
+    assert held(level, checkpoint, [(0.5, None), (0.5, None)], None, 1.0) is level
+    halves = held(level, checkpoint, [(0.5, None), (0.5, other)], bias, 0.5)
+    np.testing.assert_array_equal(halves, held(level, checkpoint, [(1.0, other)], bias, 0.5))

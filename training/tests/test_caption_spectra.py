@@ -1,0 +1,23 @@
+"""The spectra of captions are learnt by ridge regression and written beside the networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from riffcomposer.checkpoints.profile import SPECTRUM_BANDS
+from riffcomposer_training.caption_spectra import fitted
+
+
+def test_a_linear_map_is_found_again_and_weights_count() -> None:
+    random = np.random.default_rng(1)
+    embeddings = random.normal(size=(4000, 12))
+    weight, bias = random.normal(size=(SPECTRUM_BANDS, 12)), random.normal(size=SPECTRUM_BANDS)
+    spectra = embeddings @ weight.T + bias
+    found = fitted(embeddings, spectra, np.ones(4000))
+    np.testing.assert_allclose(found.expected(embeddings[7]), spectra[7], atol=0.05)
+    # Clips of no weight may have any spectrum.
+    weights = np.ones(4000)
+    weights[:1000] = 0
+    spectra[:1000] += 50
+    found = fitted(embeddings, spectra, weights)
+    np.testing.assert_allclose(found.expected(embeddings[2000]), spectra[2000], atol=0.05)
