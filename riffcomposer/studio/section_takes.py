@@ -38,7 +38,7 @@ class Candidate:
     Attributes:
         number: Counted from 1; take 1 is the section as it is.
         label: What is different, in words: `seed 1007`.
-        edits: What to change in the song's text; none for take 1.
+        edits: What the song's text must say for it; for take 1 what it says, or means, when takes are made.
     """
 
     number: int
@@ -97,8 +97,7 @@ def candidates(song: LoadedSong, name: str, count: int, vary: Variation = "seed"
 
 def _seeds(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Edit, ...]]]:
     first = section.points[0].seed
-    yield f"seed {first}, as it is", ()
-    for number in range(1, count):
+    for number in range(count):
         shift = number * SEED_STEP
         if section.is_seed_walk:
             edits = [Edit((*section.path, "seed"), first + shift)]
@@ -107,7 +106,7 @@ def _seeds(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Ed
                 Edit((*section.path, "walk", index, "seed"), point.seed + shift)
                 for index, point in enumerate(section.points)
             ]
-        yield f"seed {first + shift}", tuple(edits)
+        yield f"seed {first + shift}" if shift else f"seed {first}, as it is", tuple(edits)
 
 
 def _strengths(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Edit, ...]]]:
@@ -116,7 +115,7 @@ def _strengths(section: ResolvedSection, count: int) -> Iterator[tuple[str, tupl
     if stated or level is None or not level.is_level:
         raise UsageError(f"section {section.name} has no single strength to vary; state one first")
     now = level.values[0]
-    yield f"strength {now:g}, as it is", ()
+    yield f"strength {now:g}, as it is", (Edit((*section.path, "strength"), now),)
     steps = [sign * step for step in range(1, count + 1) for sign in (1, -1)]
     values = [round(now + step * STRENGTH_STEP, 3) for step in steps]
     for value in [value for value in values if 0 < value <= 1][: count - 1]:
@@ -128,7 +127,7 @@ def _loops(section: ResolvedSection, count: int) -> Iterator[tuple[str, tuple[Ed
         raise UsageError(f"section {section.name} does not start from a loop of the catalogue")
     loops = catalogue().clips
     now = loops[section.init.name]
-    yield f"{now.name}, as it is", ()
+    yield f"{now.name}, as it is", (Edit((*section.path, "init"), now.name),)
     alike = [loop for loop in loops.values() if loop.style == now.style and loop is not now]
     others = [loop for loop in loops.values() if set(loop.tags) & set(now.tags) and loop not in (*alike, now)]
     for loop in [*alike, *others][: count - 1]:
@@ -188,9 +187,26 @@ def picked(content: bytes, path: Path, section: str, number: int, file: Path) ->
     if number not in takes:
         raise UsageError(f"no take {number} of {section}; there are {', '.join(map(str, takes))}")
     # The section may have moved since; its name says where it is now.
-    place = section_of(parse_song(content, path), section).path
-    edits = [Edit((*place, *_path(where)[2:]), _value(value)) for where, value in takes[number]["edits"]]
+    now = section_of(parse_song(content, path), section)
+    tails = [(_path(where)[2:], _value(value)) for where, value in takes[number]["edits"]]
+    edits = [Edit((*now.path, *tail), value) for tail, value in tails if _meant(now, tail) != value]
     return edited(content, path, edits) if edits else content
+
+
+def _meant(section: ResolvedSection, tail: tuple[str | int, ...]) -> str | int | float | None:
+    """What a section's seed, strength or loop is, stated or not; None where it is no one value."""
+    if tail == ("init",):
+        return None if section.init is None else section.init.name
+    if tail == ("strength",):
+        levels = {point.strength for point in section.points}
+        level = levels.pop()
+        return level.values[0] if not levels and level is not None and level.is_level else None
+    if tail == ("seed",):
+        return section.points[0].seed if section.is_seed_walk else None
+    match tail:
+        case ("walk", int(index), "seed") if index < len(section.points):
+            return section.points[index].seed
+    return None
 
 
 def _path(parts: Any) -> tuple[str | int, ...]:

@@ -51,7 +51,9 @@ class TakeRenderer:
             SongError, UsageError: The edit is not possible.
             The errors of `Session.render`.
         """
-        text = edited(self._content, self._path, candidate.edits) if candidate.edits else self._content
+        text = self._content
+        if candidate.number > 1:
+            text = edited(self._content, self._path, candidate.edits)
         out = (settings.out or self._path.parent / "renders" / "takes") / f"take-{candidate.number}"
         alone = replace(settings, only=self._section, out=out, formats=("flac",))
         track = self._session.render(self._session.plan(parse_song(text, self._path), alone), alone)

@@ -15,7 +15,7 @@ from riffcomposer.render.session import Session
 from riffcomposer.render.settings import RenderSettings
 from riffcomposer.song.reader import load_song, parse_song
 from riffcomposer.studio.engines import KeptEngines
-from riffcomposer.studio.section_takes import Take, candidates, picked, takes_file, write_takes
+from riffcomposer.studio.section_takes import Take, Variation, candidates, picked, takes_file, write_takes
 from riffcomposer.studio.take_renderer import TakeRenderer
 
 PATH = Path("song.yaml")
@@ -105,9 +105,31 @@ def test_takes_are_rendered_listed_and_picked(studio: Studio) -> None:
     assert "does not judge" in made[0].figures["why"]["nearness"]
     assert not (studio.folder / "song.lock").exists(), "takes are not the song"
     assert picked(content, studio.song, "second", 1, file) == content
-    assert picked(content, studio.song, "second", 2, file) == content.replace(b"seed: 9\n", b"seed: 1009\n")
+    second = picked(content, studio.song, "second", 2, file)
+    assert second == content.replace(b"seed: 9\n", b"seed: 1009\n")
+    assert picked(second, studio.song, "second", 2, file) == second
+    assert picked(second, studio.song, "second", 1, file) == content, "the first is what the song was"
     with pytest.raises(UsageError, match="no take 3"):
         picked(content, studio.song, "second", 3, file)
+
+
+@pytest.mark.parametrize("vary", ["seed", "strength", "loop"])
+def test_the_first_take_brings_back_what_another_changed(studio: Studio, vary: Variation) -> None:
+    studio.edit("prompt: low hum\n", "prompt: low hum\n    init: lofi-keys\n    strength: 0.5\n")
+    content = studio.song.read_bytes()
+    found = candidates(parse_song(content, studio.song), "third", 3, vary)
+    made = [Take(each, studio.folder / "x", {}, 0) for each in found]
+    file = takes_file(studio.song, "third")
+    write_takes(file, "third", made)
+    assert picked(content, studio.song, "third", 1, file) == content
+    third = picked(content, studio.song, "third", 3, file)
+    assert third != content
+    again = picked(third, studio.song, "third", 1, file)
+    before, after = (parse_song(text, studio.song).resolved.sections[2] for text in (content, again))
+    assert [(point.seed, point.strength) for point in after.points] == [
+        (point.seed, point.strength) for point in before.points
+    ]
+    assert after.init == before.init
 
 
 def test_a_take_is_found_again_when_its_section_moved(studio: Studio) -> None:
