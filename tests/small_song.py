@@ -95,7 +95,10 @@ class Studio:
 
         stop = StopFlag()
 
+        told = arguments.pop("observer", lambda event: None)
+
         def observer(event: Any) -> None:
+            told(event)
             if event.stage == "clips" and event.done == event.total:
                 stop.raise_flag()
 

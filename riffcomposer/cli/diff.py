@@ -87,6 +87,8 @@ def register(app: typer.Typer) -> None:
             print_json(comparison_json(found))
             return
         lines = _lines(found.changes) or ["no audible change"]
+        if found.is_new:
+            lines.insert(0, f"new: {found.old.name} does not have {found.new.file}")
         if found.old.file != found.new.file:
             lines.insert(0, f"renamed: {found.old.file} -> {found.new.file}")
         if found.counts is None:
@@ -98,6 +100,8 @@ def register(app: typer.Typer) -> None:
                 f"    {', '.join(filter(None, names))}: {count} of {whole}"
                 for names, (count, whole) in again.items()
             ]
+        if html is not None and found.is_new:
+            raise UsageError(f"there is nothing to compare with: {found.old.name} does not have the song")
         if html is not None:
             from riffcomposer.cli.comparison_page import write_comparison
 

@@ -22,6 +22,7 @@ _SONG_SUFFIXES = (".yaml", ".yml", ".json")
 _SAME_SONG = 0.5
 """Share of equal lines from which a missing file and a new one count as renamed, as in git."""
 _MAX_CANDIDATES = 50
+_NOT_THERE = "is not there"
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,23 @@ class SongHistory:
         Raises:
             UsageError: The commit does not have the song.
         """
-        reason = ""
+        found = self._find(commit, other)
+        if isinstance(found, str):
+            raise UsageError(self._why(commit, revision, found))
+        return found
+
+    def has(self, commit: str, other: str | None) -> bool:
+        """Whether a commit has the song, under this name or another; the arguments are those of `read`."""
+        return self._find(commit, other) != _NOT_THERE
+
+    def _find(self, commit: str, other: str | None) -> tuple[str, bytes] | str:
+        """Returns the song's path at a commit and its content, or why there is none."""
+        reason = _NOT_THERE
         for name in self._names_at(commit, other):
             try:
                 content = self.repository.blob(commit, name, MAX_BYTES)
             except NotThere as problem:
-                reason = reason or str(problem)
+                reason = str(problem) if reason == _NOT_THERE else reason
                 continue
             if lfs_digest(content) is not None:
                 raise UsageError(
@@ -84,7 +96,7 @@ class SongHistory:
                     f"{name} is encrypted (git-crypt) in the repository: git itself cannot show it"
                 )
             return name, content
-        raise UsageError(self._why(commit, revision, reason))
+        return reason
 
     def _names_at(self, commit: str, other: str | None) -> Iterator[str]:
         """Yields possible names of the song at a commit, the likeliest first."""
@@ -140,7 +152,7 @@ class SongHistory:
         shown = shorten(str(self.path), 80)
         if self.path.is_dir():
             return f"{shown} is a folder; name a song in it"
-        if reason != "is not there":
+        if reason != _NOT_THERE:
             return f"{shown} {reason} in revision {revision!r}"
         if revision == STAGED:
             return f"{shown} is not staged; `git add` stages it"

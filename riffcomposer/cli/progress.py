@@ -28,7 +28,7 @@ _PLAIN_EVERY_S = 5.0
 def _amount(event: RenderEvent) -> str:
     if event.unit == "seconds":
         return f"{clock(event.done)} of {clock(event.total)}"
-    return f"{int(event.done)} of {event.total:.0f} {event.unit}"
+    return f"{event.finished} of {event.total:.0f} {event.unit}"
 
 
 def describe(event: RenderEvent) -> str:
@@ -68,13 +68,13 @@ class _PlainLines:
         now, shown = time.monotonic(), self._shown.setdefault(event.song, _Shown())
         new_stage = event.stage != shown.stage
         finished = bool(event.total) and event.done >= event.total and not shown.finished
-        another_clip = event.unit == "clips" and int(event.done) > shown.clips
+        another_clip = event.unit == "clips" and event.finished > shown.clips
         if not (new_stage or finished or another_clip or now >= shown.next_s):
             return
         self._shown[event.song] = _Shown(
             event.stage,
             now + _PLAIN_EVERY_S,
-            int(event.done) if event.unit == "clips" else 0,
+            event.finished if event.unit == "clips" else 0,
             finished or (shown.finished and not new_stage),
         )
         self._console.print(plain(describe(event)))

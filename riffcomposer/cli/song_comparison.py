@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -126,15 +126,17 @@ def _plan(song: LoadedSong, files: Any, store: Store | None) -> Plan:
     )
 
 
-def clips_to_render(old: Plan, new: Plan) -> dict[tuple[str, str], list[int]]:
+def clips_to_render(old: Collection[str], new: Plan) -> dict[tuple[str, str], list[int]]:
     """Returns [clips that the old version lacks, all clips] of each section and layer, in the new order.
+
+    `old` has the keys of the old version's clips.
 
     The layer's name is empty for a section without layers.
     """
     counts: dict[tuple[str, str], list[int]] = {}
     for clip in new.clips:
         count = counts.setdefault((new.sections[clip.section].name, clip.layer), [0, 0])
-        count[0] += clip.key not in old.jobs
+        count[0] += clip.key not in old
         count[1] += 1
     return counts
 
@@ -156,6 +158,11 @@ class Comparison:
     counts: dict[tuple[str, str], list[int]] | None
     why_not: str
     to_render: tuple[int, int]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the old revision does not have the song."""
+        return not self.old.song.resolved.sections
 
 
 def compare(song_text: str, given: Sequence[str], store: Store | None = None) -> Comparison:
@@ -187,7 +194,8 @@ def compare(song_text: str, given: Sequence[str], store: Store | None = None) ->
 def compare_staged(song_text: str, given: Sequence[str], store: Store | None = None) -> Comparison:
     """Compares a revision of a song with what is staged.
 
-    Arguments and errors are those of `compare`, but one revision is given at most; HEAD if none is.
+    Arguments and errors are those of `compare`, but one revision is given at most; HEAD if none is. A song
+    that the revision does not have is new, before the first commit too.
     """
     if len(given) > 1:
         raise UsageError("--staged takes one revision at most: riffcompose diff --staged HEAD song.yaml")
@@ -195,12 +203,22 @@ def compare_staged(song_text: str, given: Sequence[str], store: Store | None = N
     if new_revision is not None:
         raise UsageError(f"{given[0]} is two revisions; what is staged is compared with one")
     history = SongHistory.of(Path(song_text))
-    old_commit = commit_of(history.repository, old_revision)
+    unborn = not given and not history.repository.answer("rev-parse", "--verify", "--quiet", "HEAD")
+    old_commit = None if unborn else commit_of(history.repository, old_revision)
     with staged_tree(history.repository) as (repository, tree):
         history = replace(history, repository=repository)
-        new = _version_at(history, STAGED, tree, old_commit)
+        new = _version_at(history, STAGED, tree, old_commit or tree)
+        if old_commit is None or not history.has(old_commit, tree):
+            return _compared(song_text, _nothing(old_revision, new), new, store)
         old = _version_at(history, old_revision, old_commit, tree)
         return _compared(song_text, old, new, store)
+
+
+def _nothing(revision: str, new: _Version) -> _Version:
+    """The old side of a song that a revision does not have: the same song without a section."""
+    return replace(
+        new, name=revision, song=replace(new.song, resolved=replace(new.song.resolved, sections=()))
+    )
 
 
 def _compared(song_text: str, old: _Version, new: _Version, store: Store | None) -> Comparison:
@@ -208,11 +226,12 @@ def _compared(song_text: str, old: _Version, new: _Version, store: Store | None)
 
     changes = diff_songs(old.song.resolved, new.song.resolved)
     try:
-        old_plan, new_plan = (_plan(each.song, each.files, store) for each in (old, new))
+        new_plan = _plan(new.song, new.files, store)
+        old_jobs = {} if not old.song.resolved.sections else _plan(old.song, old.files, store).jobs
     except (SongError, ModelError) as error:
         return Comparison(song_text, old, new, changes, None, str(error).splitlines()[0], (0, 0))
-    rendered = len(new_plan.jobs.keys() - old_plan.jobs.keys())
-    counts = clips_to_render(old_plan, new_plan)
+    rendered = len(new_plan.jobs.keys() - old_jobs.keys())
+    counts = clips_to_render(old_jobs, new_plan)
     return Comparison(song_text, old, new, changes, counts, "", (rendered, len(new_plan.jobs)))
 
 

@@ -132,7 +132,7 @@ def render_clips(
 
     def tell(key: str = "", problem: str = "", notice: str = "") -> None:
         detail = work.labels[key] + problem if key else ""
-        clock.tell(len(rendered) + sum(started.values()), detail, notice, key)
+        clock.tell(len(rendered) + sum(started.values()), detail, notice, key, finished=len(rendered))
 
     def on_event(event: Step | Notice) -> None:
         stop.check()

@@ -21,7 +21,9 @@ class RenderEvent:
 
     Attributes:
         stage: The stage at work.
-        done, total: Amounts in `unit`; total is 0 if it is unknown.
+        done, total: Amounts in `unit`, shares of the clips at work among what is done; total is 0 if it is
+            unknown.
+        finished: Whole units that are done, and kept if the render stops.
         unit: `clips`, `seconds` of sound, or `files`.
         elapsed_s: Seconds since the stage began.
         eta_s: Estimated seconds to the end of the stage, None before there is an estimate.
@@ -43,6 +45,7 @@ class RenderEvent:
     notice: str = ""
     song: str = ""
     clip: str = ""
+    finished: int = 0
 
 
 Observer = Callable[[RenderEvent], None]
@@ -86,8 +89,10 @@ class StageClock:
         """Seconds since the stage began."""
         return time.monotonic() - self._began
 
-    def tell(self, done: float, detail: str = "", notice: str = "", clip: str = "") -> None:
-        """Sends an event: `done` units are finished."""
+    def tell(
+        self, done: float, detail: str = "", notice: str = "", clip: str = "", finished: int | None = None
+    ) -> None:
+        """Sends an event: `done` units are done, `finished` of them whole (None: all that are in `done`)."""
         elapsed = self.elapsed_s
         moving = done > 0 and elapsed > 0
         self._observer(
@@ -104,5 +109,6 @@ class StageClock:
                 detail=detail,
                 notice=notice,
                 clip=clip,
+                finished=int(done) if finished is None else finished,
             )
         )

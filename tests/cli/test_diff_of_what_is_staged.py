@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from song_repositories import PNG, changed, commit, git, refused, text, to_render
+from song_repositories import PNG, changed, commit, git, refused, run, text, to_render
 
 pytestmark = pytest.mark.usefixtures("repository_of_songs")
 
@@ -52,6 +52,22 @@ def test_a_song_that_is_not_staged(capsys: pytest.CaptureFixture[str]) -> None:
     commit(("other.yaml", text()))
     Path("song.yaml").write_text(text())
     assert "is not staged; `git add` stages it" in refused(capsys, "--staged", "song.yaml")
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_song_that_is_staged_for_the_first_time_is_new(
+    commits: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if commits:
+        commit(("other.txt", "words"))
+    Path("song.yaml").write_text(text())
+    git("add", "song.yaml")
+    found = changed(capsys, "--staged", "song.yaml")
+    assert [section["kinds"] for section in found["sections"]] == [["added"]]
+    assert to_render(found) == 2
+    assert run("--staged", "song.yaml") == 0
+    assert capsys.readouterr().out.startswith("new: HEAD does not have song.yaml\n+ section a: added\n")
+    assert "nothing to compare with" in refused(capsys, "--staged", "song.yaml", "--html", "page.html")
 
 
 def test_an_unresolved_merge_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,6 +134,19 @@ def test_a_raised_flag_stops_and_keeps_finished_clips(studio: Studio) -> None:
     assert 0 < len(rest.rendered) <= 6
 
 
+def test_the_clips_that_are_counted_are_those_that_are_kept(studio: Studio) -> None:
+    counted: list[tuple[int, int, float]] = []
+
+    def observer(event: Any) -> None:
+        if event.stage == "clips":
+            kept = len(list((studio.folder / "store" / "clip").rglob("*.npy")))
+            counted.append((event.finished, kept, event.done))
+
+    studio.make_clips(observer=observer)
+    assert all(finished == kept for finished, kept, _ in counted)
+    assert any(done > finished for finished, _, done in counted), "shares of clips at work move the estimate"
+
+
 def test_one_section_alone_uses_the_songs_clips(rendered: Studio) -> None:
     track = rendered.render(settings=RenderSettings(only="third"))
     assert made(track) == (0, 0, True), "its passage is the same, and decoded already"
