@@ -34,12 +34,14 @@ def write_comparison(found: Comparison, lines: Sequence[str], target: Path, stor
     Raises:
         The errors of `Session.render`.
     """
+    from riffcomposer.render.output_names import check_folder
     from riffcomposer.render.report_page import page, player
     from riffcomposer.render.session import Session
     from riffcomposer.render.settings import RenderSettings
     from riffcomposer.render.stopping import StopFlag, stop_on_signals
 
     folder = target.with_name(f"{target.stem}-tracks")
+    check_folder(folder, "write the page into another folder")
     tracks: list[Track] = []
     with stop_on_signals(StopFlag()) as stop, Session(store=store, stop=stop) as session:
         for name, version in (("old", found.old), ("new", found.new)):

@@ -155,7 +155,7 @@ class SongHistory:
         if reason != _NOT_THERE:
             return f"{shown} {reason} in revision {revision!r}"
         if revision == STAGED:
-            return f"{shown} is not staged; `git add` stages it"
+            return f"{shown} is not staged: `git add` stages it, unless it is to be removed"
         if self.path.is_symlink() and not self.path.exists():
             return f"{shown} is a link that leads nowhere"
         if removal := self._last_touched(commit):

@@ -55,7 +55,8 @@ def staged_tree(repository: Repository) -> Iterator[tuple[Repository, str]]:
             raise UsageError(f"a merge is not resolved ({name}): nothing is staged before it is")
         written = reader.git("write-tree", "--missing-ok")
         if written.returncode:
-            reason = written.stderr.decode("utf-8", "replace").strip().splitlines()
+            said = written.stderr.decode("utf-8", "replace").replace(str(own), str(index))
+            reason = said.strip().splitlines()
             raise UsageError(f"git cannot read what is staged ({reason[0] if reason else 'no reason given'})")
         yield reader, written.stdout.decode().strip()
 

@@ -249,6 +249,7 @@ def _chosen(parts: Sequence[MidiPart], tracks: Sequence[str | int], path: str) -
     """
     numbers: set[int] = set()
     named: dict[str, set[int]] = defaultdict(set)
+    beginnings: dict[str, set[int]] = defaultdict(set)
     for part in parts:
         named[part.name.casefold()].add(part.track)
     for other in ("drums", *dict.fromkeys(part.sound.casefold() for part in parts)):
@@ -256,6 +257,11 @@ def _chosen(parts: Sequence[MidiPart], tracks: Sequence[str | int], path: str) -
             named[other] = {
                 part.track for part in parts if other in (part.sound.casefold(), "drums" * part.is_drums)
             }
+    for part in parts:  # `lead: vibraphone` is also found as `lead`, where no other track has that name
+        first, colon, _ = part.name.casefold().partition(":")
+        if colon:
+            beginnings[first.strip()].add(part.track)
+    named = beginnings | named
     for wanted in tracks:
         found = {part.track for part in parts if part.track == wanted}
         if isinstance(wanted, str):
@@ -266,8 +272,13 @@ def _chosen(parts: Sequence[MidiPart], tracks: Sequence[str | int], path: str) -
     return tuple(part for part in parts if part.track in numbers)
 
 
+def _quoted(name: str) -> str:
+    """A name as a song has to write it: in quotes where it holds a colon."""
+    return repr(name) if ": " in name else name
+
+
 def _no_such_track(wanted: str | int, parts: Sequence[MidiPart], named: Mapping[str, set[int]]) -> str:
-    listed = list(dict.fromkeys(f"{part.track} {part.name}" for part in parts))
+    listed = list(dict.fromkeys(f"{part.track} {_quoted(part.name)}" for part in parts))
     others = ", ".join(listed[:_LISTED]) + (", ..." if len(listed) > _LISTED else "")
     message = f"has no track {wanted!r}"
     close = difflib.get_close_matches(str(wanted)[:100].casefold(), list(named)[:1000], 1, 0.6)

@@ -7,6 +7,7 @@ recorded fields only explain a change; keys alone decide what is rendered.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -112,15 +113,27 @@ def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
+def _parts(value: Any) -> str:
+    """What a score's players are asked for, in words: `comp: electric piano, drums: silent`."""
+    words = []
+    for role, sound, pattern, silent in json.loads(value or "[]"):
+        words.append(f"{role}: {' '.join(filter(None, (sound, pattern, 'silent' if silent else '')))}")
+    return ", ".join(words) or "none"
+
+
 def _differences(
     old: Mapping[str, Any], new: Mapping[str, Any], names: Mapping[str, str]
 ) -> tuple[tuple[str, str, str], ...]:
     order = [*new, *(field for field in old if field not in new)]
     return tuple(
-        (field, _text(old.get(field), names), _text(new.get(field), names))
+        (field, _said(field, old.get(field), names), _said(field, new.get(field), names))
         for field in order
         if old.get(field) != new.get(field)
     )
+
+
+def _said(field: str, value: Any, names: Mapping[str, str]) -> str:
+    return _parts(value) if field == "score_parts" else _text(value, names)
 
 
 def _text(value: Any, names: Mapping[str, str]) -> str:

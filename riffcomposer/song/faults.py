@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -77,6 +77,12 @@ def label(path: NodePath) -> str:
     return str(path[-1]) if path else "the song"
 
 
+def _begun(key: str, known: Iterable[str]) -> str:
+    """The one name that begins as the key does, or an empty string: `cutoff` for `cutoff_frequency_hz`."""
+    found = [name for name in known if name.startswith(key)]
+    return found[0] if len(key) > 3 and len(found) == 1 else ""
+
+
 def _unknown_key(path: NodePath, look: bool) -> Diagnostic:
     key, model = str(path[-1]), model_at(path[:-1])
     known = model.model_fields
@@ -87,7 +93,7 @@ def _unknown_key(path: NodePath, look: bool) -> Diagnostic:
     home = next((name for owner, name in homes if key in owner.model_fields), "")
     meant = SYNONYMS.get(key.lower(), "")
     if meant not in known:
-        meant = "" if home or not look else nearest(key, known)
+        meant = "" if home or not look else nearest(key, known) or _begun(key, known)
     if (part := key_in_text(key)) is not None:
         hint = f"write a space after {part}:"
     elif meant:

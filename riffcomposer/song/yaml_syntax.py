@@ -54,6 +54,7 @@ _BEGINNINGS = (
         'write \\" for a " within',
     ),
 )
+_UNCLOSED = "found unexpected end of stream"
 _WORDS = (
     (
         ("mapping values are not allowed",),
@@ -83,7 +84,7 @@ _WORDS = (
         "a comma or a closing bracket is missing",
         "",
     ),
-    (("found unexpected end of stream",), "a quote is not closed", ""),
+    ((_UNCLOSED,), "this quote is not closed", "close it at the end of the text"),
     (
         ("block sequence entries are not allowed", "sequence entries are not allowed"),
         "a list item (-) is out of place here",
@@ -102,6 +103,8 @@ def syntax_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> UnreadableYam
         lines: The lines of the text.
     """
     mark = error.problem_mark or error.context_mark
+    if error.context_mark is not None and _UNCLOSED in (error.problem or ""):
+        mark = error.context_mark  # where the quote opens; the other mark is at the end of the song
     line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     if line >= len(lines):
         line, column = len(lines) - 1, len(lines[-1])

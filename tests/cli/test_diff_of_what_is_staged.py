@@ -51,7 +51,7 @@ def test_a_staged_rename_is_followed(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_song_that_is_not_staged(capsys: pytest.CaptureFixture[str]) -> None:
     commit(("other.yaml", text()))
     Path("song.yaml").write_text(text())
-    assert "is not staged; `git add` stages it" in refused(capsys, "--staged", "song.yaml")
+    assert "is not staged: `git add` stages it" in refused(capsys, "--staged", "song.yaml")
 
 
 @pytest.mark.parametrize("commits", [0, 1])

@@ -267,6 +267,20 @@ def test_tracks_are_chosen_by_number_name_and_sound(tmp_path: Path) -> None:
         chosen(1, 5)
 
 
+def test_a_track_is_found_by_what_is_before_its_colon(tmp_path: Path) -> None:
+    tracks = (
+        named(b"Lead: Vibraphone") + note(72),
+        named(b"bass: Fretless") + note(40),
+        named(b"Bass") + note(41),
+    )
+    path = written(tmp_path, smf(*tracks))
+    assert [part.track for part in read_midi(path, tracks=("lead",)).parts] == [1]
+    assert [part.track for part in read_midi(path, tracks=("lead: vibraphone",)).parts] == [1]
+    assert [part.track for part in read_midi(path, tracks=("bass",)).parts] == [3], "a name comes first"
+    with pytest.raises(MidiError, match=r"its tracks are 1 'Lead: Vibraphone', 2 'bass: Fretless', 3 Bass"):
+        read_midi(path, tracks=("choir",))
+
+
 def test_a_named_track_wins_over_its_sound(tmp_path: Path) -> None:
     beat, other = named(b"Beat") + note(36, channel=10), named(b"Drums") + note(60)
     path = written(tmp_path, smf(beat, other))

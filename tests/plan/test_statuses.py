@@ -67,3 +67,12 @@ def test_a_longer_bridge_does_not_move_the_body() -> None:
 
     states = states_after(bridged(2), bridged(3))
     assert [state.status for state in states] == ["new"] * 4 + ["changed"] * 2 + ["new"] + ["new"] * 4
+
+
+def test_the_players_of_a_score_are_told_in_words() -> None:
+    def of(parts: dict[str, str]) -> Plan:
+        return planned(song(section("a", init="score", score={"parts": parts})))
+
+    states = states_after(of({"comp": "electric piano"}), of({"comp": "vibraphone", "drums": "none"}))
+    told = {field: (old, new) for field, old, new in states[0].changes}
+    assert told["score_parts"] == ("comp: electric piano", "comp: vibraphone, drums: silent")

@@ -125,6 +125,18 @@ MISTAKES: dict[str, tuple[str, int, int, tuple[str, ...]]] = {
     "long dash for a list": ("sections:\n  — prompt: x\n    bars: 2\n", 2, 3, ("write -",)),
     "bullet for a list": ("sections:\n  • prompt: x\n    bars: 2\n", 2, 3, ("write -",)),
     "star for a list": ("sections:\n  * prompt: x\n    bars: 2\n", 2, 3, ("write -",)),
+    "quote that is not closed": (
+        f'{HEAD}    prompt: "soft\n    bars: 2\n',
+        4,
+        13,
+        ("this quote is not closed", "close it"),
+    ),
+    "beginning of an effect's key": (
+        f"{HEAD}    prompt: x\n    chain: [{{lowpass: {{cutof: 3}}}}]\n{REST}",
+        5,
+        24,
+        ("did you mean 'cutoff_frequency_hz'?",),
+    ),
     "indentation": ("sections:\n  - name: a\n     prompt: x\n", 3, 12, ("check the indentation",)),
     "full-width brackets": ("sections:\n  - ｛prompt： x｝\n", 2, 5, ("half width",)),
     "Markdown": ("```yaml\ntitle: t\n```\n", 1, 1, ("Markdown",)),
