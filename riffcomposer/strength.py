@@ -9,6 +9,9 @@ from __future__ import annotations
 FULL = 1.0
 """Strength of a render without init: it starts from noise alone."""
 
+KEPT_UNTIL = 0.8
+"""Start on the model's scale up to which a loop's notes are kept; strength 0.75 of the default model."""
+
 DIGITS = 9
 """Decimals of alpha, strength and guidance in a key: finer than can be heard, coarser than float noise."""
 
@@ -34,3 +37,8 @@ def strength_of(stated: float | None, default: float = FULL, *, has_init: bool) 
 def effective_steps(num_inference_steps: int, strength: float) -> int:
     """Returns how many steps of the schedule are run, as Riffusion and diffusers' img2img count them."""
     return min(int(num_inference_steps * strength), num_inference_steps)
+
+
+def noise_share(start: float) -> float:
+    """How far a clip is from its loop: 0 for a start on the model's scale up to `KEPT_UNTIL`, 1 at 1."""
+    return min(max((start - KEPT_UNTIL) / (1 - KEPT_UNTIL), 0.0), 1.0)

@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from riffcomposer.checkpoints.profile import SPECTRUM_BANDS, SPECTRUM_FILE
+from riffcomposer.checkpoints.profile import SPECTRUM_BANDS, SPECTRUM_FILE, ModelProfile
 from riffcomposer.spectrogram.mel_filters import band_centres_hz
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
+from riffcomposer.strength import noise_share
 
 if TYPE_CHECKING:
     import torch
-
-    from riffcomposer.diffusion.loading import Checkpoint
 
 THIRD_OCTAVES_HZ = tuple(1000 * 2 ** (step / 3) for step in range(-12, SPECTRUM_BANDS - 12))
 """Centres of the bands, 62.5 Hz to 8 kHz."""
@@ -132,22 +131,21 @@ def hold(level: Array, softest: Array, loudest: Array, params: SpectrogramParame
 
 def held(
     level: Array,
-    checkpoint: Checkpoint,
+    profile: ModelProfile,
+    spectra: CaptionSpectrum | None,
     wishes: Sequence[tuple[float, torch.Tensor | None]],
     init: Array | None,
     strength: float,
 ) -> Array:
-    """Holds a rendered level near its prompts and what it starts from, if the checkpoint knows their sound.
+    """Holds a rendered level near its prompts and what it starts from.
 
     Args:
         level: [channels, n_mels, frames] in 0..1.
+        profile, spectra: The checkpoint's; without spectra the level stays as it is.
         wishes: The share of each prompt of the clip, and its embedding (None for an empty prompt).
         init: Average spectrum of what it starts from; None if it starts from noise alone.
         strength: The song's strength, 0..1.
     """
-    from riffcomposer.diffusion.sampler import noise_share
-
-    profile, spectra = checkpoint.profile, checkpoint.caption_spectrum
     known = [(share, wish.cpu().numpy()) for share, wish in wishes if share and wish is not None]
     if spectra is None or not known:
         return level

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -18,7 +17,8 @@ import numpy as np
 from riffcomposer.arrays import torch
 from riffcomposer.checkpoints.profile import LocatedModel
 from riffcomposer.device import BACKENDS
-from riffcomposer.diffusion.caption_spectrum import average_spectrum, held
+from riffcomposer.diffusion.caption_spectrum import held
+from riffcomposer.diffusion.encoded_inits import EncodedInits
 from riffcomposer.diffusion.init_clips import fit_mask
 from riffcomposer.diffusion.init_levels import InitLevels
 from riffcomposer.diffusion.latents import decode, encode
@@ -30,7 +30,6 @@ from riffcomposer.diffusion.prompts import PromptEncoder
 from riffcomposer.diffusion.sampler import BatchSettings, SamplerClip, sample
 from riffcomposer.diffusion.schedulers import check_scheduler
 from riffcomposer.errors import Cancelled, RenderError, RiffcomposerError
-from riffcomposer.plan.score_types import ScoreInit
 from riffcomposer.plan.types import ClipJob, LoraFile
 from riffcomposer.strength import FULL, effective_steps, strength_of
 
@@ -43,7 +42,6 @@ DECODE_BATCH = {"cpu": 2, "cuda": 8, "mps": 2}
 
 LARGEST_BATCH = 64
 
-_REMEMBERED_INITS = 64
 
 Row = TypeVar("Row")
 
@@ -84,14 +82,6 @@ class _Group:
     settings: BatchSettings
     chunks: int
     loras: tuple[LoraFile, ...]
-
-
-@dataclass(frozen=True)
-class _Init:
-    """What a clip starts from: its latents, and its average spectrum in dB."""
-
-    latents: torch.Tensor
-    spectrum: np.ndarray
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -141,8 +131,8 @@ class Engine:
             self.checkpoint.tokenizer, self.checkpoint.text_encoder, profile.text_length
         )
         self._loras = LoraStack(self.checkpoint)
-        self._inits: OrderedDict[Any, _Init] = OrderedDict()
         self._levels = InitLevels(located.profile.spectrogram)
+        self._inits = EncodedInits(self._levels, self._encoded)
         self._batch_limit: dict[int, int] = {}
         self._compiled: Any = None
         if compile:
@@ -339,11 +329,12 @@ class Engine:
         if job.mask is not None:
             return level
         strength = strength_of(job.strength, has_init=job.init is not None)
-        init = None if strength >= FULL else self._inits[_init_key(job)].spectrum
+        init = None if strength >= FULL else self._inits[job].spectrum
         place, embedding = job.place, self._prompts.embedding
         shares = ((1 - place.alpha, place.a.prompt), (place.alpha, place.b.prompt))
         wishes = [(share, embedding(prompt, job.loras)) for share, prompt in shares]
-        return held(level, self.checkpoint, wishes, init, strength)
+        profile, spectra = self.located.profile, self.checkpoint.caption_spectrum
+        return held(level, profile, spectra, wishes, init, strength)
 
     def _halving(self, run: Callable[[Sequence[Row]], Any], rows: Sequence[Row]) -> list[Any]:
         """Runs `run` on all rows at once, or on halves of them if memory runs out."""
@@ -357,10 +348,14 @@ class Engine:
         half = len(rows) // 2
         return self._halving(run, rows[:half]) + self._halving(run, rows[half:])
 
+    def _encoded(self, levels: Sequence[np.ndarray]) -> list[torch.Tensor]:
+        """The latents of levels of equal shape."""
+        return self._halving(lambda part: encode(self.checkpoint, np.stack(list(part))), levels)
+
     def _clips(self, group: _Group, jobs: Sequence[ClipJob]) -> list[SamplerClip]:
         """The sampler's input for each job."""
         profile = self.located.profile
-        self._encode_inits(jobs)
+        self._inits.encode(jobs)
         shape = (
             self.checkpoint.latent_channels,
             profile.spectrogram.num_frequencies // profile.latent_scale,
@@ -375,25 +370,11 @@ class Engine:
                 guidance_scale=job.guidance_scale,
                 model_strength=profile.model_strength(job.strength),
                 noise=ClipNoise(job.place.a.seed, job.place.b.seed, job.place.alpha, shape),
-                clean=self._inits[_init_key(job)].latents if job.init is not None else None,
+                clean=self._inits[job].latents if job.init is not None else None,
                 mask=self._latent_mask(job, shape),
             )
             for job in jobs
         ]
-
-    def _encode_inits(self, jobs: Sequence[ClipJob]) -> None:
-        """Encodes the loops of a batch that are not in the cache yet, each once."""
-        wanted = {_init_key(job): job for job in jobs if job.init is not None}
-        for key in wanted.keys() & self._inits.keys():
-            self._inits.move_to_end(key)
-        missing = {key: job for key, job in wanted.items() if key not in self._inits}
-        if missing:
-            levels = [self._levels.level(job) for job in missing.values()]
-            latents = self._halving(lambda part: encode(self.checkpoint, np.stack(list(part))), levels)
-            spectra = [average_spectrum(level, self.located.profile.spectrogram) for level in levels]
-            self._inits.update(zip(missing, map(_Init, latents, spectra), strict=True))
-        while len(self._inits) > max(_REMEMBERED_INITS, len(wanted)):
-            self._inits.popitem(last=False)
 
     def _latent_mask(self, job: ClipJob, shape: tuple[int, int, int]) -> torch.Tensor | None:
         """The mask in latent space: each latent pixel takes the mean of the image pixels under it."""
@@ -412,9 +393,3 @@ class Engine:
         _, height, width = shape
         blocks = mask.reshape(height, profile.latent_scale, width, profile.latent_scale)
         return torch.from_numpy(blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32))[None]
-
-
-def _init_key(job: ClipJob) -> tuple[Any, ...]:
-    """Everything on which a loop fitted to the grid depends."""
-    init = job.init if isinstance(job.init, ScoreInit | None) else replace(job.init, name="")
-    return init, job.width_frames, job.frames_per_quarter, job.clip_quarters

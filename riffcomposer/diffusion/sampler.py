@@ -20,9 +20,7 @@ from riffcomposer.diffusion.init_conditioning import unet_input
 from riffcomposer.diffusion.loading import Checkpoint
 from riffcomposer.diffusion.noise import ClipNoise
 from riffcomposer.diffusion.schedulers import make_path
-
-KEPT_UNTIL = 0.8
-"""Start on the model's scale up to which a loop's notes are kept; strength 0.75 of the default model."""
+from riffcomposer.strength import KEPT_UNTIL
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,6 @@ def guidance_embedding(guidance_scale: torch.Tensor, size: int) -> torch.Tensor:
     angles = (guidance_scale.float() - 1)[:, None] * 1000 * rates[None]
     embedded = torch.cat([angles.sin(), angles.cos()], dim=1)
     return torch.nn.functional.pad(embedded, (0, size - embedded.shape[1]))
-
-
-def noise_share(start: float) -> float:
-    """How far a clip is from its loop: 0 for a start on the model's scale up to `KEPT_UNTIL`, 1 at 1."""
-    return min(max((start - KEPT_UNTIL) / (1 - KEPT_UNTIL), 0.0), 1.0)
 
 
 def detail_shares(detail_guidance: float, starts: torch.Tensor) -> torch.Tensor:

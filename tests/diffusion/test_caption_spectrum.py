@@ -187,21 +187,21 @@ def test_the_file_is_part_of_the_checkpoint(folder: Path, tmp_path: Path) -> Non
     assert len(digests | {locate_model(str(copy)).digest}) == 3
 
 
-def test_prompts_count_by_their_shares_and_the_strength_sets_clips_free(knowing: Engine) -> None:
+def test_prompts_count_by_their_shares_and_the_strength_sets_clips_free() -> None:
     weight = np.zeros((SPECTRUM_BANDS, 32), np.float32)
     weight[-4:, 0], weight[-4:, 1] = -40, 20
     bias = average_spectrum(noise(), PARAMS).astype(np.float32)
     profile = replace(KNOWING, spectrogram=PARAMS, strength_map=())
-    checkpoint = replace(knowing.checkpoint, profile=profile, caption_spectrum=CaptionSpectrum(weight, bias))
+    spectra = CaptionSpectrum(weight, bias)
     one, other = torch.eye(32)[:2]
     level = noise(2)
     for strength, init, freedom in ((1.0, None, 1.0), (0.5, bias, 0.0), (0.9, bias, 0.5)):
         for share in (0.0, 0.25, 1.0):
-            found = held(level, checkpoint, [(1 - share, one), (share, other)], init, strength)
+            found = held(level, profile, spectra, [(1 - share, one), (share, other)], init, strength)
             wanted = bias.astype(np.float64)
             wanted[-4:] += (1 - share) * -40 + share * 20
             softest, loudest = limits(wanted, init, freedom)
             np.testing.assert_allclose(found, hold(level, softest, loudest, PARAMS), atol=1e-6)
-    assert held(level, checkpoint, [(0.5, None), (0.5, None)], None, 1.0) is level
-    halves = held(level, checkpoint, [(0.5, None), (0.5, other)], bias, 0.5)
-    np.testing.assert_array_equal(halves, held(level, checkpoint, [(1.0, other)], bias, 0.5))
+    assert held(level, profile, spectra, [(0.5, None), (0.5, None)], None, 1.0) is level
+    halves = held(level, profile, spectra, [(0.5, None), (0.5, other)], bias, 0.5)
+    np.testing.assert_array_equal(halves, held(level, profile, spectra, [(1.0, other)], bias, 0.5))

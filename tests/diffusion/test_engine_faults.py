@@ -161,7 +161,7 @@ def test_a_seed_clip_is_encoded_once(
         return encode(image)
 
     monkeypatch.setattr(engine.checkpoint.vae, "encode", counted)
-    engine._inits.clear()
+    engine._inits._known.clear()
     dict(engine.render(jobs_of(make_job, 20, init=seed_clip)))
     assert calls == [1]
 

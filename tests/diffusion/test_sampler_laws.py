@@ -13,8 +13,9 @@ import torch
 
 from riffcomposer.diffusion.engine import ClipFailure
 from riffcomposer.diffusion.latents import encode
-from riffcomposer.diffusion.sampler import KEPT_UNTIL, detail_shares, guided, sample
+from riffcomposer.diffusion.sampler import detail_shares, guided, sample
 from riffcomposer.plan.types import Place
+from riffcomposer.strength import KEPT_UNTIL
 
 # A clip alone and in any batch agree to this on a CPU (levels are 0..1; 1/255 is a step of the image).
 BATCH_BOUND = 1e-4

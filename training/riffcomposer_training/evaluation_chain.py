@@ -78,6 +78,7 @@ class Chain:
         width_frames = width_frames if init is None else init.shape[2]
         size = (512 // profile.latent_scale, width_frames // profile.latent_scale)
         settings = BatchSettings(profile.scheduler, steps, effective_steps(steps, strength), pure, scale != 1)
+        spectra = self.checkpoint.caption_spectrum
         empty = self.prompts.encode("", 1)
         rendered = []
         for start in range(0, len(prompts), batch):
@@ -104,7 +105,7 @@ class Chain:
                 if init is not None and strength < 1:
                     start_spectrum = average_spectrum(init[start + row][None], profile.spectrogram)
                 wishes = [(1.0, self.prompts.embedding(prompt))]
-                rendered.append(held(level, self.checkpoint, wishes, start_spectrum, strength)[0])
+                rendered.append(held(level, profile, spectra, wishes, start_spectrum, strength)[0])
         return np.stack(rendered)
 
     def coded(self, levels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
