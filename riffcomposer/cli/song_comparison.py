@@ -129,9 +129,9 @@ def _plan(song: LoadedSong, files: Any, store: Store | None) -> Plan:
 def clips_to_render(old: Collection[str], new: Plan) -> dict[tuple[str, str], list[int]]:
     """Returns [clips that the old version lacks, all clips] of each section and layer, in the new order.
 
-    `old` has the keys of the old version's clips.
-
-    The layer's name is empty for a section without layers.
+    Args:
+        old: The keys of the old version's clips.
+        new: The new version. The layer's name is empty for a section without layers.
     """
     counts: dict[tuple[str, str], list[int]] = {}
     for clip in new.clips:

@@ -125,8 +125,8 @@ def hold(level: Array, softest: Array, loudest: Array, params: SpectrogramParame
     factors = np.power(10.0, curve / 20 * params.power_for_image)[:, None]
     soft, loud = np.quantile(level, (_SOFT, _LOUD), axis=(0, 2))[:, :, None]
     loudness = np.clip((level - soft) / np.maximum(loud - soft, 1e-3), 0, 1)
-    held: Array = np.clip(level * np.where(factors > 1, 1 + (factors - 1) * loudness, factors), 0, 1)
-    return held.astype(np.float32)
+    moved: Array = np.clip(level * np.where(factors > 1, 1 + (factors - 1) * loudness, factors), 0, 1)
+    return moved.astype(np.float32)
 
 
 def held(

@@ -71,7 +71,9 @@ def write_caption_spectrum(spectrum: CaptionSpectrum, folder: Path) -> None:
     """Writes the map into a checkpoint's folder."""
     from safetensors.numpy import save_file
 
-    save_file({"weight": spectrum.weight, "bias": spectrum.bias}, folder / SPECTRUM_FILE)
+    # safetensors writes the memory of an array as it is, whatever the order of its axes.
+    tensors = {"weight": np.ascontiguousarray(spectrum.weight), "bias": spectrum.bias}
+    save_file(tensors, folder / SPECTRUM_FILE)
     (folder / SPECTRUM_FILE).chmod(0o644)
 
 

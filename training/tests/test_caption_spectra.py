@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from riffcomposer.checkpoints.profile import SPECTRUM_BANDS
-from riffcomposer_training.caption_spectra import fitted
+from riffcomposer.diffusion.caption_spectrum import CaptionSpectrum
+from riffcomposer_training.caption_spectra import fitted, write_caption_spectrum
 
 
 def test_a_linear_map_is_found_again_and_weights_count() -> None:
@@ -21,3 +24,12 @@ def test_a_linear_map_is_found_again_and_weights_count() -> None:
     spectra[:1000] += 50
     found = fitted(embeddings, spectra, weights)
     np.testing.assert_allclose(found.expected(embeddings[2000]), spectra[2000], atol=0.05)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    found = fitted(random.normal(size=(50, 12)), random.normal(size=(50, SPECTRUM_BANDS)), np.ones(50))
+    write_caption_spectrum(found, tmp_path)
+    again = CaptionSpectrum.load(tmp_path)
+    np.testing.assert_array_equal(again.weight, found.weight)
+    np.testing.assert_array_equal(again.bias, found.bias)
