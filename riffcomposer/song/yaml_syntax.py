@@ -62,6 +62,11 @@ _WORDS = (
         "put a text that holds ': ' in quotes",
     ),
     (
+        ("found unexpected ':'",),
+        "no value follows this colon",
+        "write a value after it, or put a text that holds ':' in quotes",
+    ),
+    (
         ("expected <document start>", "expected '<document start>'"),
         "the song is complete above this line",
         "a song is one mapping (title: ..., sections: ...)",

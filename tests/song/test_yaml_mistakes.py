@@ -167,6 +167,14 @@ def test_a_mistake_is_named_where_it_is(
         assert part in first.sentence
 
 
+def test_a_key_without_a_value_in_brackets(faults_in: Faults) -> None:
+    """One of the two parsers refuses it, the other reads an empty value."""
+    (fault,) = faults_in("title: t\nsections:\n  - {name: a, prompt:, bars: 4}\n")
+    assert fault.line == 3
+    assert "no value" in fault.sentence
+    assert fault.hint
+
+
 CONFLICT = (
     "title: t\nsections:\n  - name: a\n<<<<<<< HEAD\n    prompt: soft\n{base}=======\n    prompt: hard\n"
     ">>>>>>> feature\n    bars: 2\n"
