@@ -91,7 +91,7 @@ ZOO: dict[str, tuple[bytes, str, int]] = {
     "duplicate own key": (f"{SONG}x-a: 1\nx-a: 2\n".encode(), "duplicate-key", 6),
     "merge key": (f"x-a: &a {{bars: 8}}\n{SONG}    <<: *a\n".encode(), "merge-key", 6),
     "list as key": (f"? [a, b]\n: c\n{SONG}".encode(), "bad-key", 1),
-    "unclosed quote": (SONG.encode() + b"x-a: 'open\n", "yaml-syntax", 6),
+    "unclosed quote": (SONG.encode() + b"x-a: 'open\n", "yaml-syntax", 5),
     "unclosed bracket": (SONG.encode() + b"x-a: [1, 2\n", "yaml-syntax", 6),
     "colon in plain text": (SONG.encode() + b"x-a: b: c\n", "yaml-syntax", 5),
     "directive": (b"%YAML 3.0\n---\n" + SONG.encode(), "yaml-syntax", 1),
