@@ -143,14 +143,16 @@ def _sampled_digest(path: Path) -> str:
 
 def _file_digests(folder: Path) -> dict[str, str]:
     """Returns digests of the configurations (in full) and weights (sampled) that decide samples."""
-    names = [folder / "model_index.json", folder / SPECTRUM_FILE]
+    names = [folder / "model_index.json"]
+    if (folder / SPECTRUM_FILE).is_file():
+        names.append(folder / SPECTRUM_FILE)
     for part in COMPONENTS:
         names += weight_files(folder, part) or []
         names += (
             path for path in (folder / part).glob("*") if path.suffix in (".json", ".txt") and path.is_file()
         )
     digests = {}
-    for path in sorted(filter(Path.exists, names)):
+    for path in sorted(names):
         key = path.relative_to(folder).as_posix()
         if path.suffix == ".safetensors":
             digests[key] = _sampled_digest(path)

@@ -132,7 +132,7 @@ def hold(level: Array, softest: Array, loudest: Array, params: SpectrogramParame
 def held(
     level: Array,
     profile: ModelProfile,
-    spectra: CaptionSpectrum | None,
+    spectra: CaptionSpectrum,
     wishes: Sequence[tuple[float, torch.Tensor | None]],
     init: Array | None,
     strength: float,
@@ -141,13 +141,13 @@ def held(
 
     Args:
         level: [channels, n_mels, frames] in 0..1.
-        profile, spectra: The checkpoint's; without spectra the level stays as it is.
+        profile, spectra: The checkpoint's.
         wishes: The share of each prompt of the clip, and its embedding (None for an empty prompt).
         init: Average spectrum of what it starts from; None if it starts from noise alone.
         strength: The song's strength, 0..1.
     """
     known = [(share, wish.cpu().numpy()) for share, wish in wishes if share and wish is not None]
-    if spectra is None or not known:
+    if not known:
         return level
     shares = [share for share, _ in known]
     expected = np.average([spectra.expected(wish) for _, wish in known], axis=0, weights=shares)

@@ -326,15 +326,15 @@ class Engine:
 
     def _held(self, level: np.ndarray, job: ClipJob) -> np.ndarray:
         """The level held to its prompts; one with a mask stays, since it ends exactly as its loop there."""
-        if job.mask is not None:
+        spectra = self.checkpoint.caption_spectrum
+        if spectra is None or job.mask is not None:
             return level
         strength = strength_of(job.strength, has_init=job.init is not None)
         init = None if strength >= FULL else self._inits[job].spectrum
         place, embedding = job.place, self._prompts.embedding
         shares = ((1 - place.alpha, place.a.prompt), (place.alpha, place.b.prompt))
         wishes = [(share, embedding(prompt, job.loras)) for share, prompt in shares]
-        profile, spectra = self.located.profile, self.checkpoint.caption_spectrum
-        return held(level, profile, spectra, wishes, init, strength)
+        return held(level, self.located.profile, spectra, wishes, init, strength)
 
     def _halving(self, run: Callable[[Sequence[Row]], Any], rows: Sequence[Row]) -> list[Any]:
         """Runs `run` on all rows at once, or on halves of them if memory runs out."""

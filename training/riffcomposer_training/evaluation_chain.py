@@ -100,6 +100,9 @@ class Chain:
                 for prompt, seed, clean in zip(prompts[part], seeds[part], cleans, strict=True)
             ]
             levels = decode(self.checkpoint, sample(self.checkpoint, clips, settings))
+            if spectra is None:
+                rendered += [level[0] for level in levels]
+                continue
             for row, (level, prompt) in enumerate(zip(levels, prompts[part], strict=True)):
                 start_spectrum = None
                 if init is not None and strength < 1:
