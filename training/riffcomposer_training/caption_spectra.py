@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from riffcomposer.checkpoints.profile import SPECTRUM_FILE, read_profile, write_profile
 from riffcomposer.diffusion.caption_spectrum import CaptionSpectrum, average_spectrum
-from riffcomposer.errors import RiffcomposerError
 from riffcomposer.files import file_sha256
 from riffcomposer.spectrogram_parameters import SpectrogramParameters
 from riffcomposer_training.clip_shards import first_shards, held_out, read_shard
+from riffcomposer_training.command_line import exit_code, log_with_times
 from riffcomposer_training.latent_set import captions_of
 from riffcomposer_training.scorer import sentence_embeddings
 
@@ -77,6 +77,16 @@ def write_caption_spectrum(spectrum: CaptionSpectrum, folder: Path) -> None:
     (folder / SPECTRUM_FILE).chmod(0o644)
 
 
+def add_caption_spectrum(clips: Path, folder: Path) -> None:
+    """Learns the map and adds it to an exported folder and its profile."""
+    from riffcomposer_training.text_states import load_encoder
+
+    profile = read_profile(folder)
+    write_caption_spectrum(caption_spectrum(clips, *load_encoder(folder / "text_encoder")), folder)
+    hashes = {**profile.files, SPECTRUM_FILE: file_sha256(folder / SPECTRUM_FILE)}
+    write_profile(folder, replace(profile, caption_spectrum=True, files=hashes))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -85,19 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clips", type=Path, required=True, help="the collection it was trained on")
     parser.add_argument("--model", type=Path, required=True, help="the exported folder, which is changed")
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    from riffcomposer_training.text_states import load_encoder
-
-    folder: Path = chosen.model
-    try:
-        profile = read_profile(folder)
-        write_caption_spectrum(caption_spectrum(chosen.clips, *load_encoder(folder / "text_encoder")), folder)
-        hashes = {**profile.files, SPECTRUM_FILE: file_sha256(folder / SPECTRUM_FILE)}
-        write_profile(folder, replace(profile, caption_spectrum=True, files=hashes))
-    except RiffcomposerError as error:
-        log.error("error: %s", error)
-        return error.exit_code
-    return 0
+    log_with_times()
+    return exit_code(lambda: add_caption_spectrum(chosen.clips, chosen.model))
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ import numpy as np
 import torch
 
 from riffcomposer import files
-from riffcomposer.errors import RiffcomposerError
 from riffcomposer_training import measures
+from riffcomposer_training.command_line import exit_code, log_with_times
 from riffcomposer_training.evaluation_chain import Chain, clip_seconds
 from riffcomposer_training.evaluation_clips import EvaluationClips, coarse, read_evaluation_clips, style_of
 from riffcomposer_training.latent_set import captions_of, two_bars
@@ -296,9 +296,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scorer-clips", type=Path, help="a collection of another seed, for the scorer")
     parser.add_argument("--scorer-seconds", type=float, default=60.0, help="time to train the scorer")
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        evaluate_model(
+    log_with_times()
+    return exit_code(
+        lambda: evaluate_model(
             chosen.model,
             chosen.clips,
             chosen.out,
@@ -306,10 +306,7 @@ def main(arguments: list[str] | None = None) -> int:
             scorer_clips=chosen.scorer_clips,
             scorer_seconds=chosen.scorer_seconds,
         )
-    except RiffcomposerError as error:
-        log.error("error: %s", error)
-        return error.exit_code
-    return 0
+    )
 
 
 if __name__ == "__main__":

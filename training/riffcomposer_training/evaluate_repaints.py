@@ -40,8 +40,9 @@ import numpy as np
 import numpy.typing as npt
 
 from riffcomposer import files
-from riffcomposer.errors import RiffcomposerError
+from riffcomposer.diffusion.caption_spectrum import THIRD_OCTAVES_HZ
 from riffcomposer_training import hearing, measures
+from riffcomposer_training.command_line import exit_code, log_with_times
 from riffcomposer_training.evaluate import contact_sheet
 from riffcomposer_training.evaluation_chain import Chain
 from riffcomposer_training.evaluation_pieces import EvaluationPiece, evaluation_pieces
@@ -231,7 +232,7 @@ def evaluate_repaints(model: Path, out: Path, *, each: int, decoded: bool = True
     evaluation = Evaluation(model, evaluation_pieces(each), decoded=decoded)
     figures = evaluation.limits() | evaluation.same_style() | evaluation.other_style() | evaluation.text()
     figures = {name: round(value, 4) for name, value in figures.items()}
-    spectrum: dict[str, Any] = {"hz": [round(hz) for hz in hearing.THIRD_OCTAVES_HZ]}
+    spectrum: dict[str, Any] = {"hz": [round(hz) for hz in THIRD_OCTAVES_HZ]}
     spectrum |= {
         name: [round(float(value), 2) for value in rows.mean(0)] for name, rows in evaluation.spectra.items()
     }
@@ -259,15 +260,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--quick", action="store_true", help="two clips of each style, measured before they are decoded"
     )
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        evaluate_repaints(
+    log_with_times()
+    return exit_code(
+        lambda: evaluate_repaints(
             chosen.model, chosen.out, each=2 if chosen.quick else chosen.each, decoded=not chosen.quick
         )
-    except RiffcomposerError as error:
-        log.error("error: %s", error)
-        return error.exit_code
-    return 0
+    )
 
 
 if __name__ == "__main__":

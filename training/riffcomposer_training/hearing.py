@@ -11,11 +11,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from riffcomposer.diffusion.caption_spectrum import THIRD_OCTAVES_HZ
 from riffcomposer_training.known_music import KnownChord, KnownMusic
 from riffcomposer_training.measures import Array, band_frequencies, chroma, onset_envelope
-
-THIRD_OCTAVES_HZ = tuple(1000 * 2 ** (step / 3) for step in range(-12, 10))
-"""Centres of third-octave bands (IEC 61260) from 62.5 Hz to 8 kHz."""
 
 _BODY_HZ, _TREBLE_HZ = (60.0, 1000.0), (4000.0, 10_000.0)
 _HAZE_HZ, _HAZE_SHARE = (1000.0, 9500.0), 0.2

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from riffcomposer.spectrogram.mel_filters import band_centres_hz
+
 Array = npt.NDArray[np.floating[Any]]
 BEAT_FRAMES = 64.0
 """Frames per beat at 93.75 BPM."""
@@ -83,8 +85,8 @@ def beat_period(level: Array, expected: float = BEAT_FRAMES, around: float = 0.1
 
 def band_frequencies(bands: int = 512, highest_hz: float = 10_000.0) -> Array:
     """Centre of each mel band in Hz."""
-    top = 2595 * np.log10(1 + highest_hz / 700)
-    return 700 * (10 ** (np.linspace(0, top, bands + 2)[1:-1] / 2595) - 1)
+    found: Array = band_centres_hz(bands, min_frequency_hz=0, max_frequency_hz=highest_hz).numpy()
+    return found
 
 
 def chroma(level: Array) -> Array:

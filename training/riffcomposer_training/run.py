@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from riffcomposer import files
-from riffcomposer.errors import ModelError, RiffcomposerError, UsageError
+from riffcomposer.errors import ModelError, UsageError
+from riffcomposer_training.command_line import exit_code, log_with_times
 from riffcomposer_training.stages import STAGES, Run, StageName
 from riffcomposer_training.training_settings import SETTINGS, Setting
 
@@ -113,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of clips, weights and noise")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log_with_times()
 
     import torch
 
@@ -126,7 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     on_gpu = setting.name == "gpu" and torch.cuda.is_available()
     if setting.name == "gpu" and not on_gpu:
         log.warning("no CUDA device here: the gpu setting on a CPU is only good for a rehearsal")
-    try:
+
+    def work() -> None:
         if chosen.budget_minutes <= 0:
             raise UsageError("--budget-minutes must be above 0")
         run = Run(
@@ -140,10 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
             start_from=chosen.start_from,
         )
         run_stages(run, chosen.stage or list(STAGES), again=bool(chosen.stage))
-    except RiffcomposerError as error:
-        log.error("error: %s", error)
-        return error.exit_code
-    return 0
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

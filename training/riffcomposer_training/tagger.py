@@ -26,8 +26,9 @@ import numpy as np
 import torch
 
 from riffcomposer import files
-from riffcomposer.errors import ModelError, RiffcomposerError, UsageError
+from riffcomposer.errors import ModelError, UsageError
 from riffcomposer_training import measures
+from riffcomposer_training.command_line import exit_code
 
 log = logging.getLogger("riffcomposer_training")
 SAMPLE_RATE = 16000
@@ -175,13 +176,12 @@ def main(arguments: list[str] | None = None) -> int:
     if len(given) != 1:
         log.error("usage: python -m riffcomposer_training.tagger EVALUATION")
         return UsageError.exit_code
-    try:
+
+    def work() -> None:
         for name, value in tag_evaluation(Path(given[0])).items():
             log.info("%-24s %.4g", name, value)
-    except RiffcomposerError as error:
-        log.error("error: %s", error)
-        return error.exit_code
-    return 0
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from riffcomposer.diffusion.caption_spectrum import THIRD_OCTAVES_HZ
 from riffcomposer_training import hearing
 from riffcomposer_training.collection import compose
 from riffcomposer_training.evaluate_repaints import compared, other_styles
@@ -33,7 +34,7 @@ def partials(blur: int = 0, noise: float = 0.05) -> np.ndarray:
 
 def test_evaluate_a_third_octave_that_is_louder_is_seen_in_its_band() -> None:
     level, band = np.full((512, 64), 0.3), 19
-    hz = hearing.THIRD_OCTAVES_HZ[band]
+    hz = THIRD_OCTAVES_HZ[band]
     louder = level.copy()
     louder[(hz * 2 ** (-1 / 6) <= HZ) & (hz * 2 ** (1 / 6) > HZ)] *= 10 ** (3 / 80)  # 3 dB
     change = hearing.third_octaves(louder) - hearing.third_octaves(level)
@@ -160,7 +161,7 @@ def test_evaluate_a_repaint_that_is_the_piece_differs_in_nothing() -> None:
     assert figures["same_haze_db"] == 0
     assert figures["same_chroma_similarity"] == pytest.approx(1)
     assert figures["same_onset_correlation"] == pytest.approx(1)
-    assert spectrum.shape == (1, len(hearing.THIRD_OCTAVES_HZ))
+    assert spectrum.shape == (1, len(THIRD_OCTAVES_HZ))
     worse, _ = compared("same", partials(noise=0.4).astype(np.float32)[None], [piece])
     assert worse["same_clarity_db"] < -6
     assert worse["same_haze_db"] > 6
