@@ -14,7 +14,7 @@ HARMLESS = "Applying inline style violates"
 """Chromium itself styles text that is typed over a selection, which the policy stops and nobody misses."""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The system's Chromium."""
     if CHROMIUM is None:
