@@ -41,7 +41,7 @@ def _checkpoint(folder: Path, profile: ModelProfile) -> Path:
     build_tiny_checkpoint(folder, profile)
     if profile.caption_spectrum:
         weight, bias = (uniform(seed, *shape) for seed, shape in ((4, (SPECTRUM_BANDS, 32)), (5, (22,))))
-        write_spectrum(folder, 20 * weight.astype(np.float32), -30 * bias.astype(np.float32))
+        write_spectrum(folder, 20 * weight.astype(np.float32), -30 * bias.astype(np.float32), 2.0)
     for path in sorted(folder.glob("*/*.safetensors")):
         found = load_file(path)
         made = {
@@ -54,11 +54,12 @@ def _checkpoint(folder: Path, profile: ModelProfile) -> Path:
     return folder
 
 
-def write_spectrum(folder: Path, weight: np.ndarray, bias: np.ndarray) -> None:
+def write_spectrum(folder: Path, weight: np.ndarray, bias: np.ndarray, tolerance_db: float = 0.0) -> None:
     """Writes a checkpoint's map from prompts to spectra."""
     from safetensors.numpy import save_file
 
-    save_file({"weight": weight, "bias": bias}, folder / SPECTRUM_FILE)
+    tolerance = np.full(SPECTRUM_BANDS, tolerance_db, np.float32)
+    save_file({"weight": weight, "bias": bias, "tolerance": tolerance}, folder / SPECTRUM_FILE)
 
 
 def inputs(folder: Path) -> tuple[InitClip, InitClip, MaskImage]:
@@ -141,7 +142,7 @@ def compute(folder: Path) -> dict[str, Fingerprint]:
         for name, each in _flow_jobs(jobs).items()
         if name in ("flow img2img", "flow euler from noise")
     }
-    found |= {f"{name}, held": level for name, level in clips(folder, knowing, held).items()}
+    found |= {f"{name}, held with a tolerance": level for name, level in clips(folder, knowing, held).items()}
     for per_quarter in (Fraction(97, 3), Fraction(20), Fraction(50)):
         for init in (image, sound):
             found[f"{init.name} at {per_quarter} frames per quarter"] = fit_init(

@@ -222,7 +222,11 @@ def _check_spectrum(located: LocatedModel) -> None:
         raise ModelError(f"{path}: missing, though the profile says caption_spectrum; fetch the model again")
     width = read_config(located.folder / "text_encoder" / "config.json").get("hidden_size", 512)
     found = shapes(read_header(path))
-    wanted = {"weight": (SPECTRUM_BANDS, width), "bias": (SPECTRUM_BANDS,)}
+    wanted = {
+        "weight": (SPECTRUM_BANDS, width),
+        "bias": (SPECTRUM_BANDS,),
+        "tolerance": (SPECTRUM_BANDS,),
+    }
     for name, shape in wanted.items():
         if found.get(name) != shape:
             raise ModelError(

@@ -31,17 +31,26 @@ BANDS_OF_PLAYERS = ("score", "band")
 LONE_WEIGHT = 0.3
 """Weight of clips of one instrument or sound, in whose captions a style means less than in a band's."""
 
+TOLERATED = 0.4
+"""The tolerance as a share of the mean difference of clips from their captions' spectra."""
+
 Array = npt.NDArray[np.floating[Any]]
 
 
 def fitted(embeddings: Array, spectra: Array, weights: Array) -> CaptionSpectrum:
-    """The ridge regression from embeddings [captions, width] to spectra [captions, bands], both weighted."""
+    """The ridge regression from embeddings [captions, width] to spectra [captions, bands], both weighted.
+
+    The tolerance of each band is in proportion to the mean difference that is left, without its sign.
+    """
     middle, mean = (np.average(each, axis=0, weights=weights) for each in (embeddings, spectra))
     centred = embeddings - middle
     weighted = centred * weights[:, None]
     covariance = weighted.T @ centred + RIDGE * np.eye(centred.shape[1])
     weight = np.linalg.solve(covariance, weighted.T @ (spectra - mean)).T
-    return CaptionSpectrum(weight.astype(np.float32), (mean - weight @ middle).astype(np.float32))
+    left = np.abs(spectra - mean - centred @ weight.T)
+    tolerance = TOLERATED * np.average(left, axis=0, weights=weights)
+    found = (weight, mean - weight @ middle, tolerance)
+    return CaptionSpectrum(*(each.astype(np.float32) for each in found))
 
 
 def caption_spectrum(clips: Path, encoder: Any, tokenizer: Any) -> CaptionSpectrum:
@@ -72,7 +81,7 @@ def write_caption_spectrum(spectrum: CaptionSpectrum, folder: Path) -> None:
     from safetensors.numpy import save_file
 
     # safetensors writes the memory of an array as it is, whatever the order of its axes.
-    tensors = {"weight": np.ascontiguousarray(spectrum.weight), "bias": spectrum.bias}
+    tensors = {name: np.ascontiguousarray(each) for name, each in vars(spectrum).items()}
     save_file(tensors, folder / SPECTRUM_FILE)
     (folder / SPECTRUM_FILE).chmod(0o644)
 

@@ -14,6 +14,7 @@ the *floor* what they give when each is compared with another piece.
     *_style_bands_within_2_db   share of styles times third octaves whose mean difference is at most 2 dB
     *_treble_db            4 to 10 kHz against 60 to 1,000 Hz, minus the piece's
     *_haze_db              how loud it is between the notes from 1 to 9.5 kHz, minus the piece's
+    *_stripes              how much of the finest lines lasts for the whole clip, minus the piece's, -1 to 1
     *_clarity_db           partials of the known notes over what is between them, minus the piece's
     *_onsets_db            sharpness of the known onsets, minus the piece's
     *_onset_correlation    of the rises of level with the piece's
@@ -55,6 +56,7 @@ _NEAR_DB = 2.0
 _COMPARISONS = (
     "treble_db",
     "haze_db",
+    "stripes",
     "clarity_db",
     "onsets_db",
     "onset_correlation",
@@ -78,6 +80,7 @@ def compared(name: str, made: Levels, pieces: Sequence[EvaluationPiece]) -> tupl
     for level, piece in zip(made, pieces, strict=True):
         found["treble_db"].append(hearing.treble(level) - hearing.treble(piece.level))
         found["haze_db"].append(hearing.haze(level) - hearing.haze(piece.level))
+        found["stripes"].append(hearing.stripes(level) - hearing.stripes(piece.level))
         found["onset_correlation"].append(measures.onset_correlation(level, piece.level))
         found["chroma_similarity"] += hearing.chroma_similarity(level, piece.level, piece.music)
         for key, measure in (("clarity_db", hearing.tonal_clarity), ("onsets_db", hearing.onset_sharpness)):
@@ -183,7 +186,7 @@ class Evaluation:
         for piece in chosen:
             four = self._chain.render([piece.caption] * 4, range(100, 104), width_frames=width)
             spread.append(hearing.variety(four))
-        of_sound = ("spectrum", "within", "treble", "haze")  # it has other notes than the piece
+        of_sound = ("spectrum", "within", "treble", "haze", "stripes")  # it has other notes than the piece
         return {
             **{key: value for key, value in figures.items() if any(word in key for word in of_sound)},
             "text_variety": float(np.mean(spread)),

@@ -10,6 +10,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
 
 from riffcomposer.diffusion.caption_spectrum import THIRD_OCTAVES_HZ
 from riffcomposer_training.known_music import KnownChord, KnownMusic
@@ -17,6 +18,7 @@ from riffcomposer_training.measures import Array, band_frequencies, chroma, onse
 
 _BODY_HZ, _TREBLE_HZ = (60.0, 1000.0), (4000.0, 10_000.0)
 _HAZE_HZ, _HAZE_SHARE = (1000.0, 9500.0), 0.2
+_NEIGHBOURS = 9
 _PARTIALS, _TONAL_HZ = 10, (100.0, 3000.0)
 _NEAR, _NEAR_HZ = 0.015, 12.0
 _APART_HZ = 35.0
@@ -66,6 +68,16 @@ def haze(level: Array) -> float:
     quiet = np.quantile(sound[_between(*_HAZE_HZ)], _HAZE_SHARE, axis=1)
     body = sound.mean(1)[_between(*_BODY_HZ)].sum()
     return float(np.mean(10 * np.log10(quiet + _FLOOR)) - 10 * np.log10(body + _FLOOR))
+
+
+def stripes(level: Array) -> float:
+    """How much of what is finer than eight bands lasts for the whole clip, from 1 to 9.5 kHz, 0 to 1.
+
+    The square of the mean over time of each band's difference from its neighbours against the mean of the
+    square: 1 for lines that never end, near 0 for noise and for notes that change. The level is in 0..1.
+    """
+    fine = (level - uniform_filter1d(np.asarray(level, np.float64), _NEIGHBOURS, axis=0))[_between(*_HAZE_HZ)]
+    return float((fine.mean(1) ** 2).mean() / ((fine**2).mean() + _FLOOR))
 
 
 def tonal_clarity(level: Array, music: KnownMusic) -> float | None:

@@ -134,7 +134,7 @@ def flow_samples(
     rise = ((start - 0.3) / 0.4).clamp(0, 1)
     # A blend of both sounds would show where to go, and the caption would not be listened to.
     amount = torch.where(paired, torch.ones_like(rise), rise * torch.rand(count, **pick))
-    share = setting.timbre_share * torch.where(paired, rise, torch.ones_like(rise))
+    share = setting.timbre_share * torch.where(paired, rise, torch.full_like(rise, setting.spectrum_share))
     used = (torch.rand(count, **pick) < share) & (times < LATEST_REPAINT)
     factor = (torch.where(used, amount, torch.zeros_like(amount)) * (1 - start) / start)[:, None, None, None]
     donors = clean[torch.randperm(count, **pick)]

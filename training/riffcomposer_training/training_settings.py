@@ -32,6 +32,7 @@ class Setting:
             most tempi.
         timbre_share: Share of samples that start from another sound (see `flow_samples`).
         pair_share: How often that sound is the same music played by others, where there is such a clip.
+        spectrum_share: How often else it is the clip with another clip's average spectrum laid on.
         empty_caption: Share of captions replaced by nothing, for guidance.
         distillation_learning_rate: Highest learning rate of the distillation stage.
         guidance_range: Guidance scales that the student learns.
@@ -65,6 +66,7 @@ class Setting:
     widths: tuple[tuple[int, float], ...] = ((36, 0.4), (32, 0.3), (28, 0.15), (24, 0.15))
     timbre_share: float = 0.75
     pair_share: float = 0.8
+    spectrum_share: float = 1.0
     empty_caption: float = 0.1
     distillation_learning_rate: float = 1e-4
     guidance_range: tuple[float, float] = (1.0, 7.0)

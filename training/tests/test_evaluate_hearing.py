@@ -65,6 +65,18 @@ def test_evaluate_what_sounds_between_notes_is_haze() -> None:
     assert hearing.haze(louder) < hearing.haze(strokes)
 
 
+def test_evaluate_lines_that_never_end_are_stripes() -> None:
+    noise = np.random.default_rng(1).uniform(0.2, 0.4, (512, 400))
+    striped = noise.copy()
+    striped[::12] += 0.3
+    changing = noise.copy()
+    for number in range(8):
+        changing[number::12, 50 * number : 50 * number + 50] += 0.3
+    assert hearing.stripes(noise) < 0.02
+    assert hearing.stripes(striped) > 0.6
+    assert hearing.stripes(changing) < 0.2
+
+
 def test_evaluate_chroma_of_the_same_notes_is_the_same() -> None:
     same = hearing.chroma_similarity(partials(), 0.9 * partials(), MUSIC)
     other = hearing.chroma_similarity(partials(), np.roll(partials(), 128, axis=1), MUSIC)
