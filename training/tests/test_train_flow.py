@@ -74,6 +74,10 @@ def test_train_samples_from_another_timbre_still_lead_to_the_clip(clips: LatentS
     assert torch.allclose(clean, clips.latents[rows].float(), atol=1e-3)
     plain = flow_samples(clips, rows, replace(TOY, timbre_share=0.0), torch.Generator().manual_seed(2))
     assert not torch.allclose(batch.velocity, plain.velocity)
+    only_pairs = replace(TOY, timbre_share=1.0, spectrum_share=0.0)
+    alone = flow_samples(clips, rows, only_pairs, torch.Generator().manual_seed(2))
+    assert torch.equal(alone.velocity, plain.velocity)
+    assert not alone.init.any()
 
 
 def test_train_samples_start_from_the_same_music_played_by_others(clips: LatentSet) -> None:
